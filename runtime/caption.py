@@ -1,0 +1,50 @@
+"""What leaves describe: the words, each with where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Provenance = Literal["computed", "detector", "model", "fallback", "abstained"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldText:
+    """One caption field.
+
+    `provenance`: computed = Evidence in words; detector = the detector's vote; model = the captioner's words, checks
+    passed; fallback = the captioner's words failed the checks twice (or were not asked) and Evidence spoke;
+    abstained = the pack cannot know it and says so (text is then "unknown").
+    A field made of a model sentence followed by a computed one is "model" with `computed_part` set.
+    `rejections`: the reasons earlier answers were refused, oldest first.
+    """
+
+    text: str
+    provenance: Provenance
+    computed_part: str = ""
+    confidence: float | None = None
+    rejections: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceCaption:
+    """The four fields of one instance (InstanceCap schema, spec/instancecap.md 4.1)."""
+
+    track_id: int
+    class_name: FieldText
+    appearance: FieldText
+    action: FieldText
+    position: FieldText
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """The words of one window. `model_calls`, `prefill_tokens`, `decode_tokens` count what the captioner did."""
+
+    global_description: FieldText
+    instances: tuple[InstanceCaption, ...]
+    background: FieldText
+    camera: FieldText
+    model_calls: int = 0
+    prefill_tokens: int = 0
+    decode_tokens: int = 0

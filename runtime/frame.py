@@ -1,0 +1,45 @@
+"""What leaves the source: one decoded frame, and what is known of the video it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInfo:
+    """What the container says of a video, after rotation has been applied.
+
+    `size_wh` is the upright source size, `working_size_wh` the size of every `Frame.image_rgb` (never larger than
+    the source). `fps_average` is None where the container does not say; nothing is guessed from it: times are
+    presentation times. `duration_seconds` is None for live sources. `frame_count` is the container's claim or None.
+    """
+
+    path: str
+    size_wh: tuple[int, int]
+    working_size_wh: tuple[int, int]
+    rotation_degrees: int
+    fps_average: Fraction | None
+    duration_seconds: float | None
+    frame_count: int | None
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One decoded frame.
+
+    `index`: 0-based number in decoding order among *all* frames of the source (sampled-out frames are counted).
+    `pts_seconds`: presentation time relative to the first frame, never derived from an average rate.
+    `image_rgb`: uint8 [H, W, 3], upright, working size.
+    """
+
+    index: int
+    pts_seconds: float
+    image_rgb: NDArray[np.uint8]
+
+    def __repr__(self) -> str:
+        return f"Frame(index={self.index}, pts_seconds={self.pts_seconds:.3f}, {self.image_rgb.shape = })"

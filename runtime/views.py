@@ -1,0 +1,68 @@
+"""Pictures for the captioner: the isolated instance, and the whole frame. Training and running call these same functions.
+
+The isolation follows the method (spec/instancecap.md 2.4: what is not the instance is blurred away so that its look
+and no other's is described), with two corrections of the reference: the instance is cropped and enlarged, so that a
+small one stays readable, and the edge between it and the blur is feathered.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.mask import Mask
+
+_BLUR_CELLS = 6  # the background keeps a 6x6 grid of colours: the scene's palette, none of its objects
+
+
+def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray[np.float32], side: int,
+                  margin: float) -> NDArray[np.uint8]:
+    """Square crop around one instance, everything else blurred.
+
+    `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop is `margin` times the box's long side, centred on it, and
+    may reach past the frame (the edge pixels repeat). Returns uint8 [side, side, 3].
+    """
+    height, width = image_rgb.shape[:2]
+    x1, y1, x2, y2 = box_xyxy * np.array([width, height, width, height], np.float32)
+    half = max(x2 - x1, y2 - y1, 4.0) * margin / 2
+    cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
+    scale = side / (2 * half)
+    # One affine resample for picture and mask; shrinking more than 2x is smoothed first so that thin parts don't alias.
+    affine = np.array([[scale, 0, side / 2 - cx * scale], [0, scale, side / 2 - cy * scale]], np.float32)
+    source = image_rgb
+    if scale < 0.5:
+        source = cv2.blur(image_rgb, (max(1, int(0.6 / scale)),) * 2)
+    crop = cv2.warpAffine(source, affine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpAffine(mask.full().astype(np.uint8) * 255, affine, (side, side), flags=cv2.INTER_LINEAR)
+    alpha = cv2.blur(alpha, (3, 3)).astype(np.float32)[..., None] / 255.0
+    tiny = cv2.resize(crop, (_BLUR_CELLS, _BLUR_CELLS), interpolation=cv2.INTER_AREA)
+    blurred = cv2.resize(tiny, (side, side), interpolation=cv2.INTER_LINEAR)
+    # Blend halfway to grey: a saturated blur next to the instance would compete with its own colours.
+    ground = 0.5 * blurred.astype(np.float32) + 64.0
+    out = alpha * crop.astype(np.float32) + (1.0 - alpha) * ground
+    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+
+
+def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
+    """The whole frame squeezed to a square (aspect not kept, as SigLIP-style towers expect): uint8 [side, side, 3]."""
+    return cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def pick_times(pts_seconds: NDArray[np.float64], weights: NDArray[np.float64], *, count: int,
+               gap_seconds: float) -> list[int]:
+    """Indices [count] of the observations to show: `gap_seconds` apart, around where the instance is seen best.
+
+    `pts_seconds` [T] rising, `weights` [T] >= 0 (visible area times sharpness...). The run of `count` observations
+    that are nearest to t, t+gap, ... is scored by its smallest weight plus a little of its mean; short lives repeat
+    their last observation. One sampling rule serves every view of a window.
+    """
+    best: tuple[float, list[int]] = (-1.0, [])
+    for start in range(len(pts_seconds)):
+        wanted = pts_seconds[start] + gap_seconds * np.arange(count)
+        picks = [int(np.argmin(np.abs(pts_seconds - t))) for t in wanted]
+        distinct = len(set(picks)) / count
+        score = distinct * (float(weights[picks].min()) + 0.1 * float(weights[picks].mean()) + 1e-9)
+        if score > best[0]:
+            best = (score, picks)
+    return best[1]
