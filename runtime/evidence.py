@@ -32,6 +32,7 @@ class Motion:
     `starts`: it rested first, then moved. `turns`: its heading changed by more than 50 degrees on the way.
     `returns`: it came back near where it began after a real excursion.
     `moving`: True when it moved at any time (direction may be static for a there-and-back path).
+    `headings`: directions of the path's straight stretches in order, neighbours distinct; empty when not moving.
     """
 
     direction: Direction
@@ -43,6 +44,7 @@ class Motion:
     starts: bool
     turns: bool
     returns: bool
+    headings: tuple[Direction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,8 @@ class CameraEvidence:
     `labels`: sorted; ("static",) when nothing passes its threshold; () when it could not be estimated.
     Totals are integrated over the whole path: `pan_total` and `tilt_total` sum of absolute view shifts in frame widths,
     `zoom_total` largest over smallest scale, `roll_total_degrees` swept angle. `confidence`: mean inlier share (0-1).
+    `phases`: the same labels in the order of happening; labels of one group happen at the same time ("static" and "shake"
+    stand in no phase).
     """
 
     labels: tuple[CameraLabel, ...]
@@ -92,6 +96,7 @@ class CameraEvidence:
     shake_amplitude: float
     speed_adverb: str
     confidence: float
+    phases: tuple[tuple[CameraLabel, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

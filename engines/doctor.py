@@ -1,0 +1,162 @@
+"""What works on this machine, what does not, and what to do about it.
+
+In: nothing. Out: one `Check` row per thing looked at. Called by `edgecap doctor`, which prints them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from edgecap.engines.device import probe_device
+from edgecap.engines.errors import EdgecapError, MissingExtraError
+from edgecap.engines.pack import Pack, shipped_packs
+from edgecap.engines.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
+
+Status = Literal["ok", "missing", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One row. `detail`: version, or why not, in one line. `fix`: what to do next, "" when ok.
+
+    `required`: captions on the CPU need it; a row that isn't required may be "missing" on a healthy machine.
+    """
+
+    name: str
+    status: Status
+    detail: str
+    fix: str = ""
+    required: bool = False
+
+
+def examine() -> tuple[Check, ...]:
+    """Look at everything, in a fixed order; takes a second or two. Never raises: a failure is a row."""
+    rows: list[Check] = []
+    for probe in _PROBES:
+        try:
+            rows.extend(probe())
+        except Exception as error:  # whatever a half-installed package throws on import
+            rows.append(Check(probe.__name__.strip("_"), "broken", _line(error), "reinstall edgecap",
+                              required=True))
+    return tuple(rows)
+
+
+def _python() -> list[Check]:
+    return [Check("python", "ok", f"{platform.python_version()}, {sys.executable}", required=True)]
+
+
+def _edgecap() -> list[Check]:
+    from edgecap import __version__
+    return [Check("edgecap", "ok", __version__, required=True)]
+
+
+def _machine() -> list[Check]:
+    return [Check("machine", "ok", probe_device().machine_line())]
+
+
+def _core_packages() -> list[Check]:
+    modules = {"numpy": "numpy", "opencv": "cv2", "av": "av", "numba": "numba", "tokenizers": "tokenizers"}
+    return [_package(name, module, fix="pip install --force-reinstall edgecap", required=True)
+            for name, module in modules.items()]
+
+
+def _h264_encoder() -> list[Check]:
+    try:
+        import av
+        av.Codec("libx264", "w")
+    except Exception as error:
+        return [Check("libx264", "missing", f"no PyAV that encodes H.264 ({_line(error)})",
+                      "pip install --force-reinstall av (its wheels bring libx264)", required=True)]
+    return [Check("libx264", "ok", "PyAV can encode H.264", required=True)]
+
+
+def _onnxruntime() -> list[Check]:
+    wheels = onnxruntime_wheels()
+    detail = ", ".join(f"{name} {version}" for name, version in wheels.items())
+    if len(wheels) > 1:
+        return [Check("onnxruntime", "broken",
+                      f"two wheels at once: {detail}; they overwrite each other's files",
+                      "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'edgecap[cpu]' "
+                      "or 'edgecap[gpu]'", required=True)]
+    return [_package("onnxruntime", "onnxruntime", fix="pip install 'edgecap[cpu]' (or 'edgecap[gpu]')",
+                     required=True, detail=detail)]
+
+
+def _providers() -> list[Check]:
+    return [_provider(provider) for provider in PROVIDERS]
+
+
+def _provider(provider: Provider) -> Check:
+    name, required = f"provider {provider}", provider == "cpu"
+    try:
+        try_provider(provider)
+    except EdgecapError as error:
+        detail, _, fix = str(error).partition("; ")
+        status: Status = "broken" if required and not isinstance(error, MissingExtraError) else "missing"
+        return Check(name, status, detail, fix, required=required)
+    return Check(name, "ok", "opens and runs a model", required=required)
+
+
+def _nvidia() -> list[Check]:
+    report = probe_device()
+    if report.gpus:
+        nvml = Check("nvml", "ok", f"driver {report.driver_version}, CUDA {report.cuda_driver_version}, "
+                                   f"{len(report.gpus)} GPU(s)")
+    else:
+        nvml = Check("nvml", "missing", report.no_gpu_reason,
+                     "install an NVIDIA driver to use a GPU; the CPU needs none")
+    return [nvml,
+            _package("tensorrt", "tensorrt", fix="pip install tensorrt-cu13 (from NVIDIA's own index)"),
+            _package("tensorrt_rtx", "tensorrt_rtx", fix="pip install tensorrt-rtx-cu13"),
+            _package("pynvvideocodec", "PyNvVideoCodec",
+                     fix="pip install pynvvideocodec, on a machine with an NVIDIA driver")]
+
+
+def _packs() -> list[Check]:
+    names = shipped_packs()
+    if not names:
+        return [Check("packs", "missing", "no pack ships in this installation", "reinstall edgecap",
+                      required=True)]
+    return [_pack(name) for name in names]
+
+
+def _pack(name: str) -> Check:
+    try:
+        pack = Pack.open(name)
+    except EdgecapError as error:
+        detail, _, fix = str(error).rpartition("; ")
+        return Check(f"pack {name}", "broken", detail, fix, required=True)
+    size = sum(entry.bytes for entry in pack.spec.files.values())
+    detail = f"{pack.spec.version}, {len(pack.spec.files)} files, {size / 1e6:.1f} MB, all SHA-256 agree"
+    return Check(f"pack {name}", "ok", detail, required=True)
+
+
+def _package(name: str, module: str, *, fix: str, required: bool = False, detail: str = "") -> Check:
+    """Import `module`. Absent is "missing"; there but failing to import (no driver, no library) is "broken".
+    """
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            return Check(name, "missing", "not installed", fix, required=required)
+        return Check(name, "broken", _line(error), fix, required=required)
+    except Exception as error:  # PyNvVideoCodec without a driver: RuntimeError; a missing .so: ImportError
+        return Check(name, "broken", _line(error), fix, required=required)
+    version = str(getattr(found, "__version__", "version unknown"))
+    return Check(name, "ok", detail or version, required=required)
+
+
+def _line(error: BaseException) -> str:
+    """Class and first line of an error."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+_PROBES: tuple[Callable[[], list[Check]], ...] = (
+    _python, _edgecap, _machine, _core_packages, _h264_encoder, _onnxruntime, _providers, _nvidia, _packs)

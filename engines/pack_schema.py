@@ -1,0 +1,202 @@
+"""pack.json text <-> `PackSpec`, strictly: what the schema doesn't name is an error that says where.
+
+The layout is `specs.py` field by field (tuples as lists) plus a top-level `"schema_version"`. Called by
+`pack` (read) and `pack_writer` (write).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import math
+import re
+import types
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from edgecap.engines.errors import PackSchemaError
+from edgecap.engines.specs import CaptionerSpec, DetectorSpec, GraphSpec, PackSpec, SegmenterSpec
+
+SCHEMA_VERSION = 1
+
+_SCALARS: dict[Any, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def decode_pack(text: str, *, source: str) -> PackSpec:
+    """Text of a pack.json -> `PackSpec`. `source` names the file in errors.
+
+    Raises `PackSchemaError` with the JSON path, what is expected and what is there: not JSON, a key twice,
+    another schema_version, an unknown or missing key, a wrong type, or values that contradict each other.
+    """
+    try:
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        if not isinstance(data, dict):
+            _fail("$", "an object", data)
+        if data.get("schema_version") != SCHEMA_VERSION or isinstance(data["schema_version"], bool):
+            _fail("$.schema_version", f"{SCHEMA_VERSION} (use the edgecap that wrote it, or export it again)",
+                  data.get("schema_version"))
+        del data["schema_version"]
+        spec = _decode(data, PackSpec, "$")
+        assert isinstance(spec, PackSpec)
+        check_pack(spec)
+    except json.JSONDecodeError as error:
+        raise PackSchemaError(f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); "
+                              "reinstall or export the pack") from error
+    except PackSchemaError as error:
+        raise PackSchemaError(f"{source}: {error}") from None
+    return spec
+
+
+def encode_pack(spec: PackSpec) -> str:
+    """`PackSpec` -> the text of its pack.json, indented, with a final newline. Same spec, same bytes."""
+    data = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(spec)}
+    return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def check_pack(spec: PackSpec) -> None:
+    """Raise `PackSchemaError` where well-typed values can't be true together."""
+    for name, entry in spec.files.items():
+        at = f"$.files[{name!r}]"
+        check_file_name(name, at=at)
+        if not re.fullmatch(r"[0-9a-f]{64}", entry.sha256):
+            _fail(f"{at}.sha256", "64 lower-case hex digits", entry.sha256)
+        if entry.bytes < 0:
+            _fail(f"{at}.bytes", "a size >= 0", entry.bytes)
+    for at, name in _named_files(spec):
+        if name not in spec.files:
+            _fail(at, f"one of the names under $.files ({', '.join(sorted(spec.files)) or 'none'})", name)
+    for at, graph in _graphs(spec):
+        for side in ("inputs", "outputs"):
+            names = [tensor.name for tensor in getattr(graph, side)]
+            if len(set(names)) != len(names):
+                _fail(f"{at}.{side}", "each tensor name once", names)
+    for role in (spec.detector, spec.segmenter):
+        if role is not None:
+            _check_pixels(role)
+    if spec.captioner is not None and set(spec.captioner.prompts) != set(spec.captioner.max_tokens):
+        _fail("$.captioner.max_tokens", f"the fields of prompts {sorted(spec.captioner.prompts)}",
+              sorted(spec.captioner.max_tokens))
+
+
+def check_file_name(name: str, *, at: str) -> None:
+    """Raise `PackSchemaError` unless `name` is a plain relative path, with "/", that stays in its folder."""
+    path = PurePosixPath(name)
+    escapes = path.is_absolute() or ".." in path.parts or str(path) != name
+    if escapes or not path.parts or "\\" in name or "\0" in name:
+        _fail(at, "a relative path inside the pack, with forward slashes", name)
+
+
+def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
+    at = "$.detector" if isinstance(role, DetectorSpec) else "$.segmenter"
+    if role.stride < 1 or role.image_side < role.stride:
+        _fail(f"{at}.image_side", f"at least one stride ({role.stride})", role.image_side)
+    if not 0 <= role.pad_value <= 255:
+        _fail(f"{at}.pad_value", "0 to 255", role.pad_value)
+
+
+def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
+    """Where a file is named, and its name."""
+    for at, graph in _graphs(spec):
+        yield f"{at}.file", graph.file
+    if spec.captioner is not None:
+        yield "$.captioner.embedding_file", spec.captioner.embedding_file
+        yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file
+    if spec.domain is not None:
+        yield "$.domain.file", spec.domain.file
+
+
+def _graphs(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
+    if isinstance(spec.detector, DetectorSpec):
+        yield "$.detector.graph", spec.detector.graph
+    if isinstance(spec.segmenter, SegmenterSpec):
+        yield "$.segmenter.encoder", spec.segmenter.encoder
+        yield "$.segmenter.decoder", spec.segmenter.decoder
+    if isinstance(spec.captioner, CaptionerSpec):
+        yield "$.captioner.vision", spec.captioner.vision
+        yield "$.captioner.decoder", spec.captioner.decoder
+
+
+def _decode(value: Any, kind: Any, at: str) -> Any:
+    """JSON value -> instance of the annotation `kind`; `at` is the JSON path so far."""
+    origin = get_origin(kind)
+    if dataclasses.is_dataclass(kind):
+        return _decode_object(value, kind, at)
+    if origin is Literal:
+        if value not in get_args(kind) or not isinstance(value, str):
+            _fail(at, f"one of {', '.join(get_args(kind))}", value)
+        return value
+    if origin in (Union, types.UnionType):
+        return _decode_union(value, get_args(kind), at)
+    if origin is tuple:
+        return _decode_tuple(value, get_args(kind), at)
+    if origin is dict:
+        if not isinstance(value, dict):
+            _fail(at, "an object", value)
+        return {key: _decode(item, get_args(kind)[1], f"{at}[{key!r}]") for key, item in value.items()}
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        _fail(at, _SCALARS[kind], value)
+    return value
+
+
+def _decode_object(value: Any, kind: Any, at: str) -> Any:
+    if not isinstance(value, dict):
+        _fail(at, f"an object ({kind.__name__})", value)
+    hints = _hints(kind)
+    for key in value:
+        if key not in hints:
+            raise PackSchemaError(f"{at}.{key}: unknown key; {kind.__name__} has {', '.join(hints)}")
+    for key in hints:
+        if key not in value:
+            raise PackSchemaError(f"{at}.{key}: missing; {kind.__name__} needs {', '.join(hints)}")
+    return kind(**{key: _decode(value[key], hint, f"{at}.{key}") for key, hint in hints.items()})
+
+
+def _decode_union(value: Any, kinds: tuple[Any, ...], at: str) -> Any:
+    """`X | None`, or scalars told apart by their JSON type (int | str)."""
+    if value is None and types.NoneType in kinds:
+        return None
+    rest = [kind for kind in kinds if kind is not types.NoneType]
+    if len(rest) == 1:
+        return _decode(value, rest[0], at)
+    if type(value) not in rest:
+        _fail(at, " or ".join(_SCALARS[kind] for kind in rest), value)
+    return value
+
+
+def _decode_tuple(value: Any, kinds: tuple[Any, ...], at: str) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        _fail(at, "a list", value)
+    if kinds[-1] is Ellipsis:
+        kinds = kinds[:1] * len(value)
+    if len(value) != len(kinds):
+        _fail(at, f"a list of {len(kinds)}", value)
+    return tuple(_decode(item, kind, f"{at}[{i}]")
+                 for i, (item, kind) in enumerate(zip(value, kinds, strict=True)))
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in out:
+            raise PackSchemaError(f"key {key!r} stands twice in one object; keep one")
+        out[key] = value
+    return out
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise PackSchemaError(f"{name} is no JSON number; write a finite one")
+
+
+def _fail(at: str, expected: str, got: Any) -> NoReturn:
+    shown = json.dumps(got, default=str)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    raise PackSchemaError(f"{at}: expected {expected}, got {shown}")

@@ -1,0 +1,86 @@
+"""Train the detector: `python -m edgecap.export.nano.vision.train_detector --work-dir .nano --steps 14000`."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from edgecap.bench.world.seeds import generator
+from edgecap.export.nano.vision.cache import LABELS, CachedFrame, cached_frames
+from edgecap.export.nano.vision.detector import Detector
+from edgecap.export.nano.vision.losses import box_loss, peak_loss
+from edgecap.export.nano.vision.samples import random_view
+from edgecap.export.nano.vision.targets import dense_target
+from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
+
+CHECKPOINT = "detector.pt"
+BATCH = 16
+CROP_WH = (320, 192)
+"""Window of a training picture: 70 % of the run-time area, hence of the cost; actors are at most 45 % of its height."""
+SEED = 11
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorBatch:
+    """Pictures and dense targets, stacked."""
+
+    images: torch.Tensor  # uint8 [B, 3, h, w]
+    heat: torch.Tensor  # [B, classes, h/8, w/8]
+    heat_weight: torch.Tensor  # [B, 1, h/8, w/8]
+    distances: torch.Tensor  # [B, 4, h/8, w/8]
+    box_weight: torch.Tensor  # [B, h/8, w/8]
+
+
+def detector_batch(frames: list[CachedFrame], number: int) -> DetectorBatch:
+    """Batch `number` of the run: random frames, random windows."""
+    rng = generator(SEED, "detector-batch", number)
+    views = [random_view(frames[int(i)], rng, size_wh=CROP_WH) for i in rng.integers(0, len(frames), BATCH)]
+    targets = [dense_target(view, classes=len(LABELS)) for view in views]
+    return DetectorBatch(torch.from_numpy(np.stack([v.image for v in views])),
+                         torch.from_numpy(np.stack([t.heat for t in targets])),
+                         torch.from_numpy(np.stack([t.heat_weight for t in targets])),
+                         torch.from_numpy(np.stack([t.distances for t in targets])),
+                         torch.from_numpy(np.stack([t.box_weight for t in targets])))
+
+
+def detector_losses(network: nn.Module, batch: DetectorBatch) -> Losses:
+    """Peak loss plus five times the box loss."""
+    maps = network(batch.images.contiguous(memory_format=torch.channels_last))
+    with torch.autocast("cpu", enabled=False):
+        return {"peaks": peak_loss(maps.class_logits.float(), batch.heat, batch.heat_weight),
+                "boxes": 5.0 * box_loss(maps.distances.float(), batch.distances, batch.box_weight)}
+
+
+def train_detector(work_dir: Path, *, steps: int, minutes: float = math.inf, shards: int = 48) -> Path:
+    """Train (or go on training) until the budget is spent; returns the checkpoint. Renders missing frames first."""
+    cv2.setNumThreads(1)
+    torch.manual_seed(SEED)
+    frames = cached_frames(work_dir, split="train", shards=shards)
+    checkpoint = work_dir / CHECKPOINT
+    run = TrainingRun(Detector(len(LABELS)), Recipe(checkpoint, Budget(steps, minutes)),
+                      batch_of=lambda number: detector_batch(frames, number), losses_of=detector_losses)
+    run.run(lambda line: print(line, flush=True))
+    return checkpoint
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work-dir", type=Path, default=Path(".nano"))
+    parser.add_argument("--steps", type=int, default=14_000)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--shards", type=int, default=48)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    train_detector(arguments.work_dir, steps=arguments.steps, minutes=arguments.minutes, shards=arguments.shards)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""What a run is asked to do, checked once, never changed afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from edgecap.engines.errors import UsageError
+
+DetectorChoice = Literal["pack", "motion"]
+CaptionerChoice = Literal["pack", "none"]
+ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
+PolicyChoice = Literal["block", "drop-oldest"]
+
+
+@dataclass(frozen=True, slots=True)
+class StageThreads:
+    """CPU threads inside each stage (beside the thread that the stage itself runs in when stages overlap).
+
+    `decode`: of the video decoder. `perceive`: of the detector's and the segmenter's sessions. `describe`: of the captioner's sessions.
+    One each is the default: with every stage busy, more threads only fight over the cores (2 cores: 171 tokens/s at one thread
+    against 76 at two beside another job, spec/measured.md 4).
+    """
+
+    decode: int = 1
+    perceive: int = 1
+    describe: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("decode", "perceive", "describe"):
+            _check_whole(f"threads.{name}", getattr(self, name), low=1, high=256)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Everything a `Pipeline` can be asked for.
+
+    `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion" (moving things of any kind,
+    no weights; class "object"). `captioner`: the pack's, or "none" (sentences from measurements only). `provider`: what ONNX Runtime must
+    run on; another one in use is an error. `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip
+    (2-10). `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels that frames are
+    shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which forgets frames rather than fall behind.
+    """
+
+    pack: str = "nano"
+    detector: DetectorChoice = "pack"
+    captioner: CaptionerChoice = "pack"
+    provider: ProviderChoice = "cpu"
+    sample_fps: float = 8.0
+    window_seconds: float = 5.0
+    max_instances: int = 8
+    working_side: int = 640
+    threads: StageThreads = field(default_factory=StageThreads)
+    policy: PolicyChoice = "block"
+
+    def __post_init__(self) -> None:
+        _check_choice("detector", self.detector, get_args(DetectorChoice))
+        _check_choice("captioner", self.captioner, get_args(CaptionerChoice))
+        _check_choice("provider", self.provider, get_args(ProviderChoice))
+        _check_choice("policy", self.policy, get_args(PolicyChoice))
+        _check_number("sample_fps", self.sample_fps, low=1.0, high=60.0, unit="frames per second")
+        _check_number("window_seconds", self.window_seconds, low=2.0, high=10.0, unit="seconds")
+        _check_whole("max_instances", self.max_instances, low=1, high=64)
+        _check_whole("working_side", self.working_side, low=64, high=1280)
+        if not isinstance(self.pack, str) or not self.pack:
+            raise UsageError(f"pack is the name of a shipped pack or a folder; got {self.pack!r}; try pack='nano'")
+        if not isinstance(self.threads, StageThreads):
+            raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {self.threads!r}")
+
+    @property
+    def needs_pack(self) -> bool:
+        """Whether any model of the pack is used at all (else no pack is opened and none need exist)."""
+        return self.detector == "pack" or self.captioner == "pack"
+
+
+def make_config(**options: Any) -> PipelineConfig:
+    """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option; `threads` may be a whole number for all stages."""
+    known = [f.name for f in dataclasses.fields(PipelineConfig)]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"unknown option {name!r}; known options: {', '.join(known)}")
+    threads = options.get("threads")
+    if isinstance(threads, int) and not isinstance(threads, bool):
+        options["threads"] = StageThreads(decode=threads, perceive=threads, describe=threads)
+    return PipelineConfig(**options)
+
+
+def _check_choice(name: str, got: object, choices: tuple[str, ...]) -> None:
+    if got not in choices:
+        raise UsageError(f"{name} must be one of {', '.join(choices)}; got {got!r}")
+
+
+def _check_number(name: str, got: object, *, low: float, high: float, unit: str) -> None:
+    if isinstance(got, bool) or not isinstance(got, int | float) or not low <= got <= high:
+        raise UsageError(f"{name} must be {low:g} to {high:g} {unit}; got {got!r}")
+
+
+def _check_whole(name: str, got: object, *, low: int, high: int) -> None:
+    if isinstance(got, bool) or not isinstance(got, int) or not low <= got <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}; got {got!r}")

@@ -1,0 +1,140 @@
+"""Moving objects without any model: what moves against the background is an instance of class "object". Called by perceive.
+
+Each frame is compared with the last analysed one: dense flow, minus the background's motion, above the noise, cleaned and
+divided into objects, sharpened at the picture's edges. An object that stops is kept for a second where it was last seen.
+Nothing is found in a shot's first frame, and nothing that never moves is found at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.camera import grey
+from edgecap.runtime.detections import Detections
+from edgecap.runtime.frame import Frame
+from edgecap.runtime.mask import Mask
+from edgecap.runtime.motion_flow import SIDE, FlowEstimator, ResidualFlow, carry, guided_coefficients
+from edgecap.runtime.motion_regions import Region, find_regions
+
+_HOLD_SECONDS = 1.0
+_MEMORY = 0.5  # share of the last frame's motion map that is carried along: single-frame noise stays below 0.5
+_GUIDE_RADIUS, _GUIDE_SMOOTHNESS = 4, 4e-4
+_MAX_SHARE = 0.6  # of the frame: a larger "object" is the background that the fit missed
+
+
+@dataclass(slots=True)
+class _Held:
+    """An object of the last frames: its region (mask in the last small picture) and when it last moved."""
+
+    region: Region
+    moved_seconds: float
+    frames: int = 1
+
+
+class MotionDetector:
+    """Stateful: frames must come in order; a cut is seen by the flow (no agreed background) and by `reset`."""
+
+    labels: tuple[str, ...] = ("object",)
+
+    def __init__(self) -> None:
+        self._flow = FlowEstimator()
+        self._grey: NDArray[np.uint8] | None = None
+        self._memory: NDArray[np.float32] | None = None
+        self._held: list[_Held] = []
+
+    def reset(self) -> None:
+        """Forget the last frame (a cut)."""
+        self._grey, self._memory, self._held = None, None, []
+
+    def detect(self, frame: Frame) -> Detections:
+        """Objects that move, or moved within the last second, with masks; class_ids are 0, best score first."""
+        current = grey(frame, SIDE)
+        previous, self._grey = self._grey, current
+        if previous is None or previous.shape != current.shape:
+            self._memory, self._held = None, []
+            return _to_detections([], frame, current)
+        flow = self._flow.estimate(previous, current, self._foreground(current.shape))
+        if flow is None:
+            self._memory, self._held = None, []
+            return _to_detections([], frame, current)
+        expected = [carry(h.region.mask.astype(np.float32), flow.flow) > 0.5 for h in self._held]
+        regions = find_regions(self._remembered(flow), flow, expected)
+        regions = [r for r in regions if r.mask.mean() < _MAX_SHARE]
+        self._held = self._followed(regions, expected, frame.pts_seconds)
+        return _to_detections([h.region for h in self._held if h.frames > 1], frame, current)
+
+    def _foreground(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Where instances were: nearly where they still are."""
+        taken = np.zeros(shape, bool)
+        for held in self._held:
+            taken |= held.region.mask
+        return taken
+
+    def _remembered(self, flow: ResidualFlow) -> NDArray[np.float32]:
+        before = np.zeros_like(flow.strength) if self._memory is None else carry(self._memory, flow.flow)
+        strength = np.maximum(flow.strength, (1 - _MEMORY) * flow.strength + _MEMORY * before)
+        self._memory = strength
+        return strength
+
+    def _followed(self, regions: list[Region], expected: list[NDArray[np.bool_]], seconds: float) -> list[_Held]:
+        """Pair regions with held objects by overlap; hold for a while what has stopped moving."""
+        result: list[_Held] = []
+        free = list(range(len(self._held)))
+        for region in regions:
+            overlaps = [(np.count_nonzero(expected[i] & region.mask) / max(1, np.count_nonzero(expected[i] | region.mask)), i)
+                        for i in free]
+            share, best = max(overlaps, default=(0.0, -1))
+            if share > 0.1:
+                free.remove(best)
+                result.append(_Held(region, seconds, self._held[best].frames + 1))
+            else:
+                result.append(_Held(region, seconds))
+        for i in free:
+            held, mask = self._held[i], expected[i]
+            for region in regions:
+                mask = mask & ~region.mask
+            kept = np.count_nonzero(mask) > 0.5 * max(1, np.count_nonzero(held.region.mask))
+            if held.frames > 2 and kept and seconds - held.moved_seconds <= _HOLD_SECONDS:
+                still = Region(mask, np.zeros(2, np.float32), max(0.4, 0.9 * held.region.score))
+                result.append(_Held(still, held.moved_seconds, held.frames + 1))
+        return result
+
+
+def _to_detections(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> Detections:
+    height, width = frame.image_rgb.shape[:2]
+    masks = _sharpened(regions, frame, small)
+    kept = [i for i, mask in enumerate(masks) if mask.bits.size]
+    kept.sort(key=lambda i: -regions[i].score)
+    return Detections(boxes_xyxy=np.array([masks[i].box_xyxy for i in kept], np.float32).reshape(-1, 4),
+                      scores=np.array([regions[i].score for i in kept], np.float32),
+                      class_ids=np.zeros(len(kept), np.int64), masks=tuple(masks[i] for i in kept))
+
+
+def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> list[Mask]:
+    """Masks at the frame's size: edges follow the picture's (guided upsampling), largest value owns a contested pixel."""
+    if not regions:
+        return []
+    height, width = frame.image_rgb.shape[:2]
+    guide = small.astype(np.float32) / 255
+    fine = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    soft = []
+    for region in regions:
+        slope, offset = guided_coefficients(guide, region.mask.astype(np.float32), radius=_GUIDE_RADIUS,
+                                            smoothness=_GUIDE_SMOOTHNESS)
+        soft.append(cv2.resize(slope, (width, height)) * fine + cv2.resize(offset, (width, height)))
+    values = np.stack(soft)
+    owner = np.where(values.max(0) > 0.5, values.argmax(0), -1)
+    return [Mask.from_full(_largest_parts(owner == i)) for i in range(len(regions))]
+
+
+def _largest_parts(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Without specks: parts below a tenth of the largest go."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    if count <= 2:
+        return mask
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    return np.isin(labels, 1 + np.flatnonzero(areas >= 0.1 * areas.max()))

@@ -1,0 +1,48 @@
+"""Class names counted in words: the phrase a prompt or a sentence uses for "what is there".
+
+In: class names. Out: an English noun phrase. Called by describe.py (the global question) and by the training recipe, which
+must agree word for word.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+_COUNTS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice", "knife": "knives",
+              "sheep": "sheep", "skis": "skis", "scissors": "scissors"}
+_HISSING = ("s", "x", "z", "ch", "sh")
+
+
+def instances_phrase(class_names: Sequence[str], *, label_order: Sequence[str] = ()) -> str:
+    """"two dogs, a person and a car" for the instances' class names; "no objects" for none.
+
+    Groups are sorted by count, largest first; equal counts by `label_order` (the detector's label list), then by first
+    appearance. All groups are named.
+    """
+    if not class_names:
+        return "no objects"
+    counts = Counter(class_names)
+    rank = {name: i for i, name in enumerate(label_order)}
+    names = sorted(counts, key=lambda name: (-counts[name], rank.get(name, len(rank))))  # stable: first appearance last
+    words = [counted(name, counts[name]) for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def counted(class_name: str, count: int) -> str:
+    """"a dog", "an umbrella", "two dogs", "12 people"; `count` >= 1."""
+    if count == 1:
+        return f"an {class_name}" if class_name[:1] in "aeiou" else f"a {class_name}"
+    return f"{_COUNTS[count] if count < len(_COUNTS) else count} {plural(class_name)}"
+
+
+def plural(noun: str) -> str:
+    """English plural of a COCO class name ("person" -> "people", "bus" -> "buses", "sports ball" -> "sports balls")."""
+    if noun in _IRREGULAR:
+        return _IRREGULAR[noun]
+    if noun.endswith(_HISSING):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + "s"

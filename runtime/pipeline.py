@@ -1,0 +1,92 @@
+"""The order of things: decode -> perceive -> describe -> write, over any number of videos. No maths, no threads of its own."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+
+from edgecap.engines.errors import InputError
+from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.interrupt import stop_on_interrupt
+from edgecap.runtime.messages import Message, Sampled
+from edgecap.runtime.queues import Stage, StopSignal, run_stages
+from edgecap.runtime.source import find_videos
+from edgecap.runtime.stage_clock import StageClock
+from edgecap.runtime.steps import ClipKey, DescribeStep, Guard, PerceiveStep, Sink, StageSet, WriteStep, decode
+from edgecap.runtime.summary import Failure, RunSummary, failed_video
+
+# Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits, not more.
+_FRAMES_WAITING = 8
+_WINDOWS_WAITING = 1
+_RECORDS_WAITING = 1
+
+
+class Pipeline:
+    """Captions videos; models are opened once, here, and serve every run. One run at a time.
+
+    `stages`: a ready `StageSet` (tests, embedding in another program); None builds what `config` asks for, which raises PackError and
+    EngineError. Nothing of a run is kept: `run` may be called again.
+    """
+
+    def __init__(self, config: PipelineConfig | None = None, *, stages: StageSet | None = None) -> None:
+        self.config = config if config is not None else PipelineConfig()
+        if stages is None:
+            from edgecap.runtime.build import build_stages  # the one place that opens engines
+
+            stages = build_stages(self.config)
+        self.stages = stages
+
+    def run(self, paths: Iterable[str | Path], sinks: Sequence[Sink] = (), *, overlap: bool = True,
+            skip: Collection[ClipKey] = frozenset()) -> RunSummary:
+        """Caption every video of `paths` (files and folders, in order) into `sinks`.
+
+        A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink (OutputError) ends it. `overlap=False` runs the
+        same stages in this thread, one item at a time. `skip`: windows that need not be described again. The first
+        Ctrl-C ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened and closed by the caller.
+        """
+        begun = time.perf_counter()
+        stop, clock, writer = StopSignal(), StageClock(), WriteStep(sinks)
+        inputs = _expand(paths)
+        abandoned: set[int] = set()
+        drops: deque[int] = deque()
+        perceive, describe = PerceiveStep(self.stages, self.config, drops), DescribeStep(self.stages, skip)
+        chain = (
+            Stage("perceive", Guard(perceive.feed, abandoned).feed, _FRAMES_WAITING, self.config.policy,
+                  droppable=_may_be_dropped, on_drop=lambda item: drops.append(item.video_number)),
+            Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING),
+            Stage("write", writer.feed, _RECORDS_WAITING),
+        )
+        with stop_on_interrupt(stop):
+            run_stages(decode(inputs, self.stages, self.config, abandoned), chain, source_name="decode",
+                       clock=clock, stop=stop, overlap=overlap)
+        return _summarise(writer, clock, videos=len(inputs), wall_seconds=time.perf_counter() - begun,
+                          interrupted=stop.is_set())
+
+
+def _may_be_dropped(message: Message) -> bool:
+    """Frames only, and never the one that tells of a cut."""
+    return isinstance(message, Sampled) and not message.is_cut
+
+
+def _expand(paths: Iterable[str | Path]) -> list[Path | Failure]:
+    """Files in order; a path that cannot be used becomes its failure in its place."""
+    found: list[Path | Failure] = []
+    for path in paths:
+        try:
+            found += find_videos([path])
+        except InputError as error:
+            found.append(Failure(failed_video(str(path), error), error))
+    return found
+
+
+def _summarise(writer: WriteStep, clock: StageClock, *, videos: int, wall_seconds: float,
+               interrupted: bool) -> RunSummary:
+    return RunSummary(
+        videos=videos, videos_done=writer.done, clips=writer.records, clips_skipped=writer.skipped,
+        instances=writer.instances, video_seconds=writer.video_seconds, wall_seconds=wall_seconds,
+        frames_analysed=writer.frames_analysed, frames_dropped=writer.frames_dropped, model_calls=writer.model_calls,
+        prefill_tokens=writer.prefill_tokens, decode_tokens=writer.decode_tokens,
+        ages_seconds=tuple(writer.ages_seconds), stages=clock.times(), failures=tuple(writer.failures),
+        interrupted=interrupted)

@@ -1,0 +1,60 @@
+"""Which instances are reported, and in which order.
+
+In: lives and what was measured of them. Out: the ones to report, most important first. Called by measure.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgecap.runtime.life import Life
+
+LEAST_OBSERVATIONS = 3
+LEAST_SECONDS = 0.3
+_SAME_IOU = 0.8
+_CONTAINED = 0.8
+"""Share of the lesser track's observations that must lie on the other's for both to be one instance."""
+
+
+def long_enough(lives: Sequence[Life], *, observation_count: int) -> list[Life]:
+    """Without the tracks that have both fewer than 3 observations and under 0.3 s: flicker of a detector.
+
+    A window that itself has fewer than 3 observations (a one-frame video) keeps every track.
+    """
+    least = min(LEAST_OBSERVATIONS, observation_count)
+    return [life for life in lives if len(life) >= least or life.duration_seconds >= LEAST_SECONDS]
+
+
+def without_duplicates(lives: Sequence[Life]) -> list[Life]:
+    """Without the tracks that another, better seen one holds already, in the given order.
+
+    Two tracks are one instance where their masks have a mean IoU over 0.8 in the frames that both are in, and
+    these are at least 80 % of the lesser one's; the one with more observations x score stays.
+    """
+    kept: list[Life] = []
+    for life in sorted(lives, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
+        if not any(_same(life, other) for other in kept):
+            kept.append(life)
+    wanted = {life.track_id for life in kept}
+    return [life for life in lives if life.track_id in wanted]
+
+
+def importance(life: Life, *, moving: bool, observation_count: int) -> float:
+    """Mean area x share of the window it is seen in x mean score x motion (1.5 where it moves) x centrality
+    (1 at the frame's centre, 0.5 in a corner). Unlike the reference's plain box area, a still "dining table"
+    over half the frame can lose to a walking person."""
+    centre = life.centroids_xy.astype(np.float64).mean(0)
+    away = float(np.hypot(*(centre - 0.5))) / float(np.hypot(0.5, 0.5))
+    presence = len(life) / observation_count
+    seen = float(life.areas.mean()) * presence * float(life.scores.mean())
+    return seen * (1.5 if moving else 1.0) * (1.0 - 0.5 * away)
+
+
+def _same(lesser: Life, other: Life) -> bool:
+    places = {int(step): i for i, step in enumerate(other.steps)}
+    shared = [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]
+    if len(shared) < _CONTAINED * len(lesser):
+        return False
+    return float(np.mean([lesser.masks[i].iou(other.masks[j]) for i, j in shared])) > _SAME_IOU

@@ -1,0 +1,131 @@
+"""One followed object: where it is, how it moves, what it looks like. The state that `tracker` keeps per track.
+
+Lengths are in frame *widths* on both axes, so that distances mean the same in x and y; time is in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_ACCELERATION = 1.2  # box sides per second^2 that an object may speed up or slow down by (one sigma)
+_MEASURED = 0.035  # box sides that a detector's edge is off by (one sigma)
+_FIRST_SPEED = 1.5  # box sides per second: what a newborn's speed may be (one sigma)
+_EDGE = 0.006  # frame widths: a box this near the border is taken as cut off by it
+
+
+@dataclass(slots=True)
+class Track:
+    """A track's state; `tracker.Tracker` moves it along.
+
+    `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2, 2],
+    covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman filter).
+    `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when it was last detected.
+    """
+
+    track_id: int
+    state: NDArray[np.float64]
+    class_id: int
+    look: NDArray[np.float32]
+    born_seconds: float
+    seen_seconds: float
+    speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
+    cov: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2, 2)))
+    hits: int = 1
+    frames: int = 1
+    misses: int = 0
+    confirmed: bool = False
+    overlapped_frames: int = 0
+
+    def __post_init__(self) -> None:
+        side = self._sides()
+        self.cov[:, 0, 0] = (_MEASURED * side) ** 2
+        self.cov[:, 1, 1] = (_FIRST_SPEED * side) ** 2
+
+    def _sides(self) -> NDArray[np.float64]:
+        """The length that each of the four values is judged against: the geometric mean of the box's sides."""
+        return np.full(4, max(float(np.sqrt(self.state[2] * self.state[3])), 1e-3))
+
+    def predict(self, seconds: float) -> None:
+        """Move on by `seconds`. An unseen track keeps its size: its last change of size was often an occlusion beginning."""
+        if self.misses:
+            self.speed[2:] = 0.0
+        self.state = self.state + self.speed * seconds
+        self.state[2:] = np.maximum(self.state[2:], 1e-3)
+        step = np.array([[1.0, seconds], [0.0, 1.0]])
+        push = np.array([seconds ** 2 / 2, seconds])
+        noise = np.outer(push, push)[None] * ((_ACCELERATION * self._sides()) ** 2)[:, None, None]
+        self.cov = step @ self.cov @ step.T + noise
+
+    def move_with_camera(self, step: NDArray[np.float64]) -> None:
+        """Carry the state along with the background: `step` float64 [3, 3] maps width-unit coordinates, a similarity."""
+        linear = step[:2, :2]
+        scale = float(np.sqrt(abs(np.linalg.det(linear))))
+        self.state = np.concatenate([linear @ self.state[:2] + step[:2, 2], self.state[2:] * scale])
+        self.speed = np.concatenate([linear @ self.speed[:2], self.speed[2:] * scale])
+        self.cov = self.cov * scale ** 2
+
+    def correct(self, box: NDArray[np.float64], *, frame_height: float) -> None:
+        """Take in a detection float64 [4] (x1, y1, x2, y2, width units)."""
+        measured = self._uncut(box, frame_height)
+        side = self._sides()
+        gain = self.cov[:, :, 0] / (self.cov[:, 0, 0] + (_MEASURED * side) ** 2)[:, None]
+        surprise = measured - self.state
+        self.state = self.state + gain[:, 0] * surprise
+        self.speed = self.speed + gain[:, 1] * surprise
+        self.cov = self.cov - gain[:, :, None] * self.cov[:, None, 0, :]
+
+    def _uncut(self, box: NDArray[np.float64], frame_height: float) -> NDArray[np.float64]:
+        """Centre and size of a detection; where the frame's border cuts it, the size known before is kept beyond the border.
+
+            |<- frame                    known width 4, seen x1 = 0, x2 = 1   ->   x1 = -3, x2 = 1
+        """
+        low, high = box[:2].copy(), box[2:].copy()
+        for axis, limit in enumerate((1.0, frame_height)):
+            known = self.state[2 + axis]
+            at_low, at_high = low[axis] < _EDGE, high[axis] > limit - _EDGE
+            if known > high[axis] - low[axis] and at_low != at_high:
+                if at_low:
+                    low[axis] = high[axis] - known
+                else:
+                    high[axis] = low[axis] + known
+        return np.concatenate([(low + high) / 2, high - low])
+
+    def box(self, frame_height: float) -> NDArray[np.float64]:
+        """The predicted box as the frame shows it: float64 [4] x1, y1, x2, y2, cut at the border (empty when outside)."""
+        half = self.state[2:] / 2
+        limit = np.array([1.0, frame_height])
+        return np.concatenate([np.clip(self.state[:2] - half, 0, limit), np.clip(self.state[:2] + half, 0, limit)])
+
+    def inside(self, frame_height: float) -> float:
+        """Share (0-1) of the predicted box that lies in the frame."""
+        x1, y1, x2, y2 = self.box(frame_height)
+        return float((x2 - x1) * (y2 - y1) / max(float(self.state[2] * self.state[3]), 1e-9))
+
+
+_LOOK_SIDE = 16
+_LOOK_BINS = (8, 6, 6)
+
+
+def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Lab histogram float32 [288] (sums to 1) of the ellipse in the middle of a box (relative); corners are background."""
+    height, width = image_rgb.shape[:2]
+    x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
+    left, top = min(int(x1), width - 1), min(int(y1), height - 1)
+    crop = image_rgb[top:max(top + 1, int(y2)), left:max(left + 1, int(x2))]
+    small = cv2.resize(crop, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
+    bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_LOOK_BINS), [0, 256, 64, 192, 64, 192])
+    return (bins.ravel() / max(float(bins.sum()), 1.0)).astype(np.float32)
+
+
+def look_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Hellinger distance of two looks, 0 (same) to 1 (no colour in common)."""
+    return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(a * b).sum()))))
+
+
+_ELLIPSE = cv2.ellipse(np.zeros((_LOOK_SIDE, _LOOK_SIDE), np.uint8), (_LOOK_SIDE // 2, _LOOK_SIDE // 2),
+                       (_LOOK_SIDE * 3 // 8, _LOOK_SIDE * 3 // 8), 0, 0, 360, 255, -1)

@@ -1,0 +1,193 @@
+"""Boxes of consecutive frames into tracks with lasting ids. Called by perceive.
+
+The rules are ByteTrack's (Zhang et al., ECCV 2022): good detections first, then the doubtful ones for tracks that found
+none, newborn tracks last. Added to them: the camera's motion carries the predictions, the pairing cost knows looks and
+centre distance beside overlap, and boxes cut by the frame's border keep their size beyond it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.association import assign
+from edgecap.runtime.detections import Detections
+from edgecap.runtime.detector import iou_matrix
+from edgecap.runtime.frame import Frame
+from edgecap.runtime.track import Track, colour_look, look_distance
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """Scores are 0-1, times seconds, overlaps IoU.
+
+    `good_score`: detections below it only prolong tracks. `birth_score`: what a new track needs. `confirm_hits` in
+    `confirm_frames`: what makes a track real. `keep_seconds`: how long an unseen track is waited for;
+    `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track
+    of the same class that is born on an older one and stays this close for `confirm_frames` frames is dropped.
+    """
+
+    good_score: float = 0.4
+    birth_score: float = 0.45
+    confirm_hits: int = 3
+    confirm_frames: int = 4
+    keep_seconds: float = 1.5
+    keep_outside_seconds: float = 4.0
+    duplicate_iou: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Detection `detection_index` of this frame belongs to `track_id`, which may still be unconfirmed."""
+
+    track_id: int
+    detection_index: int
+
+
+class Tracker:
+    """Follows objects over one video. Ids begin at 1, rise, and are never given twice, cuts included."""
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self._tracks: list[Track] = []
+        self._next_id = 1
+        self._last_seconds: float | None = None
+        self._confirmed: set[int] = set()
+
+    def update(self, detections: Detections, frame: Frame, camera_step: NDArray[np.float64] | None) -> list[Assignment]:
+        """Take in one frame's detections; return which track each used one belongs to, sorted by track id.
+
+        `camera_step`: as `Observation.camera_step`; None is taken as a still camera. Unconfirmed tracks are returned
+        too: ask `is_confirmed` when the window closes, so that a track's first frames are not lost.
+        """
+        height = frame.image_rgb.shape[0] / frame.image_rgb.shape[1]
+        boxes = detections.boxes_xyxy.astype(np.float64) * np.array([1, height, 1, height])
+        looks = [colour_look(frame.image_rgb, box) for box in detections.boxes_xyxy]
+        self._predict(frame.pts_seconds, camera_step, height)
+        pairs = self._associate(detections, boxes, looks, height)
+        for track, index in pairs:
+            self._hit(track, boxes[index], looks[index], int(detections.class_ids[index]), frame.pts_seconds, height)
+        matched = {id(track) for track, _ in pairs}
+        for track in self._tracks:
+            if id(track) not in matched:
+                track.frames += 1
+                track.misses += 1
+        pairs += self._bear(detections, boxes, looks, pairs, frame.pts_seconds)
+        pairs = self._without_duplicates(pairs, boxes)
+        self._tracks = [t for t in self._tracks if self._alive(t, frame.pts_seconds, height)]
+        return sorted((Assignment(t.track_id, i) for t, i in pairs), key=lambda a: a.track_id)
+
+    def is_confirmed(self, track_id: int) -> bool:
+        """True once the track has been seen often enough, and for ever after (unless found to be a duplicate)."""
+        return track_id in self._confirmed
+
+    def reset(self) -> None:
+        """Forget all tracks (a cut); ids go on rising and confirmations stay."""
+        self._tracks, self._last_seconds = [], None
+
+    def _predict(self, seconds: float, camera_step: NDArray[np.float64] | None, height: float) -> None:
+        gap = 0.0 if self._last_seconds is None else seconds - self._last_seconds
+        self._last_seconds = seconds
+        stretch = np.diag([1.0, height, 1.0])
+        step = None if camera_step is None else stretch @ camera_step @ np.linalg.inv(stretch)
+        for track in self._tracks:
+            if step is not None:
+                track.move_with_camera(step)
+            track.predict(gap)
+
+    def _associate(self, detections: Detections, boxes: NDArray[np.float64], looks: list[NDArray[np.float32]],
+                   height: float) -> list[tuple[Track, int]]:
+        good = [i for i, score in enumerate(detections.scores) if score >= self.settings.good_score]
+        doubtful = [i for i, score in enumerate(detections.scores) if score < self.settings.good_score]
+        old = [t for t in self._tracks if t.confirmed]
+        young = [t for t in self._tracks if not t.confirmed]
+        pairs: list[tuple[Track, int]] = []
+        for tracks, indices in ((old, good), (old, doubtful), (young, good + doubtful)):
+            taken_tracks, taken = {id(t) for t, _ in pairs}, {i for _, i in pairs}
+            rows = [t for t in tracks if id(t) not in taken_tracks]
+            if indices is doubtful:
+                rows = [t for t in rows if t.misses <= 2]
+            columns = [i for i in indices if i not in taken]
+            if not rows or not columns:
+                continue
+            cost, allowed = _costs(rows, boxes[columns], [looks[i] for i in columns],
+                                   detections.class_ids[columns], height)
+            pairs += [(rows[r], columns[c]) for r, c in assign(cost, allowed=allowed)]
+        return pairs
+
+    def _hit(self, track: Track, box: NDArray[np.float64], look: NDArray[np.float32], class_id: int, seconds: float,
+             height: float) -> None:
+        track.correct(box, frame_height=height)
+        track.frames += 1
+        track.hits += 1
+        track.misses = 0
+        track.seen_seconds, track.class_id = seconds, class_id
+        track.look = 0.85 * track.look + np.float32(0.15) * look
+        if track.hits >= self.settings.confirm_hits and not track.confirmed:
+            track.confirmed = True
+            self._confirmed.add(track.track_id)
+
+    def _bear(self, detections: Detections, boxes: NDArray[np.float64], looks: list[NDArray[np.float32]],
+              pairs: list[tuple[Track, int]], seconds: float) -> list[tuple[Track, int]]:
+        taken = {i for _, i in pairs}
+        born = []
+        for i, score in enumerate(detections.scores):
+            if i in taken or score < self.settings.birth_score:
+                continue
+            x1, y1, x2, y2 = boxes[i]
+            track = Track(track_id=self._next_id, state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
+                          class_id=int(detections.class_ids[i]), look=looks[i], born_seconds=seconds, seen_seconds=seconds)
+            self._next_id += 1
+            born.append((track, i))
+        self._tracks += [track for track, _ in born]
+        return born
+
+    def _without_duplicates(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]) -> list[tuple[Track, int]]:
+        """Drop tracks that were born on an older one of their class and never left it. Crossing objects are safe: they
+        were apart once, which ends their probation."""
+        overlap = iou_matrix(*(boxes[[i for _, i in pairs]].astype(np.float32),) * 2)
+        dropped: set[int] = set()
+        for n, (track, _) in enumerate(pairs):
+            older = [m for m, (t, _) in enumerate(pairs) if t.track_id < track.track_id and t.class_id == track.class_id]
+            close = bool(older) and float(overlap[n, older].max()) > self.settings.duplicate_iou
+            if not close or track.overlapped_frames != track.hits - 1:
+                continue
+            track.overlapped_frames += 1
+            if track.overlapped_frames >= self.settings.confirm_frames:
+                dropped.add(id(track))
+                self._confirmed.discard(track.track_id)
+        self._tracks = [t for t in self._tracks if id(t) not in dropped]
+        return [(t, i) for t, i in pairs if id(t) not in dropped]
+
+    def _alive(self, track: Track, seconds: float, height: float) -> bool:
+        if not track.confirmed:
+            return track.frames - track.hits <= self.settings.confirm_frames - self.settings.confirm_hits
+        outside = track.inside(height) < 0.3
+        return seconds - track.seen_seconds <= (self.settings.keep_outside_seconds if outside else self.settings.keep_seconds)
+
+
+# Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
+_OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.4, 0.25, 0.25, 0.1
+_NEAR = 0.75  # box sides that a detection's centre may be from its prediction
+_NEAR_GROWTH = 1.0  # box sides per second that this grows by while the track is unseen
+_STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
+
+
+def _costs(tracks: list[Track], boxes: NDArray[np.float64], looks: list[NDArray[np.float32]], class_ids: NDArray[np.int64],
+           height: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Cost float64 [T, D] in 0-1 and which pairs are possible at all bool [T, D]."""
+    predicted = np.stack([t.box(height) for t in tracks])
+    overlap = iou_matrix(predicted.astype(np.float32), boxes.astype(np.float32))
+    centres_t, centres_d = (predicted[:, :2] + predicted[:, 2:]) / 2, (boxes[:, :2] + boxes[:, 2:]) / 2
+    sides_t = np.sqrt(np.array([t.state[2] * t.state[3] for t in tracks]))
+    unseen = np.array([t.misses for t in tracks]) > 0
+    last = np.array([t.seen_seconds for t in tracks])
+    reach = sides_t * (_NEAR + _NEAR_GROWTH * np.where(unseen, last.max() - last, 0.0))
+    distance = np.linalg.norm(centres_t[:, None] - centres_d[None], axis=2) / reach[:, None]
+    look = np.array([[look_distance(t.look, other) for other in looks] for t in tracks])
+    other_class = np.array([t.class_id for t in tracks])[:, None] != class_ids[None]
+    cost = (_OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _LOOK * look + _CLASS * other_class)
+    possible = ((distance < 1) | (overlap > 0.2)) & ~(unseen[:, None] & (look > _STRANGE_LOOK) & (overlap < 0.3))
+    return cost, possible
