@@ -39,7 +39,8 @@ def boxes_to_frame(boxes_xyxy: NDArray[np.float32], placement: Placement) -> NDA
     """Boxes [N, 4] relative to the padded input -> relative to the frame, clipped to 0-1."""
     (w, h), (pw, ph) = placement.content_wh, placement.padded_wh
     factor = np.array([pw / w, ph / h, pw / w, ph / h], np.float32)
-    return np.clip(boxes_xyxy * factor, 0.0, 1.0).astype(np.float32)
+    clipped: NDArray[np.float32] = np.clip(boxes_xyxy * factor, 0.0, 1.0).astype(np.float32)
+    return clipped
 
 
 def boxes_to_padded(boxes_xyxy: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
@@ -57,6 +58,6 @@ def enlarge_boxes(boxes_xyxy: NDArray[np.float32], *, margin: float) -> NDArray[
 def normalise_views(views_rgb: NDArray[np.uint8], *, mean: tuple[float, float, float],
                     std: tuple[float, float, float]) -> NDArray[np.float32]:
     """uint8 [n, S, S, 3] -> float32 [n, 3, S, S] as (x/255 - mean) / std."""
-    x = views_rgb.astype(np.float32) / 255.0
-    x = (x - np.array(mean, np.float32)) / np.array(std, np.float32)
-    return np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    scaled = views_rgb.astype(np.float32) / np.float32(255.0)
+    pixels = (scaled - np.array(mean, np.float32)) / np.array(std, np.float32)
+    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)

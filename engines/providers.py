@@ -107,7 +107,7 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
             session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
     except Exception as error:
         if provider == "tensorrt" and "Please install TensorRT" in str(error):
-            raise ProviderError(f"{label}: provider tensorrt asked, but TensorRT's libraries can't be loaded; "
+            raise ProviderError(f"{label}: provider tensorrt asked, but TensorRT's libraries don't load; "
                                 f"{_FIXES[provider]}") from error
         raise EngineError(f"{label}: ONNX Runtime can't open it on {provider}: {_one_line(error)}; "
                           "the file may be broken or need a newer ONNX Runtime") from error
@@ -157,6 +157,6 @@ def _quiet(ort: Any, provider: Provider, notes: io.StringIO) -> Iterator[None]:
 
 
 def _one_line(error: object) -> str:
-    """The first line that says something, without ONNX Runtime's own source places, at most 300 characters."""
+    """The first line that says something, without ONNX Runtime's source places; at most 300 characters."""
     lines = [line.strip() for line in _SOURCE_PLACE.sub("", str(error)).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]

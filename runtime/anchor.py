@@ -18,21 +18,27 @@ from edgecap.runtime.life import Life
 
 BORDER = 0.012
 """A box edge this near to the frame's border (share of the frame) counts as cut off by it."""
-_HIDDEN_AREA = 0.88
+_USUAL_SECONDS = 1.5
+_HIDDEN_AREA = 0.85
 """Less than this share of its usual area, with another box over one of its sides: it is partly hidden."""
 _GAP = 0.015
 """A box edge this near to another instance's box (share of the frame) may be its edge, not the body's."""
+_BLIND_SHARE = 0.75
+"""Less than this share of its usual extent shows on the cut axis: the other axis is blind."""
 _WEIGHT_ONE_SIDE, _WEIGHT_NO_SIDE = 0.3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to
-    1. `clean` bool [T]: the whole body shows (nothing cuts its box on any side)."""
+    """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to 1.
+    `clean` bool [T]: the whole body shows (nothing cuts its box on any side). `blind_xy` bool [T, 2]: most of the body is
+    cut off along the *other* axis, so that the part which shows tells nothing of the whole on this one (of a horse
+    that comes in, the head shows first)."""
 
     points_xy: NDArray[np.float64]
     weights: NDArray[np.float64]
     clean: NDArray[np.bool_]
+    blind_xy: NDArray[np.bool_]
 
 
 def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray[np.float64]) -> Anchor:
@@ -42,10 +48,13 @@ def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray
     how much larger than in a common reference the camera shows things in that frame; lengths are divided by
     it before they are compared.
     """
-    hidden = _hidden_sides(life, others, scales)                                        # [T, 4] x1 y1 x2 y2
+    cut = np.concatenate([life.boxes_xyxy[:, :2] <= BORDER, life.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
+    hidden = _hidden_sides(life, others, scales, cut)                                    # [T, 4] x1 y1 x2 y2
     clean = ~hidden.any(1)
     points = life.centroids_xy.astype(np.float64)
     weights = np.ones(len(life))
+    blind = np.zeros((len(life), 2), bool)
+    extents = (life.boxes_xyxy[:, 2:] - life.boxes_xyxy[:, :2]) / scales[:, None]
     for axis in (0, 1):
         low, high = hidden[:, axis], hidden[:, axis + 2]
         for rows, edge in ((low & ~high, axis + 2), (high & ~low, axis)):
@@ -53,7 +62,9 @@ def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray
                 points[rows, axis] = _from_side(life, edge, axis, rows, whole=~low & ~high, scales=scales)
                 weights[rows] = np.minimum(weights[rows], _WEIGHT_ONE_SIDE)
         weights[low & high] = _WEIGHT_NO_SIDE
-    return Anchor(points_xy=points, weights=weights, clean=clean)
+        small = extents[:, axis] < _BLIND_SHARE * extents[:, axis].max()
+        blind[:, 1 - axis] = (cut[:, axis] | cut[:, axis + 2]) & small
+    return Anchor(points_xy=points, weights=weights, clean=clean, blind_xy=blind)
 
 
 def _from_side(life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, whole: NDArray[np.bool_],
@@ -71,17 +82,18 @@ def _from_side(life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, who
     return position
 
 
-def _hidden_sides(life: Life, others: Sequence[NDArray[np.float32]],
-                  scales: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """bool [T, 4]: the box side is not the body's own (border, or another instance in front)."""
-    boxes = life.boxes_xyxy
-    hidden = np.concatenate([boxes[:, :2] <= BORDER, boxes[:, 2:] >= 1 - BORDER], axis=1)
+def _hidden_sides(life: Life, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64],
+                  cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in front."""
+    hidden = cut.copy()
     sizes = life.areas / scales ** 2
-    whole = ~hidden.any(1)
-    usual = float(np.percentile(sizes[whole], 75)) if whole.any() else float(sizes.max())
-    for i in np.flatnonzero(sizes < _HIDDEN_AREA * usual):
-        for other in others[i]:
-            hidden[i] |= _covered(boxes[i], other)
+    whole = ~cut.any(1)
+    for i, seconds in enumerate(life.pts_seconds):
+        # Compared with its size around that time, so that a body that comes nearer isn't "hidden" while it is far.
+        near = whole & (np.abs(life.pts_seconds - seconds) <= _USUAL_SECONDS)
+        if near.any() and sizes[i] < _HIDDEN_AREA * float(np.percentile(sizes[near], 75)):
+            for other in others[i]:
+                hidden[i] |= _covered(life.boxes_xyxy[i], other)
     return hidden
 
 

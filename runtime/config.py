@@ -75,7 +75,11 @@ class PipelineConfig:
 
 
 def make_config(**options: Any) -> PipelineConfig:
-    """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option; `threads` may be a whole number for all stages."""
+    """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option.
+
+    `threads` may be one whole number for all stages. With `detector="motion"` and no word on the captioner it is "none": a pack's
+    captioner knows the things its own detector finds.
+    """
     known = [f.name for f in dataclasses.fields(PipelineConfig)]
     for name in options:
         if name not in known:
@@ -83,6 +87,8 @@ def make_config(**options: Any) -> PipelineConfig:
     threads = options.get("threads")
     if isinstance(threads, int) and not isinstance(threads, bool):
         options["threads"] = StageThreads(decode=threads, perceive=threads, describe=threads)
+    if options.get("detector") == "motion":
+        options.setdefault("captioner", "none")
     return PipelineConfig(**options)
 
 

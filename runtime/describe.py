@@ -109,9 +109,9 @@ class Describer:
                         first.decode_tokens + second.decode_tokens)
 
     def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
-        motion = words.motion_sentence(track)
         action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
-        if action.provenance == "model" and motion:
+        if action.provenance == "model" and _travels(track):
+            motion = words.motion_sentence(track)
             action = replace(action, text=f"{action.text} {motion}", computed_part=motion)
         # A detector without classes names nothing: "object" is what the code calls it, not what a model saw.
         named = window.labels != ("object",)
@@ -129,6 +129,11 @@ class Describer:
         if self._captioner is None:
             return FieldText(computed, "computed")
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
+
+
+def _travels(track: TrackEvidence) -> bool:
+    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says nothing."""
+    return track.motion_world.moving or track.depth != "constant"
 
 
 def _slot(answer: Answer) -> _Slot:

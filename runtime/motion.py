@@ -23,9 +23,12 @@ DIRECTIONS: tuple[Direction, ...] = ("right", "down-right", "down", "down-left",
 """In steps of 45 degrees, beginning at 0; y grows downward."""
 DEAD_ZONE_DIAGONALS = 0.02
 DEPTH_RATIO = 1.25
+_DEPTH_SECONDS = 0.8
 _SMOOTH_SECONDS = 0.4
 _STEP_ERROR = 0.0006
 """Frame widths by which one estimated camera step is wrong; errors of n steps add up as sqrt(n)."""
+_SWING = 1.6
+"""A swing that leads nowhere must be this many times the dead zone to be movement."""
 _REST_SECONDS = 0.5
 _TURN_DEGREES = 50.0
 _LEAST_LEG = 0.03
@@ -37,7 +40,8 @@ Path = NDArray[np.float64]
 def image_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     """Movement across the picture, whatever the camera does."""
     widths = anchor.points_xy * np.array([1.0, path.aspect])
-    return describe_path(life.pts_seconds, widths, anchor.weights, aspect=path.aspect, camera_steps=0)
+    return describe_path(life.pts_seconds, _sighted(widths, anchor.blind_xy), anchor.weights, clean=anchor.clean,
+                         aspect=path.aspect, camera_steps=0)
 
 
 def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
@@ -50,7 +54,8 @@ def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     widths = anchor.points_xy[rows] * np.array([1.0, path.aspect])
     carried = np.stack([_apply(path.between(source=int(life.steps[row]), target=middle), point)
                         for row, point in zip(rows, widths, strict=True)])
-    return describe_path(life.pts_seconds[rows], carried, anchor.weights[rows], aspect=path.aspect,
+    return describe_path(life.pts_seconds[rows], _sighted(carried, anchor.blind_xy[rows]), anchor.weights[rows],
+                         clean=anchor.clean[rows], aspect=path.aspect,
                          camera_steps=int(life.steps[rows[-1]] - life.steps[rows[0]]))
 
 
@@ -75,8 +80,8 @@ def camera_scales(life: Life, path: CameraPath) -> NDArray[np.float64]:
 
 
 def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
-    """approaching or receding where box and mask both grow or shrink by over 1.25 with the camera's zoom
-    divided out.
+    """approaching or receding where the mask's scale changes by over 1.25 with the camera's zoom divided out, and its box
+    grows or shrinks on both axes.
 
     Only observations that show the whole body count; with fewer than four of them, or under half a second, it
     is "constant".
@@ -86,29 +91,34 @@ def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
     if clean.sum() < 4 or times[-1] - times[0] < 0.5:
         return "constant"
     extent = life.boxes_xyxy[clean, 2:] - life.boxes_xyxy[clean, :2]
-    sizes = np.stack([np.sqrt(extent.prod(1)), np.sqrt(life.areas[clean])], axis=1) / scales[clean, None]
+    sizes = np.column_stack([extent, np.sqrt(life.areas[clean])]) / scales[clean, None]
     logs = np.log(np.maximum(sizes, 1e-6)).astype(np.float64)
-    third = max(len(times) // 4, 2)
-    # Medians of the first and last quarter: a gesture changes the box for a moment, an approach for good.
-    change = np.median(logs[-third:], axis=0) - np.median(logs[:third], axis=0)
-    change *= 4 / 3 if len(times) >= 8 else 1.0          # the middles of the quarters span 3/4 of the time
-    steady = np.corrcoef(np.stack([times, logs.mean(1)]))[0, 1] if np.ptp(logs.mean(1)) > 1e-6 else 0.0
-    if abs(steady) < 0.8:
-        return "constant"
-    if (change > np.log(DEPTH_RATIO)).all():
+    smooth = local_linear(times, logs, half_width_seconds=_DEPTH_SECONDS)
+    change = smooth[-1] - smooth[0]
+    steps = np.diff(smooth.mean(1))
+    if abs(steps.sum()) < 0.6 * np.abs(steps).sum():
+        return "constant"                                                          # a gesture: it swings back
+    # What comes out from behind something grows in one direction only, what comes nearer in both.
+    least, all_of = 0.4 * np.log(DEPTH_RATIO), np.log(DEPTH_RATIO)
+    if change.min() > least and change[2] > all_of:
         return "approaching"
-    return "receding" if (change < -np.log(DEPTH_RATIO)).all() else "constant"
+    return "receding" if change.max() < -least and change[2] < -all_of else "constant"
 
 
-def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.float64], *, aspect: float,
-                  camera_steps: int) -> Motion:
-    """Motion of a path float64 [T, 2] in frame widths. `camera_steps`: number of estimated steps its points
-    were carried over."""
+def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.float64], *,
+                  clean: NDArray[np.bool_], aspect: float, camera_steps: int) -> Motion:
+    """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `Anchor`.
+
+    `camera_steps`: number of estimated steps that its points were carried over. Movement that shows in whole bodies
+    counts beyond the dead zone; a swing without net displacement, or one of cut bodies only, beyond 1.6 times that:
+    gestures and what a border does to a mask stay below.
+    """
     dead = DEAD_ZONE_DIAGONALS * float(np.hypot(1.0, aspect)) + _STEP_ERROR * float(np.sqrt(camera_steps))
     smooth = local_linear(times, points, half_width_seconds=_SMOOTH_SECONDS, weights=weights)
     net = smooth[-1] - smooth[0]
-    moving = _diameter(smooth) > dead
-    if not moving:
+    whole = smooth[clean] if clean.any() else smooth[:1]
+    net_clean = float(np.hypot(*(whole[-1] - whole[0])))
+    if net_clean <= dead and _diameter(smooth) <= _SWING * dead:
         return Motion(direction="static", moving=False, displacement_xy=(float(net[0]), float(net[1])),
                       angle_degrees=None, speed_per_second=0.0, stops=False, starts=False, turns=False,
                       returns=False)
@@ -124,6 +134,27 @@ def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.
         turns=any(_apart(a, b) > _TURN_DEGREES for a in headings for b in headings),
         returns=excursion > 1.6 * dead and float(np.hypot(*net)) < 0.4 * excursion,
         headings=_named(headings))
+
+
+def _sighted(points: Path, blind: NDArray[np.bool_]) -> Path:
+    """Fill in the blind coordinates of a path float64 [T, 2]: from the nearest seen one, on in the direction it had there.
+
+    Only where the body mostly moves across the border that cuts it; of one that moves along a border, the part that
+    shows does tell.
+    """
+    out = points.copy()
+    for axis in (0, 1):
+        seen = np.flatnonzero(~blind[:, axis])
+        if len(seen) == 0 or np.ptp(points[:, 1 - axis]) < 1.5 * np.ptp(points[seen, axis]):
+            continue
+        for row in np.flatnonzero(blind[:, axis]):
+            near = seen[np.argsort(np.abs(seen - row), kind="stable")[:8]]
+            along, across = points[near, 1 - axis], points[near, axis]
+            slope = 0.0
+            if np.ptp(along) >= _LEAST_LEG:
+                slope = float(np.clip(np.polyfit(along, across, 1)[0], -2.0, 2.0))
+            out[row, axis] = across[0] + slope * (points[row, 1 - axis] - along[0])
+    return out
 
 
 def octant(vector: NDArray[np.float64]) -> Direction:

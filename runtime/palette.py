@@ -48,6 +48,8 @@ MOST_VIEWS = 6
 _SIDE = 32
 _LIGHTNESS_WEIGHT = 0.55
 """Distance in L* counts this much of one in a* or b*."""
+_LIT_LEVEL, _BRIGHT_LEVEL, _MOST_GAIN = 205.0, 240.0, 2.5
+"""A picture whose 98th percentile lies under the first is too dark and is brought to the second, at most by the third."""
 _LEAST_CORE = 0.15
 """Share of an instance's pixels that must have neighbours of their own colour; below it, all its pixels are
 counted."""
@@ -70,7 +72,7 @@ def palette(views: Sequence[tuple[NDArray[np.uint8], Mask]]) -> tuple[ColourShar
         left, top = mask.origin_xy
         height, width = mask.bits.shape
         crop = np.ascontiguousarray(image_rgb[top:top + height, left:left + width])
-        counts += _count(crop, _eroded(mask), colour_table())
+        counts += _count(crop, _eroded(mask), colour_table(), _exposure(image_rgb))
     core, every = counts
     used = core if core.sum() >= _LEAST_CORE * every.sum() else every
     if used.sum() == 0:
@@ -121,6 +123,12 @@ def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
 
 
+def _exposure(image_rgb: NDArray[np.uint8]) -> float:
+    """Factor that brings a dark picture's brightest surfaces to where a well exposed one has them; 1 for all others."""
+    level = float(np.percentile(image_rgb[::4, ::4].max(-1), 98))
+    return 1.0 if level >= _LIT_LEVEL else min(_BRIGHT_LEVEL / max(level, 1.0), _MOST_GAIN)
+
+
 def _eroded(mask: Mask) -> NDArray[np.bool_]:
     """The mask's bits without their rim; with it, where too little would remain."""
     bits = mask.bits.astype(np.uint8)
@@ -131,15 +139,19 @@ def _eroded(mask: Mask) -> NDArray[np.bool_]:
 
 
 @njit(nogil=True, cache=True)
-def _count(image: NDArray[np.uint8], bits: NDArray[np.bool_], table: NDArray[np.uint8]) -> NDArray[np.int64]:
+def _count(image: NDArray[np.uint8], bits: NDArray[np.bool_], table: NDArray[np.uint8],
+           gain: float) -> NDArray[np.int64]:
     """int64 [2, 11]: pixels per term, row 0 those with all neighbours inside the mask alike, row 1 all."""
+    lit = np.empty(256, np.uint8)
+    for value in range(256):
+        lit[value] = min(255, int(value * gain + 0.5)) >> 3
     height, width = bits.shape
     terms = np.full((height, width), 255, np.uint8)
     out = np.zeros((2, 11), np.int64)
     for y in range(height):
         for x in range(width):
             if bits[y, x]:
-                term = table[image[y, x, 0] >> 3, image[y, x, 1] >> 3, image[y, x, 2] >> 3]
+                term = table[lit[image[y, x, 0]], lit[image[y, x, 1]], lit[image[y, x, 2]]]
                 terms[y, x] = term
                 out[1, term] += 1
     for y in range(height):

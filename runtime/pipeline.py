@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 from edgecap.engines.errors import InputError
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.interrupt import stop_on_interrupt
-from edgecap.runtime.messages import Message, Sampled
-from edgecap.runtime.queues import Stage, StopSignal, run_stages
+from edgecap.runtime.messages import Described, Message, Sampled, Windowed
+from edgecap.runtime.queues import SourceStage, Stage, StopSignal, run_stages
 from edgecap.runtime.source import find_videos
 from edgecap.runtime.stage_clock import StageClock
 from edgecap.runtime.steps import ClipKey, DescribeStep, Guard, PerceiveStep, Sink, StageSet, WriteStep, decode
@@ -54,15 +54,19 @@ class Pipeline:
         perceive, describe = PerceiveStep(self.stages, self.config, drops), DescribeStep(self.stages, skip)
         chain = (
             Stage("perceive", Guard(perceive.feed, abandoned).feed, _FRAMES_WAITING, self.config.policy,
-                  droppable=_may_be_dropped, on_drop=lambda item: drops.append(item.video_number)),
-            Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING),
-            Stage("write", writer.feed, _RECORDS_WAITING),
+                  droppable=_may_be_dropped, on_drop=lambda item: drops.append(item.video_number), counts=_is(Sampled)),
+            Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
+            Stage("write", writer.feed, _RECORDS_WAITING, counts=_is(Described)),
         )
+        source = SourceStage("decode", decode(inputs, self.stages, self.config, abandoned), counts=_is(Sampled))
         with stop_on_interrupt(stop):
-            run_stages(decode(inputs, self.stages, self.config, abandoned), chain, source_name="decode",
-                       clock=clock, stop=stop, overlap=overlap)
+            run_stages(source, chain, clock=clock, stop=stop, overlap=overlap)
         return _summarise(writer, clock, videos=len(inputs), wall_seconds=time.perf_counter() - begun,
                           interrupted=stop.is_set())
+
+
+def _is(kind: type[Message]) -> Callable[[Message], bool]:
+    return lambda message: isinstance(message, kind)
 
 
 def _may_be_dropped(message: Message) -> bool:

@@ -42,22 +42,22 @@ def cells(life: Life) -> tuple[str, ...]:
 def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
     """True where the track ended before the last of `step_count` observations, by going out of the picture.
 
-    It has gone out where its last box touches a border that it was heading to (or was being cut by), or where
-    its last movement carries its whole box past a border before `end_seconds`. Occlusion or loss in mid-frame
-    is not "out of frame".
+    It has gone out where its last box touches a border that it was heading to or that hid most of it, or where its last
+    movement carries its whole box past a border before `end_seconds`. Occlusion or loss in mid-frame is not "out of
+    frame".
     """
     if int(life.steps[-1]) >= step_count - 1:
         return False
     recent = life.pts_seconds >= life.pts_seconds[-1] - _TREND_SECONDS
     velocity = _velocity(life.pts_seconds[recent], life.boxes_xyxy[recent])               # of x1 y1 x2 y2
     box = life.boxes_xyxy[-1].astype(np.float64)
-    shrinking = float(life.areas[-1]) < 0.7 * float(np.percentile(life.areas, 75))
+    mostly_gone = float(life.areas[-1]) < 0.5 * float(np.percentile(life.areas, 75))
     gap = max(end_seconds - float(life.pts_seconds[-1]), 0.0)
     for near, far, sign in ((0, 2, -1.0), (1, 3, -1.0), (2, 0, 1.0), (3, 1, 1.0)):
         # `near` is the edge at the border in question: clipped, it stands still, so the far one tells.
         distance = box[near] if sign < 0 else 1.0 - box[near]
         outward = sign * velocity[far]
-        if distance <= _TOUCH and (outward > _LEAVING_SPEED or (shrinking and outward > 0)):
+        if distance <= _TOUCH and (outward > _LEAVING_SPEED or mostly_gone):
             return True
         far_distance = box[far] if sign < 0 else 1.0 - box[far]
         if outward > _LEAVING_SPEED and outward * gap > far_distance and distance < 0.1:

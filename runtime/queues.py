@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,6 +45,7 @@ class Stage:
     `feed(item)` yields what comes of one item (often nothing); it is called from one thread only. `capacity`: items that may wait before this
     stage. `policy`: what a full queue does to the stage before it: make it wait, or forget the oldest item for which
     `droppable(item)` is true (then `on_drop(item)` is called in the putting thread); items that may not be dropped wait.
+    `counts(item)`: whether the item is work for the clock's items and percentiles, or a message that passes through.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Stage:
     policy: Policy = "block"
     droppable: Callable[[Any], bool] | None = None
     on_drop: Callable[[Any], None] | None = None
+    counts: Callable[[Any], bool] = lambda item: True
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
@@ -131,24 +133,32 @@ class BoundedQueue:
         return False
 
 
-def run_stages(source: Iterable[Any], stages: Sequence[Stage], *, source_name: str, clock: StageClock,
-               stop: StopSignal, overlap: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class SourceStage:
+    """The head of the chain: an iterable under a name; `counts` as in `Stage`."""
+
+    name: str
+    items: Iterable[Any]
+    counts: Callable[[Any], bool] = lambda item: True
+
+
+def run_stages(source: SourceStage, stages: Sequence[Stage], *, clock: StageClock, stop: StopSignal, overlap: bool) -> None:
     """Drive every item of `source` through `stages`; returns when the stream has ended or stopped.
 
     `overlap`: one thread per stage (the last one in the calling thread), else everything in the calling thread, item by item: the same
     stages in the same order, which is the serial baseline of the throughput bench. An exception of the source or of a stage ends the run
     and is raised here after what was made before it has been handled; an exception of the last stage ends it at once.
     """
-    clock.declare([source_name, *(stage.name for stage in stages)])
+    clock.declare([source.name, *(stage.name for stage in stages)])
     if not overlap:
-        for item in clock.timed_source(source_name, source):
+        for item in clock.timed_source(source.name, source.items, counts=source.counts):
             _push(item, stages, clock)
             if stop.is_set():
                 return
         return
     queues = [BoundedQueue(s.capacity, policy=s.policy, droppable=s.droppable, on_drop=s.on_drop) for s in stages]
-    threads = [threading.Thread(target=_run_source, name=f"edgecap-{source_name}", daemon=True,
-                                args=(source, source_name, queues[0], clock, stop))]
+    threads = [threading.Thread(target=_run_source, name=f"edgecap-{source.name}", daemon=True,
+                                args=(source, queues[0], clock, stop))]
     threads += [threading.Thread(target=_run_stage, name=f"edgecap-{stage.name}", daemon=True,
                                  args=(stage, inbox, outbox, clock, stop))
                 for stage, inbox, outbox in zip(stages, queues, queues[1:], strict=False)]
@@ -166,17 +176,21 @@ def run_stages(source: Iterable[Any], stages: Sequence[Stage], *, source_name: s
             thread.join()
 
 
+def _outputs(stage: Stage, item: Any, clock: StageClock) -> Iterator[Any]:
+    return clock.timed_outputs(stage.name, stage.feed(item), is_item=stage.counts(item))
+
+
 def _push(item: Any, stages: Sequence[Stage], clock: StageClock) -> None:
     if stages:
-        for made in clock.timed_outputs(stages[0].name, stages[0].feed(item)):
+        for made in _outputs(stages[0], item, clock):
             _push(made, stages[1:], clock)
 
 
-def _run_source(source: Iterable[Any], name: str, outbox: BoundedQueue, clock: StageClock, stop: StopSignal) -> None:
+def _run_source(source: SourceStage, outbox: BoundedQueue, clock: StageClock, stop: StopSignal) -> None:
     last: Any = _End()
     try:
-        for item in clock.timed_source(name, source):
-            with clock.waiting(name):
+        for item in clock.timed_source(source.name, source.items, counts=source.counts):
+            with clock.waiting(source.name):
                 outbox.put(item)
             if stop.is_set():
                 break
@@ -196,7 +210,7 @@ def _run_stage(stage: Stage, inbox: BoundedQueue, outbox: BoundedQueue, clock: S
             if isinstance(item, _End | _Failure):
                 last = item
                 break
-            for made in clock.timed_outputs(stage.name, stage.feed(item)):
+            for made in _outputs(stage, item, clock):
                 with clock.waiting(stage.name):
                     outbox.put(made)
     except _Stopped:
@@ -223,5 +237,5 @@ def _run_last(stage: Stage, inbox: BoundedQueue, clock: StageClock) -> None:
             return
         if isinstance(item, _Failure):
             raise item.cause
-        for made in clock.timed_outputs(stage.name, stage.feed(item)):
+        for made in _outputs(stage, item, clock):
             raise AssertionError(f"the last stage {stage.name!r} hands nothing on, but made {made!r}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -52,21 +52,13 @@ class StageClock:
             self._items.setdefault(name, 0)
             self._samples.setdefault(name, deque(maxlen=_KEPT_SAMPLES))
 
-    def add_item(self, name: str, busy_seconds: float) -> None:
-        """One item of stage `name` took `busy_seconds`."""
+    def add(self, name: str, busy_seconds: float, *, is_item: bool = True) -> None:
+        """Stage `name` was busy for `busy_seconds`; `is_item`: with one item (else with a message that merely passed)."""
         self.declare((name,))
         self._busy[name] += busy_seconds
-        self._items[name] += 1
-        self._samples[name].append(busy_seconds)
-
-    @contextmanager
-    def busy(self, name: str) -> Iterator[None]:
-        """Count the block as one item of stage `name`, also when it raises."""
-        begun = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.add_item(name, time.perf_counter() - begun)
+        if is_item:
+            self._items[name] += 1
+            self._samples[name].append(busy_seconds)
 
     @contextmanager
     def waiting(self, name: str) -> Iterator[None]:
@@ -78,19 +70,20 @@ class StageClock:
         finally:
             self._wait[name] += time.perf_counter() - begun
 
-    def timed_source(self, name: str, items: Iterable[T]) -> Iterator[T]:
-        """Pass `items` on; the time spent making each is one item of stage `name`."""
+    def timed_source(self, name: str, items: Iterable[T], *, counts: Callable[[T], bool]) -> Iterator[T]:
+        """Pass `items` on; the time spent making each one for which `counts` is true is one item of stage `name`."""
         iterator = iter(items)
         while True:
             begun = time.perf_counter()
             try:
                 item = next(iterator)
             except StopIteration:
+                self.add(name, time.perf_counter() - begun, is_item=False)
                 return
-            self.add_item(name, time.perf_counter() - begun)
+            self.add(name, time.perf_counter() - begun, is_item=counts(item))
             yield item
 
-    def timed_outputs(self, name: str, outputs: Iterable[T]) -> Iterator[T]:
+    def timed_outputs(self, name: str, outputs: Iterable[T], *, is_item: bool) -> Iterator[T]:
         """Pass on what a stage makes of *one* input; the time spent inside the stage is one item, however many come out."""
         iterator, total = iter(outputs), 0.0
         try:
@@ -104,7 +97,7 @@ class StageClock:
                     total += time.perf_counter() - begun
                 yield item
         finally:
-            self.add_item(name, total)
+            self.add(name, total, is_item=is_item)
 
     def times(self) -> tuple[StageTimes, ...]:
         """Totals and percentiles of every stage so far."""

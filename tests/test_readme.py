@@ -37,9 +37,10 @@ def test_every_command_of_the_readme_exists(line: str) -> None:
         if word.startswith("-") or not word.isalpha() or len(command) == 2:
             break
         command.append(word)
-    done = subprocess.run([sys.executable, "-m", "edgecap.cli", *command[:2], "--help"], capture_output=True, text=True)
+    run = [sys.executable, "-m", "edgecap.cli"]
+    done = subprocess.run([*run, *command[:2], "--help"], capture_output=True, text=True)
     if done.returncode:
-        done = subprocess.run([sys.executable, "-m", "edgecap.cli", *command[:1], "--help"], capture_output=True, text=True)
+        done = subprocess.run([*run, *command[:1], "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     for option in (w for w in words if w.startswith("--")):
         assert option in done.stdout, f"{line}: {option} is not an option of it"

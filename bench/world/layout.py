@@ -21,11 +21,14 @@ from edgecap.bench.world.sprites import rest_extent
 _TRIES = 72
 _TRIES_PER_CLASS = 24
 _NUM_INSTANTS = 25
-PAIR_SHARE = 0.12
+PAIR_SHARE = 0.15
 EVENT_SHARE = 0.86
 """Share of clips in which an entering, leaving or emerging actor is tried first."""
 SMALLEST_LONG_SIDE, SMALLEST_SHORT_SIDE = 46.0, 23.0
 """Pixels of a 360-line frame; stress: two thirds."""
+
+_View = tuple[NDArray[np.float64], float]
+"""Boxes [I, 4] at the sampled instants, in pixels, and the z order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ class _Crowd:
         frames = np.unique(np.linspace(0, len(stage.camera) - 1, _NUM_INSTANTS).round().astype(int))
         self._seconds = frames / stage.fps
         self._camera = stage.camera[frames]
-        self._views: list[tuple[NDArray[np.float64], float]] = []  # boxes [I, 4], z
+        self._views: list[_View] = []
+        self._prop_views: list[_View] = []
 
     def add(self, plan: str) -> bool:
         """Try to place one actor that follows `plan`."""
@@ -173,9 +177,12 @@ class _Crowd:
 
     def _keep_prop(self, prop: Prop) -> None:
         self.props.append(prop)
+        self._prop_views.append(self._prop_view(prop))
+
+    def _prop_view(self, prop: Prop) -> _View:
         extent = np.array(rest_extent(prop.sprite)) * prop.size
         n = len(self._seconds)
-        self._views.append((_project(self._camera, np.tile(prop.centre, (n, 1)), np.tile(extent, (n, 1))), prop.z_order))
+        return _project(self._camera, np.tile(prop.centre, (n, 1)), np.tile(extent, (n, 1))), prop.z_order
 
     def _fits(self, actor: Actor, boxes: NDArray[np.float64], *, plan: str, cover: Prop | None) -> bool:
         inside = _inside(boxes, self.stage.size_wh)
@@ -185,24 +192,24 @@ class _Crowd:
             return False
         if not PLANS[plan].accepts(inside) or not self._large_enough(boxes[inside > 0.2]):
             return False
-        hidden = np.zeros(len(boxes), dtype=bool)
-        for other, z in self._views:
-            share = _overlap(boxes, other)
-            if (share[well] > 0.5).sum() * step > 1.0:
-                return False
-            hidden |= (share > 0.35) & (z > actor.z_order)
-        if cover is not None:
-            behind = [b for b, z in self._views if z < cover.z_order]
-            if any((self._covered(b, cover) & (_inside(b, self.stage.size_wh) > 0.5)).sum() * step > 1.0 for b in behind):
-                return False
-            return bool((well & ~hidden & ~self._covered(boxes, cover)).sum() * step >= 1.5)
-        return bool((well & ~hidden).sum() * step >= min(1.5, 0.5 * self.stage.duration_seconds))
+        if any((_overlap(boxes, view)[well] > 0.5).sum() * step > 1.0 for view, _ in [*self._views, *self._prop_views]):
+            return False
+        return self._all_seen([*self._views, (boxes, actor.z_order)], cover, step)
 
-    def _covered(self, boxes: NDArray[np.float64], cover: Prop) -> NDArray[np.bool_]:
-        n = len(boxes)
-        extent = np.array(rest_extent(cover.sprite)) * cover.size
-        prop_boxes = _project(self._camera, np.tile(cover.centre, (n, 1)), np.tile(extent, (n, 1)))
-        return np.asarray(_overlap(boxes, prop_boxes) > 0.3)
+    def _all_seen(self, views: list[_View], cover: Prop | None, step: float) -> bool:
+        """Whether every actor, the new one included, stays mostly in view and uncovered for long enough."""
+        in_front = [*views, *self._prop_views]
+        if cover is not None:
+            in_front.append(self._prop_view(cover))
+        needed = min(1.5, 0.5 * self.stage.duration_seconds)
+        for boxes, z_order in views:
+            seen = _inside(boxes, self.stage.size_wh) >= 0.6
+            for other, z in in_front:
+                if z > z_order:
+                    seen &= _overlap(boxes, other) <= 0.33
+            if seen.sum() * step < needed:
+                return False
+        return True
 
     def _large_enough(self, boxes: NDArray[np.float64]) -> bool:
         factor = self.stage.size_wh[1] / 360.0 * (0.66 if self.stage.tier == "stress" else 1.0)

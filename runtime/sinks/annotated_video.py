@@ -27,17 +27,17 @@ from edgecap.runtime.sinks.drawing import (
     colour_of,
     draw_camera,
     draw_observation,
-    draw_path,
     styles_of,
     text_size,
+    trails_of,
 )
-from edgecap.runtime.sinks.lettering import LINE, SEMIBOLD, draw_text, text_width, wrap
+from edgecap.runtime.sinks.lettering import LINE, SEMIBOLD, clip, draw_text, text_width, wrap
 from edgecap.runtime.sinks.output import file_for, ready_folder, writing
 
 _TIME_BASE = Fraction(1, 90_000)
 _WIDTH = 960
 """Pictures are drawn this wide, so that letters are readable whatever the source's size."""
-_ROWS_PER_PAGE = 3
+_LINES_PER_PAGE = 5
 _PAGE_SECONDS = 2.5
 _MUTED = (150, 160, 176)
 
@@ -101,50 +101,56 @@ class AnnotatedVideoSink:
 
 def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint8]:
     """The drawn picture over its caption strip: uint8 [H, W, 3] with even sides, as H.264 wants."""
-    styles = styles_of(record)
-    picture = draw_observation(observation, styles, width=_WIDTH)
-    now = observation.frame.pts_seconds
-    for track in record.evidence.tracks:
-        seen = track.pts_seconds <= now + 1e-6
-        if track.track_id in styles and track.motion_image.moving and seen.any():
-            draw_path(picture, track.centroids_xy[seen], styles[track.track_id].colour)
+    now, present = observation.frame.pts_seconds, {i.track_id for i in observation.instances}
+    trails = {k: xy for k, xy in trails_of(record, until_seconds=now).items() if k in present}
+    picture = draw_observation(observation, styles_of(record), width=_WIDTH, trails=trails)
     draw_camera(picture, camera_label(record.evidence.camera))
     canvas = np.concatenate([picture, caption_strip(record, now)])
     return canvas[:canvas.shape[0] // 2 * 2]
 
 
 def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
-    """The caption in force: the global sentence, and a page of instance sentences (pages turn when they are many)."""
+    """The caption in force: the global sentence, a page of instance sentences (pages turn when they are many), the camera."""
     size = text_size(_WIDTH)
     line, pad = round(size * LINE), size
-    canvas = np.full((2 * pad + line * (2 + 2 * _ROWS_PER_PAGE) + size // 2, _WIDTH, 3), INK, np.uint8)
-    for text in wrap(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2, most_lines=1,
-                     weight=SEMIBOLD):
-        draw_text(canvas, text, x=pad, y=pad // 2, size=size + 2, colour=PAPER, weight=SEMIBOLD)
-    instances = record.caption.instances
-    pages = max(1, -(-len(instances) // _ROWS_PER_PAGE))
-    page = int((pts_seconds - record.window.start_seconds) / _PAGE_SECONDS) % pages
-    y = pad // 2 + round(line * 1.4)
-    for index in range(page * _ROWS_PER_PAGE, min(len(instances), (page + 1) * _ROWS_PER_PAGE)):
-        _instance_row(canvas, instances[index], index, y=y, size=size)
-        y += 2 * line
-    footer = f"{record.window.start_seconds:.1f} - {record.window.end_seconds:.1f} s"
-    footer += f"   {page + 1}/{pages}" if pages > 1 else ""
+    canvas = np.full((2 * pad + line * (3 + _LINES_PER_PAGE), _WIDTH, 3), INK, np.uint8)
+    title = clip(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2, weight=SEMIBOLD)
+    draw_text(canvas, title, x=pad, y=pad // 2, size=size + 2, colour=PAPER, weight=SEMIBOLD)
+    pages = _pages(record, size)
+    page = int((pts_seconds - record.window.start_seconds) / _PAGE_SECONDS) % len(pages)
+    y = pad // 2 + round(line * 1.5)
+    for instance, name, lines in pages[page]:
+        draw_text(canvas, name, x=pad, y=y, size=size, colour=colour_of(instance.track_id), weight=SEMIBOLD)
+        for text in lines:
+            draw_text(canvas, text, x=pad + _indent(size), y=y, size=size, colour=PAPER)
+            y += line
+        y += size // 5
     y = canvas.shape[0] - line - pad // 4
+    footer = f"{record.window.start_seconds:.1f} to {record.window.end_seconds:.1f} s"
+    footer += f"   {page + 1}/{len(pages)}" if len(pages) > 1 else ""
     draw_text(canvas, footer, x=_WIDTH - pad - text_width(footer, size=size - 2), y=y, size=size - 2, colour=_MUTED)
-    for text in wrap(record.caption.camera.text, width=_WIDTH - 10 * pad, size=size - 2, most_lines=1):
-        draw_text(canvas, text, x=pad, y=y, size=size - 2, colour=_MUTED)
+    camera = clip(record.caption.camera.text, width=_WIDTH - 12 * pad, size=size - 2)
+    draw_text(canvas, camera, x=pad, y=y, size=size - 2, colour=_MUTED)
     return canvas
 
 
-def _instance_row(canvas: NDArray[np.uint8], instance: InstanceCaption, index: int, *, y: int, size: int) -> None:
-    name, pad = f"No.{index}", size
-    draw_text(canvas, name, x=pad, y=y, size=size, colour=colour_of(instance.track_id), weight=SEMIBOLD)
-    indent = pad + round(size * 3.2)
-    sentence = f"{instance.appearance.text} {instance.action.text} {instance.position.text}"
-    for text in wrap(sentence, width=_WIDTH - indent - pad, size=size, most_lines=2):
-        draw_text(canvas, text, x=indent, y=y, size=size, colour=PAPER)
-        y += round(size * LINE)
+_Row = tuple[InstanceCaption, str, list[str]]
+
+
+def _pages(record: Record, size: int) -> list[list[_Row]]:
+    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where there are none."""
+    pages: list[list[_Row]] = [[]]
+    for index, instance in enumerate(record.caption.instances):
+        sentence = f"{instance.appearance.text} {instance.action.text} {instance.position.text}"
+        lines = wrap(sentence, width=_WIDTH - _indent(size) - 2 * size, size=size, most_lines=2)
+        if sum(len(row[2]) for row in pages[-1]) + len(lines) > _LINES_PER_PAGE:
+            pages.append([])
+        pages[-1].append((instance, f"No.{index}", lines))
+    return pages
+
+
+def _indent(size: int) -> int:
+    return round(size * 3.2)
 
 
 def _open(path: Path, video: str) -> _File:

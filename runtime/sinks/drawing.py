@@ -25,7 +25,7 @@ INSTANCE_COLOURS: tuple[RGB, ...] = (
     (20, 186, 196), (160, 200, 60), (178, 130, 90))
 INK: RGB = (16, 20, 28)
 PAPER: RGB = (244, 246, 250)
-_TINT = 0.30
+_TINT = 0.14  # enough to set an instance apart, too little to change what colour it seems to have
 _SUBPIXEL_BITS = 3
 
 
@@ -48,8 +48,20 @@ def colour_of(track_id: int) -> RGB:
     return INSTANCE_COLOURS[track_id % len(INSTANCE_COLOURS)]
 
 
-def draw_observation(observation: Observation, styles: Mapping[int, Style], *, width: int) -> NDArray[np.uint8]:
-    """The frame at `width` pixels (aspect kept) with every instance that has a style; others stay untouched."""
+def trails_of(record: Record, *, until_seconds: float | None = None) -> dict[int, NDArray[np.float32]]:
+    """Track id -> centroids [T, 2] of every reported instance that moves in the picture (up to a time, or all)."""
+    reported = {instance.track_id for instance in record.caption.instances}
+    end = np.inf if until_seconds is None else until_seconds + 1e-6
+    return {t.track_id: t.centroids_xy[t.pts_seconds <= end] for t in record.evidence.tracks
+            if t.track_id in reported and t.motion_image.moving}
+
+
+def draw_observation(observation: Observation, styles: Mapping[int, Style], *, width: int,
+                     trails: Mapping[int, NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """The frame at `width` pixels (aspect kept) with every instance that has a style; others stay untouched.
+
+    `trails`: ways to draw (see `trails_of`).
+    """
     image = observation.frame.image_rgb
     height = round(image.shape[0] * width / image.shape[1])
     shrink = width < image.shape[1]
@@ -60,9 +72,12 @@ def draw_observation(observation: Observation, styles: Mapping[int, Style], *, w
         _draw_mask(canvas, instance.mask, styles[instance.track_id].colour)
     for instance in shown:
         _draw_box(canvas, instance, styles[instance.track_id].colour)
+    for track_id, centroids_xy in trails.items():
+        draw_path(canvas, centroids_xy, styles[track_id].colour)
     size = text_size(width)
-    for instance in shown:  # names last: no mask or box may cover one
-        _draw_name(canvas, instance, styles[instance.track_id], size)
+    taken: list[tuple[int, int, int, int]] = []
+    for instance in sorted(shown, key=lambda i: float(i.box_xyxy[1])):  # names last: nothing may cover one
+        _draw_name(canvas, instance, styles[instance.track_id], size, taken)
     return canvas
 
 
@@ -104,11 +119,7 @@ def camera_label(camera: CameraEvidence) -> str:
 
 def key_frame(record: Record, observation: Observation, *, width: int) -> NDArray[np.uint8]:
     """The report's picture of a window: one frame drawn, with the whole way of every instance and the camera's label."""
-    styles = styles_of(record)
-    canvas = draw_observation(observation, styles, width=width)
-    for track in record.evidence.tracks:
-        if track.track_id in styles and track.motion_image.moving:
-            draw_path(canvas, track.centroids_xy, styles[track.track_id].colour)
+    canvas = draw_observation(observation, styles_of(record), width=width, trails=trails_of(record))
     draw_camera(canvas, camera_label(record.evidence.camera))
     return canvas
 
@@ -157,13 +168,26 @@ def _draw_box(canvas: NDArray[np.uint8], instance: TrackedInstance, colour: RGB)
             cv2.line(canvas, (x, y), (x, y + dy), colour, thick, cv2.LINE_AA)
 
 
-def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Style, size: int) -> None:
-    if style.label:
-        x1, y1, _, _ = _corners(canvas, instance)
-        _, height = chip_size(style.label, size=size)
-        dark = sum(c * w for c, w in zip(style.colour, (0.30, 0.59, 0.11), strict=True)) < 150
-        chip(canvas, style.label, x=x1, y=y1 - height - 2, size=size, fill=style.colour, colour=PAPER if dark else INK,
-             opacity=0.94)
+def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Style, size: int,
+               taken: list[tuple[int, int, int, int]]) -> None:
+    """The chip above its box, or where the nearest free place along the box's left side is; `taken` learns its place."""
+    if not style.label:
+        return
+    x, top, _, _ = _corners(canvas, instance)
+    width, height = chip_size(style.label, size=size)
+    x = max(0, min(x, canvas.shape[1] - width))
+    first = max(0, top - height - 2)
+    steps = [first + sign * k * (height + 2) for k in range(6) for sign in (1, -1)]
+    free = (y for y in steps if 0 <= y <= canvas.shape[0] - height and not _overlaps((x, y, width, height), taken))
+    y = next(free, first)
+    taken.append((x, y, width, height))
+    dark = sum(c * w for c, w in zip(style.colour, (0.30, 0.59, 0.11), strict=True)) < 150
+    chip(canvas, style.label, x=x, y=y, size=size, fill=style.colour, colour=PAPER if dark else INK, opacity=0.94)
+
+
+def _overlaps(box_xywh: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:
+    x, y, w, h = box_xywh
+    return any(x < ox + ow and ox < x + w and y < oy + oh and oy < y + h for ox, oy, ow, oh in others)
 
 
 def _corners(canvas: NDArray[np.uint8], instance: TrackedInstance) -> tuple[int, int, int, int]:

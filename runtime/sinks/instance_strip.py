@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.runtime.keyframe import Moment, moments
 from edgecap.runtime.observation import Window
-from edgecap.runtime.sinks.drawing import strip
+from edgecap.runtime.sinks.drawing import INK, PAPER, strip
+from edgecap.runtime.sinks.lettering import chip
 from edgecap.runtime.views import instance_view
 
 _SIDE, _COUNT, _MARGIN = 132, 4, 1.3
@@ -26,7 +26,5 @@ def instance_strip(window: Window, track_id: int) -> NDArray[np.uint8] | None:
 def _view(moment: Moment) -> NDArray[np.uint8]:
     view = instance_view(moment.observation.frame.image_rgb, moment.instance.mask, box_xyxy=moment.instance.box_xyxy,
                          side=_SIDE, margin=_MARGIN)
-    text = f"{moment.observation.frame.pts_seconds:.1f} s"
-    for colour, thick in (((255, 255, 255), 3), ((30, 34, 42), 1)):
-        cv2.putText(view, text, (6, _SIDE - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.4, colour, thick, cv2.LINE_AA)
+    chip(view, f"{moment.observation.frame.pts_seconds:.1f} s", x=4, y=_SIDE, size=11, fill=INK, colour=PAPER, opacity=0.6)
     return view

@@ -1,26 +1,16 @@
-"""A tiny graph, a tiny pack, and the rule for tests that need a GPU."""
+"""A tiny graph and a tiny pack."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from onnx import helper
 
-from edgecap.engines import DetectorSpec, DomainSpec, PackSpec, probe_device, write_pack
+from edgecap.engines import DetectorSpec, DomainSpec, PackSpec, write_pack
 
 from .graphs import SCALE, save_graph
-
-
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """`gpu` skips at home, and fails where a GPU is promised: a job meant to have one must not pass by skipping."""
-    if item.get_closest_marker("gpu") is None or probe_device().gpus:
-        return
-    if os.environ.get("EDGECAP_REQUIRE_GPU") == "1":
-        pytest.fail(f"EDGECAP_REQUIRE_GPU=1, but {probe_device().no_gpu_reason}")
-    pytest.skip(probe_device().no_gpu_reason)
 
 
 @pytest.fixture

@@ -65,7 +65,8 @@ def test_names_are_pinned():
 
 def test_importing_loads_no_engine_and_no_training_package():
     code = (
-        "import sys, edgecap.engines; heavy = {'onnxruntime', 'onnx', 'torch', 'transformers', 'tensorrt', 'pynvml'}; "
+        "import sys, edgecap.engines; "
+        "heavy = {'onnxruntime', 'onnx', 'torch', 'transformers', 'tensorrt', 'pynvml'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

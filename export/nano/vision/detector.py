@@ -77,8 +77,10 @@ def decode_peaks(maps: DenseMaps) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     scores, cells = peaks.flatten(1).topk(PEAKS, dim=1)
     class_ids = labels.flatten(1).gather(1, cells)
     sides = maps.distances.flatten(2).gather(2, cells.unsqueeze(1).expand(-1, 4, -1))  # [B, 4, N]
-    x = (cells % width).to(torch.float32) * STRIDE + STRIDE / 2
-    y = torch.div(cells, width, rounding_mode="floor").to(torch.float32) * STRIDE + STRIDE / 2
+    # positions by look-up: the exporter has no integer division by a free size
+    columns = torch.arange(width, dtype=torch.float32).expand(height, width).flatten()[cells]
+    rows = torch.arange(height, dtype=torch.float32)[:, None].expand(height, width).flatten()[cells]
+    x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
     scale_x, scale_y = 1.0 / (width * STRIDE), 1.0 / (height * STRIDE)
     corners = ((x - sides[:, 0]) * scale_x, (y - sides[:, 1]) * scale_y,
                (x + sides[:, 2]) * scale_x, (y + sides[:, 3]) * scale_y)

@@ -1,0 +1,123 @@
+"""`edgecap caption VIDEO|DIR...`."""
+
+from __future__ import annotations
+
+import json
+import os
+import traceback
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgecap.engines.errors import InputError
+from edgecap.runtime.config import make_config
+from edgecap.runtime.record import FailedVideo, Record
+from edgecap.runtime.record_json import failed_to_json, record_to_json
+
+CAPTIONS_FILE = "captions.jsonl"
+DEBUG_VARIABLE = "EDGECAP_DEBUG"
+"""Set by `main` when --debug was given."""
+
+
+@click.command()
+@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
+@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder.")
+@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True,
+              help="The pack's detector, or moving things of any kind (needs no weights).")
+@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None,
+              help="The pack's language model, or sentences from measurements only. [default: pack; none with motion]")
+@click.option("--provider", type=click.Choice(["cpu", "cuda", "tensorrt"]), default="cpu", show_default=True,
+              help="What ONNX Runtime must run on; never falls back.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=True), default=Path("edgecap-out"), show_default=True, metavar="DIR",
+              help=f"Folder for {CAPTIONS_FILE} and the rest; an earlier {CAPTIONS_FILE} is kept as captions.previous.jsonl.")
+@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html, one file with pictures.")
+@click.option("--annotate/--no-annotate", default=False, show_default=True, help="Write NAME.annotated.mp4 per video.")
+@click.option("--srt", is_flag=True, help="Write NAME.srt per video.")
+@click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
+@click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
+@click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")
+@click.option("--threads", type=int, default=None, help="CPU threads inside each stage. [default: 1]")
+@click.option("--resume", is_flag=True, help=f"Go on from an earlier {CAPTIONS_FILE}: its clips are not described again.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON Lines on stdout instead of text.")
+@click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
+def caption(videos: tuple[Path, ...], out: Path, report: bool, annotate: bool, srt: bool, resume: bool, as_json: bool,
+            serial: bool, **options: Any) -> int:
+    """Caption video files, or all videos of folders."""
+    from edgecap.cli.console import ConsoleSink
+    from edgecap.runtime.pipeline import Pipeline
+
+    pipeline = Pipeline(make_config(**{name: value for name, value in options.items() if value is not None}))
+    files, root = _files_of(videos)
+    console = ConsoleSink(quiet=as_json)
+    with ExitStack() as stack:
+        skip = _prepare(out, files, root, resume=resume)
+        sinks: list[Any] = [stack.enter_context(sink) for sink in _file_sinks(out, root, report, annotate, srt)]
+        sinks += [console, *([JsonPrinter(root)] if as_json else [])]
+        summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
+    console.summary(summary, out=str(out))
+    if os.environ.get(DEBUG_VARIABLE):
+        for failure in summary.failures:
+            traceback.print_exception(failure.cause)
+    return summary.exit_code
+
+
+class JsonPrinter:
+    """A sink that prints rows as JSON Lines."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    def write(self, record: Record) -> None:
+        """One row of a clip."""
+        self._print(record_to_json(record, root=self._root))
+
+    def fail(self, failed: FailedVideo) -> None:
+        """One row with status "error"."""
+        self._print(failed_to_json(failed, root=self._root))
+
+    def _print(self, row: dict[str, Any]) -> None:
+        print(json.dumps(row, ensure_ascii=False), flush=True)
+
+
+def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
+    """The files that can be found (what can't is reported by the run), and the folder all of them lie under."""
+    from edgecap.runtime.source import find_videos
+
+    files: list[Path] = []
+    for video in videos:
+        with suppress(InputError):
+            files += find_videos([video])
+    if not files:
+        return [], None
+    return files, Path(os.path.commonpath([f.absolute().parent for f in files]))
+
+
+def _prepare(out: Path, files: Sequence[Path], root: Path | None, *, resume: bool) -> set[tuple[str, int]]:
+    """What an earlier run already wrote (`--resume`), or its file moved out of the way."""
+    from edgecap.runtime.sinks import clips_done, skip_keys
+    from edgecap.runtime.sinks.output import ready_folder, writing
+
+    ready_folder(out)
+    captions = out / CAPTIONS_FILE
+    if resume:
+        return skip_keys(clips_done(captions), files, root=root)
+    if captions.exists() and captions.stat().st_size:
+        with writing(captions):
+            captions.replace(out / "captions.previous.jsonl")
+    return set()
+
+
+def _file_sinks(out: Path, root: Path | None, report: bool, annotate: bool, srt: bool) -> list[Any]:
+    from edgecap.runtime.sinks import AnnotatedVideoSink, HtmlReportSink, JsonLinesSink, SrtSink
+
+    sinks: list[Any] = [JsonLinesSink(out / CAPTIONS_FILE, root=root)]
+    if report:
+        sinks.append(HtmlReportSink(out / "report.html", root=root))
+    if annotate:
+        sinks.append(AnnotatedVideoSink(out, root=root))
+    if srt:
+        sinks.append(SrtSink(out, root=root))
+    return sinks

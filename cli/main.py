@@ -1,0 +1,83 @@
+"""Entry point: the group of commands, and the one place where errors become a line and an exit code.
+
+Commands return their exit code. Heavy modules are imported inside commands, so that `edgecap --help` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from edgecap import __version__
+from edgecap.cli.bench import bench
+from edgecap.cli.caption import DEBUG_VARIABLE, caption
+from edgecap.cli.doctor import doctor
+from edgecap.cli.world import world
+from edgecap.engines.errors import EdgecapError, UsageError
+from edgecap.runtime.summary import INTERRUPTED_EXIT_CODE
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="edgecap", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Instance-aware structured video captions from compiled engines on one device.
+
+    Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 8 some videos failed, 130 interrupted, 1 anything else.
+    Add --debug anywhere to see the traceback behind an error.
+    """
+
+
+for _command in (caption, world, doctor, bench):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit. Every error is one line on stderr and the exit code of its class."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+        given = [a for a in given if a != "--debug"]
+    try:
+        code = cli.main(given, prog_name="edgecap", standalone_mode=False)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        code = _report(error, debug=debug)
+    except KeyboardInterrupt:
+        code = _say("interrupted", INTERRUPTED_EXIT_CODE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    """Say in one line what happened; returns the exit code."""
+    if isinstance(error, BrokenPipeError):
+        # The reader of our stdout left (head, less): no error, but the interpreter must not flush into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, click.exceptions.Abort):
+        return _say("interrupted", INTERRUPTED_EXIT_CODE)
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return UsageError.exit_code
+    if isinstance(error, click.ClickException):
+        return _say(f"{error.format_message()} (see {_help_of(error)})", UsageError.exit_code)
+    if isinstance(error, EdgecapError):
+        return _say(str(error), error.exit_code)
+    hint = "" if debug else "; run again with --debug for the traceback, and please report it"
+    return _say(f"internal error: {type(error).__name__}: {error}{hint}", EdgecapError.exit_code)
+
+
+def _say(text: str, code: int) -> int:
+    print(f"edgecap: {' '.join(text.split())}", file=sys.stderr)
+    return code
+
+
+def _help_of(error: Any) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path if context else 'edgecap'} --help"

@@ -1,0 +1,99 @@
+"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner. Called by `Pipeline` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import cv2
+
+from edgecap.engines.device import probe_device
+from edgecap.engines.errors import PackError, UsageError
+from edgecap.engines.pack import Pack
+from edgecap.engines.specs import PackSpec
+from edgecap.runtime.captioner import Captioner
+from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.describe import Describer
+from edgecap.runtime.detector import PackDetector
+from edgecap.runtime.domain import DomainCheck, DomainStats, unchecked
+from edgecap.runtime.measure import measure
+from edgecap.runtime.motion_detector import MotionDetector
+from edgecap.runtime.observation import Window
+from edgecap.runtime.perceive import Perceiver
+from edgecap.runtime.record import DomainVerdict
+from edgecap.runtime.segmenter import Segmenter
+from edgecap.runtime.source import open_source
+from edgecap.runtime.steps import OpenVideo, StageSet
+
+
+def build_stages(config: PipelineConfig) -> StageSet:
+    """Open what `config` asks for and nothing else.
+
+    Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that does not open, another provider in use than
+    asked) and UsageError (a captioner that could not know whether it may speak). OpenCV's own threads are set to `threads.perceive` for
+    the whole process: left alone it takes every core and fights the stages for them.
+    """
+    cv2.setNumThreads(config.threads.perceive)
+    pack = Pack.open(config.pack) if config.needs_pack else None
+    new_perceiver, labels = _perception(config, pack)
+    captioner = _captioner(config, pack)
+    asks_unchecked = pack is not None and pack.spec.domain is None
+    return StageSet(
+        open_video=partial(_open_video, config), new_perceiver=new_perceiver, labels=labels,
+        measure=partial(measure, max_instances=config.max_instances), verdict=_verdict(config, pack),
+        describe=Describer(captioner, asks_unchecked=asks_unchecked).describe, used=_used(config, pack))
+
+
+def _open_video(config: PipelineConfig, path: Path) -> AbstractContextManager[OpenVideo]:
+    return open_source(path, working_side=config.working_side, decode_threads=config.threads.decode)
+
+
+def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[], Perceiver], tuple[str, ...]]:
+    """Maker of perceivers, and the detector's labels. Sessions are shared by the perceivers, state is not."""
+    if config.detector == "motion" or pack is None:
+        return lambda: Perceiver(MotionDetector(), None), MotionDetector.labels
+    spec, threads = pack.spec, config.threads.perceive
+    if spec.detector is None or spec.segmenter is None:
+        raise PackError(f"pack {spec.name!r} has no {'detector' if spec.detector is None else 'segmenter'}; "
+                        "use --detector motion, or another pack")
+    detector = PackDetector(spec.detector,
+                            pack.open_session(spec.detector.graph, provider=config.provider, intra_threads=threads))
+    segmenter = Segmenter(
+        spec.segmenter, pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
+        pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads))
+    return lambda: Perceiver(detector, segmenter), spec.detector.labels
+
+
+def _captioner(config: PipelineConfig, pack: Pack | None) -> Captioner | None:
+    if config.captioner == "none" or pack is None:
+        return None
+    if config.detector == "motion" and pack.spec.domain is not None:
+        raise UsageError(f"the captioner of pack {pack.spec.name!r} knows one domain only, and --detector motion can't tell "
+                         "whether a video is inside it; use --captioner none with --detector motion")
+    return Captioner.open(pack, provider=config.provider, intra_threads=config.threads.describe)
+
+
+def _verdict(config: PipelineConfig, pack: Pack | None) -> Callable[[Window], DomainVerdict]:
+    if config.detector == "motion" or pack is None or pack.spec.domain is None:
+        return lambda window: unchecked()
+    return DomainCheck(pack.spec.domain, DomainStats.load(pack.path(pack.spec.domain.file))).verdict
+
+
+def _used(config: PipelineConfig, pack: Pack | None) -> dict[str, str]:
+    """Names of what is open now (a session that opened runs on the provider asked for, or it would have raised)."""
+    used = {"pack": f"{pack.spec.name} {pack.spec.version}" if pack else "none",
+            "detector": "motion" if config.detector == "motion" or pack is None else pack.spec.name,
+            "captioner": "none" if config.captioner == "none" or pack is None else pack.spec.name,
+            "provider": config.provider if pack else "none", "device": probe_device().machine_line()}
+    return used | ({"precision": _precision(config, pack.spec)} if pack else {})
+
+
+def _precision(config: PipelineConfig, spec: PackSpec) -> str:
+    parts: list[str] = []
+    if config.detector == "pack" and spec.detector is not None and spec.segmenter is not None:
+        parts += [f"detector {spec.detector.graph.precision}", f"segmenter {spec.segmenter.encoder.precision}"]
+    if config.captioner == "pack" and spec.captioner is not None:
+        parts += [f"vision {spec.captioner.vision.precision}", f"decoder {spec.captioner.decoder.precision}"]
+    return ", ".join(parts)

@@ -1,0 +1,18 @@
+"""Suite-wide rule: a test marked `gpu` skips at home and fails in the job that is meant to have the device."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from edgecap.engines import probe_device
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """`gpu` skips at home and fails where a GPU is promised: that job must not pass by skipping."""
+    if item.get_closest_marker("gpu") is None or probe_device().gpus:
+        return
+    if os.environ.get("EDGECAP_REQUIRE_GPU") == "1":
+        pytest.fail(f"EDGECAP_REQUIRE_GPU=1, but {probe_device().no_gpu_reason}")
+    pytest.skip(probe_device().no_gpu_reason)
