@@ -1,1 +1,1 @@
-"""edgecap.bench"""
+"""Measuring: a synthetic world with exact truth, judge-free quality figures, throughput."""

@@ -64,9 +64,8 @@ def domain_warning(record: Record) -> str:
 def record_lines(record: Record) -> list[Text]:
     """One clip as lines of text."""
     window, caption = record.window, record.caption
-    count = len(caption.instances)
     head = (f"{PurePath(record.video.path).name}  clip {window.clip_index}  {window.start_seconds:.1f}-{window.end_seconds:.1f} s  "
-            f"{count} instance{'' if count == 1 else 's'}")
+            f"{_counted(len(caption.instances), 'instance')}")
     lines = [Text(head, style="bold cyan"), _line("", caption.global_description)]
     for number, instance in enumerate(caption.instances):
         lines.extend(_instance_lines(number, instance))
@@ -79,15 +78,19 @@ def record_lines(record: Record) -> list[Text]:
 def summary_line(summary: RunSummary, *, out: str) -> str:
     """What a run came to, in one line."""
     speed = summary.video_seconds / summary.wall_seconds if summary.wall_seconds else 0.0
-    parts = [f"{summary.clips} clips, {summary.instances} instances from {summary.videos} video{'' if summary.videos == 1 else 's'}",
+    parts = [f"{_counted(summary.clips, 'clip')}, {_counted(summary.instances, 'instance')} from {_counted(summary.videos, 'video')}",
              f"{summary.video_seconds:.1f} s of video in {summary.wall_seconds:.1f} s ({speed:.1f}x real time)"]
     if summary.clips_skipped:
-        parts.append(f"{summary.clips_skipped} clips were already there")
+        parts.append(f"{_counted(summary.clips_skipped, 'clip')} already there")
     if summary.failures:
         parts.append(f"{len(summary.failures)} failed")
     if summary.interrupted:
         parts.append("interrupted: what is written is complete, --resume goes on from there")
     return f"{'; '.join(parts)}; written to {out}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _instance_lines(number: int, instance: InstanceCaption) -> list[Text]:

@@ -32,6 +32,8 @@ def doctor(as_json: bool) -> int:
         detail = check.detail + (f"\n-> {check.fix}" if check.fix else "")
         table.add_row(Text(check.name), Text(check.status, style=style), Text(detail))
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)  # a file or a pipe: one check a line, not folded at 80 columns
     console.print(table)
     verdict = "ready to caption" if healthy else "not ready: fix the red lines"
     console.print(Text(verdict, style="bold green" if healthy else "bold red"))

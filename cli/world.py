@@ -20,9 +20,12 @@ from edgecap.engines.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="Print the clips' paths as one JSON list.")
 def world(tier: str, seed: int, count: int, seconds: float | None, out: Path, as_json: bool) -> int:
     """Render clips of the synthetic world and their truth (masks, ids, paths, camera, sentences)."""
-    from edgecap.bench.clips import render_clip
-    from edgecap.runtime.sinks.output import ready_folder
+    from edgecap.bench.world.encode import truth_path, write_clip
+    from edgecap.bench.world.scene import make_scene
+    from edgecap.runtime.sinks.output import ready_folder, writing
 
+    if seed < 0:
+        raise UsageError(f"--seed must be at least 0; got {seed}")
     if count < 1:
         raise UsageError(f"--count must be at least 1; got {count}")
     if seconds is not None and not 0.5 <= seconds <= 120:
@@ -30,10 +33,11 @@ def world(tier: str, seed: int, count: int, seconds: float | None, out: Path, as
     ready_folder(out)
     clips = []
     for number in range(seed, seed + count):
-        clip = render_clip(out, tier=tier, seed=number, duration_seconds=seconds)
-        clips.append(clip)
+        with writing(out):
+            video = write_clip(make_scene(seed=number, tier=tier, duration_seconds=seconds), out)
+        clips.append({"video": str(video), "truth": str(truth_path(video))})
         if not as_json:
-            click.echo(f"{clip.video}  {clip.truth.name}")
+            click.echo(f"{video}  {truth_path(video).name}")
     if as_json:
-        click.echo(json.dumps([{"video": str(c.video), "truth": str(c.truth)} for c in clips]))
+        click.echo(json.dumps(clips))
     return 0

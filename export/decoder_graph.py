@@ -1,7 +1,7 @@
 """A Llama-style decoder written straight from its state dict as an ONNX graph, with the I/O of `CaptionerSpec.decoder`.
 
 In: weights by name (numpy) and a `DecoderConfig`. Out: an `onnx.ModelProto`. Called by the captioner exporters. No torch, no
-tracing: 13 nodes a layer (RMSNorm, GroupQueryAttention with its rotary, MatMulNBits or MatMul, SiLU gate).
+tracing: 12 nodes a layer (RMSNorm, GroupQueryAttention with its rotary, MatMulNBits or MatMul, SiLU gate).
 
     inputs_embeds [B,S,H] -> (norm -> qkv -> GQA(past/present) -> o -> +) (norm -> gate,up -> silu*up -> down -> +) x layers
                           -> row last_index of each sequence -> norm -> lm_head -> logits [B,V]
@@ -15,7 +15,8 @@ How ONNX Runtime 1.31 (CPU) wants to be called; each line is checked by tests/ex
 * S > 1 on an empty cache (first prefill): any B; rows are right-padded to S with seqlens_k[b] = real length - 1, and
   total_sequence_length must equal S, which is how the kernel knows it for a first prompt.
 * S > 1 on a filled cache (question after a shared prefix): B must be 1: bind the batch-1 slice pool[b:b+1] of the pool, which is
-  contiguous. The chunk is written at positions total_sequence_length - S ... total_sequence_length - 1.
+  contiguous. The chunk is written at positions total_sequence_length - S ... total_sequence_length - 1. A chunk may be
+  right-padded to a bucket if both lengths count the padding; decoding then starts at the real length and overwrites it.
 * 8-bit weights quantise activations per row, so the answer does not depend on who else is in the batch.
 """
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_FORBIDDEN = 1e6
 
+def assign(cost: NDArray[np.float64], *, max_cost: float) -> list[tuple[int, int]]:
+    """Pairs (row, column), sorted by row, of the cheapest assignment of cost [R, C] when leaving a pair out costs `max_cost`.
 
-def assign(cost: NDArray[np.float64], *, allowed: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Pairs (row, column) of the cheapest assignment of cost [R, C] that first makes as many allowed pairs as it can.
-
-    Each row and column is used at most once; pairs outside `allowed` bool [R, C] are never returned. Sorted by row.
+    Each row and column is used at most once; pairs at or above `max_cost` (inf included) are never returned. More pairs are
+    not better in themselves: a far-fetched one must not push a near one aside.
     Successive shortest augmenting paths with potentials (Kuhn 1955, Munkres 1957), O(R^2 C) with vectorised columns.
     """
-    if cost.size == 0 or not allowed.any():
+    if cost.size == 0:
         return []
     if cost.shape[0] > cost.shape[1]:
-        return sorted((r, c) for c, r in assign(cost.T, allowed=allowed.T))
-    padded = np.where(allowed, cost, _FORBIDDEN)
-    row_of_column = _solve(padded)
-    return sorted((int(r), c) for c, r in enumerate(row_of_column) if r >= 0 and allowed[r, c])
+        return sorted((r, c) for c, r in assign(cost.T, max_cost=max_cost))
+    row_of_column = _solve(np.minimum(cost, max_cost))
+    return sorted((int(r), c) for c, r in enumerate(row_of_column) if r >= 0 and cost[r, c] < max_cost)
 
 
 def _solve(cost: NDArray[np.float64]) -> NDArray[np.int64]:

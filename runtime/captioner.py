@@ -1,17 +1,19 @@
 """The multimodal language model behind one call: pictures and questions in, short texts out.
 
-In: `VisualPrompt`s. Out: one `Answer` per question, in the order asked, and what it cost. Called by `describe`.
+In: `VisualPrompt`s. Out: one `Answer` per question, in the order asked, and what it cost. Called by
+`describe`.
 
-A round is as few graph runs as the questions allow: every distinct picture is encoded once; what the questions of a
-prompt share (its pictures) is read once and the memory of it copied to each of them; all questions answer together, one
-token of each per run. Answers are those of asking one by one (a test compares them), only sooner.
+A round is as few graph runs as the questions allow: every distinct picture is encoded once; what the
+questions of a prompt share (its pictures) is read once and the memory of it copied to each of them; all
+questions answer together, one token of each per run. Answers are those of asking one by one (a test
+compares them), only sooner.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +26,19 @@ from edgecap.engines.session import Binding, Session
 from edgecap.engines.specs import CaptionerSpec
 from edgecap.runtime.kv_cache import KvPool
 from edgecap.runtime.prompt import Answer, Question, VisualPrompt
-from edgecap.runtime.wordban import WordBan
+from edgecap.runtime.wordban import Tokenizer, WordBan
 
 _MOST_VIEWS_PER_RUN = 32
-_MOST_ROWS_PER_ROUND = 32  # bounds the key/value memory of a crowded window; more questions make a second round
-
-
-class Tokenizer(Protocol):
-    """The two calls of `tokenizers.Tokenizer` that are used, so that a test can bring ten lines of its own."""
-
-    def encode(self, sequence: str, *, add_special_tokens: bool) -> Any:
-        """An object whose `.ids` is the list of token ids of `sequence`."""
-        ...
-
-    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
-        """The text of token ids."""
-        ...
+_MOST_ROWS_PER_ROUND = 32
+"""Bounds the key/value memory of a crowded window; more questions make a second round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """One `Answer` per question: prompts in the order given, questions in the order of each prompt.
 
-    `model_calls` counts graph runs (vision batches, prefills and decode steps); `prefill_tokens` counts positions read
-    (pictures and questions), `decode_tokens` the tokens answered, end tokens included.
+    `model_calls` counts graph runs (vision batches, prefills and decode steps); `prefill_tokens` counts
+    positions read (pictures and questions), `decode_tokens` the tokens answered, end tokens included.
     """
 
     answers: tuple[Answer, ...]
@@ -79,40 +70,45 @@ class _Row:
 class Captioner:
     """Answers questions about pictures, greedily. Its buffers are reused: one captioner per thread.
 
-    `spec`: the pack's captioner block. `vision`, `decoder`: open sessions of its two graphs. `embedding`: [V, H]
-    float16 or float32, usually memory mapped.
+    `spec`: the pack's captioner block. `vision`, `decoder`: open sessions of its two graphs. `embedding`:
+    [V, H] float16 or float32, usually memory mapped.
     """
 
     def __init__(self, spec: CaptionerSpec, *, vision: Session, decoder: Session, embedding: NDArray[Any],
                  tokenizer: Tokenizer) -> None:
         if embedding.shape != (spec.vocab_size, spec.hidden_size):
-            raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got {embedding.shape = }")
+            raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got "
+                             f"{embedding.shape = }")
         self.spec = spec
         self._vision, self._decoder, self._embedding, self._tokenizer = vision, decoder, embedding, tokenizer
         past = next(t for t in spec.decoder.inputs if t.name.startswith("past_"))
-        self._kv = KvPool(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim, dtype=past.dtype)
+        self._kv = KvPool(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim,
+                          dtype=past.dtype)
         self._steps: dict[int, _Step] = {}
         self._seen: dict[bytes, NDArray[np.float32]] = {}
         self._calls = self._prefilled = 0
 
     @classmethod
     def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> Captioner:
-        """The captioner of a pack. Raises `PackError` where it has none or a file of it can't be read, and what
-        `Pack.open_session` raises."""
+        """The captioner of a pack. Raises `PackError` where it has none or a file of it can't be read, and
+        what `Pack.open_session` raises."""
         from tokenizers import Tokenizer as TokenizerFile
 
         spec = pack.spec.captioner
         if spec is None:
-            raise PackError(f"pack {pack.spec.name!r} has no captioner; use --captioner none, or another pack")
+            raise PackError(f"pack {pack.spec.name!r} has no captioner; use --captioner none, or another "
+                            f"pack")
         try:
             embedding = np.load(pack.path(spec.embedding_file), mmap_mode="r")
             tokenizer = TokenizerFile.from_file(str(pack.path(spec.tokenizer_file)))
         except PackError:
             raise
         except Exception as error:  # tokenizers raises bare Exception for a file that is not one
-            raise PackError(f"{pack.folder}: the captioner's table or tokenizer can't be read ({error}); export the "
+            raise PackError(f"{pack.folder}: the captioner's table or tokenizer can't be read ({error}); "
+                            f"export the "
                             "pack again") from error
-        return cls(spec, vision=pack.open_session(spec.vision, provider=provider, intra_threads=intra_threads),
+        return cls(spec, vision=pack.open_session(spec.vision, provider=provider,
+                                                  intra_threads=intra_threads),
                    decoder=pack.open_session(spec.decoder, provider=provider, intra_threads=intra_threads),
                    embedding=embedding, tokenizer=tokenizer)
 
@@ -126,18 +122,21 @@ class Captioner:
         return Answers(tuple(answers), self._calls, self._prefilled, sum(a.token_count for a in answers))
 
     def _encode(self, prompts: Sequence[VisualPrompt]) -> None:
-        """Vision tokens of every distinct view; those of the previous call are kept, so that a retry encodes nothing."""
+        """Vision tokens of every distinct view; those of the previous call are kept, so that a retry
+        encodes nothing."""
         side = self.spec.view_side
         views: dict[bytes, NDArray[np.uint8]] = {}
         for prompt in prompts:
             if prompt.frames_rgb.shape != (self.spec.views, side, side, 3):
-                raise ValueError(f"want views [{self.spec.views}, {side}, {side}, 3], got {prompt.frames_rgb.shape = }")
+                raise ValueError(f"want views [{self.spec.views}, {side}, {side}, 3], got "
+                                 f"{prompt.frames_rgb.shape = }")
             views |= {frame.tobytes(): frame for frame in prompt.frames_rgb}
         known = {key: self._seen[key] for key in views if key in self._seen}
         new = [key for key in views if key not in known]
         for start in range(0, len(new), _MOST_VIEWS_PER_RUN):
             keys = new[start:start + _MOST_VIEWS_PER_RUN]
-            pixels = normalise_views(np.stack([views[k] for k in keys]), mean=self.spec.mean, std=self.spec.std)
+            pixels = normalise_views(np.stack([views[k] for k in keys]), mean=self.spec.mean,
+                                     std=self.spec.std)
             tokens = self._vision.run({"pixels": pixels})["tokens"]  # [n, T, H]
             known |= dict(zip(keys, tokens, strict=True))
             self._calls += 1
@@ -183,19 +182,22 @@ class Captioner:
                 self._kv.copy(source=leaders[row.prompt].slot, target=row.slot, length=prefix)
 
     def _read_question(self, row: _Row) -> None:
-        # ONNX Runtime's attention on CPU takes several new positions after a past for one row only, so questions are
-        # read one at a time, each on its own row of the pool.
+        # ONNX Runtime's attention on CPU takes several new positions after a past for one row only, so
+        # questions are read one at a time, each on its own row of the pool.
         embeds = np.asarray(self._embedding[row.text_ids], np.float32)[None]
         row.length += len(row.text_ids)
         self._choose(row, self._prefill(embeds, start=row.slot, length=row.length)[0])
 
     def _prefill(self, embeds: NDArray[np.float32], *, start: int, length: int) -> NDArray[np.float32]:
-        """Read `embeds` [B, S, H] into rows start:start+B, ending at `length` valid positions: logits [B, V]."""
+        """Read `embeds` [B, S, H] into rows start:start+B, ending at `length` valid positions: logits [B,
+        V]."""
         batch, new = embeds.shape[:2]
         logits = np.empty((batch, self.spec.vocab_size), np.float32)
         inputs: dict[str, NDArray[Any]] = {
-                  "inputs_embeds": np.ascontiguousarray(embeds), "seqlens_k": np.full(batch, length - 1, np.int32),
-                  "total_sequence_length": np.array(length, np.int32), "last_index": np.full(batch, new - 1, np.int64)}
+                  "inputs_embeds": np.ascontiguousarray(embeds),
+                  "seqlens_k": np.full(batch, length - 1, np.int32),
+                  "total_sequence_length": np.array(length, np.int32),
+                  "last_index": np.full(batch, new - 1, np.int64)}
         self._decoder.bind(inputs | self._kv.past(start, start + batch),
                            {"logits": logits} | self._kv.present(start, start + batch)).run()
         self._calls += 1
@@ -229,7 +231,8 @@ class Captioner:
         return sorted(left, key=lambda r: r.slot)
 
     def _choose(self, row: _Row, logits: NDArray[np.float32]) -> None:
-        """Append the likeliest token that is not banned, with the probability that the model itself gave it."""
+        """Append the likeliest token that is not banned, with the probability that the model itself gave
+        it."""
         allowed = logits
         if banned := row.ban.next_ids(row.ids):
             allowed = logits.copy()
@@ -266,7 +269,8 @@ class _Step:
         embeds = np.zeros((batch, 1, spec.hidden_size), np.float32)
         seqlens, total = np.zeros(batch, np.int32), np.zeros((), np.int32)
         logits = np.empty((batch, spec.vocab_size), np.float32)
-        inputs: dict[str, NDArray[Any]] = {"inputs_embeds": embeds, "seqlens_k": seqlens, "total_sequence_length": total,
+        inputs: dict[str, NDArray[Any]] = {"inputs_embeds": embeds, "seqlens_k": seqlens,
+                                           "total_sequence_length": total,
                   "last_index": np.zeros(batch, np.int64)}
         binding = decoder.bind(inputs | kv.past(0, batch), {"logits": logits} | kv.present(0, batch))
         return cls(embeds, seqlens, total, logits, binding)

@@ -1,8 +1,9 @@
-"""Is what the model said fit to print? Pure functions from a text (and what was measured) to reasons against it.
+"""Is what the model said fit to print? Pure functions from a text (and what was measured) to reasons
+against it.
 
-In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection. Called by
-`describe`, which asks once more with the offending words forbidden and then speaks from the Evidence.
-The checks object only to what is measurably wrong or outside the form; they do not grade style.
+In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection.
+Called by `describe`, which asks once more with the offending words forbidden and then speaks from the
+Evidence. The checks object only to what is measurably wrong or outside the form; they do not grade style.
 """
 
 from __future__ import annotations
@@ -23,10 +24,14 @@ ABSENT_SHARE = 0.04
 DOMINANT_SHARE = 0.45
 """A colour above this share is what a person names first."""
 
+_MOMENT = re.compile(r"\bframes? (?:number )?\d+|\b(?:first|last|next|second|third|final) frames?\b|"
+                     r"\b\d+(?:\.\d+)? ?s\b", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an answer is refused. `banned_words`: what a second try must not say; empty where a ban cannot help."""
+    """Why an answer is refused. `banned_words`: what a second try must not say; empty where a ban cannot
+    help."""
 
     code: str
     detail: str
@@ -47,7 +52,8 @@ def check_instance(answer: Answer, track: TrackEvidence, labels: Sequence[str]) 
 
 
 def check_scene(answer: Answer, evidence: Evidence, labels: Sequence[str]) -> tuple[Reason, ...]:
-    """Reasons against a background or global answer: it may name no class (and no more of one) than was tracked."""
+    """Reasons against a background or global answer: it may name no class (and no more of one) than was
+    tracked."""
     reasons = list(check_form(answer))
     if answer.field == "global":
         reasons += _inventory_reasons(answer.text, Counter(t.class_name for t in evidence.tracks), labels)
@@ -55,7 +61,8 @@ def check_scene(answer: Answer, evidence: Evidence, labels: Sequence[str]) -> tu
 
 
 def check_form(answer: Answer) -> tuple[Reason, ...]:
-    """Reasons that need no Evidence: empty, cut off, too long, repeating, list-like, or about what cannot be seen."""
+    """Reasons that need no Evidence: empty, cut off, too long, repeating, list-like, or about what cannot
+    be seen."""
     text = answer.text.strip()
     if not text:
         return (Reason("empty", "the answer has no words"),)
@@ -81,8 +88,7 @@ def _lexicon_reasons(text: str) -> list[Reason]:
         if found := _found(text, phrases):
             words = tuple(f for f in found if " " not in f)
             reasons.append(Reason(code, f"says {', '.join(map(repr, found))}", words))
-    if mark := re.search(r"\bframes? (?:number )?\d+|\b(?:first|last|next|second|third|final) frames?\b|\b\d+(?:\.\d+)? ?s\b",
-                         text, re.IGNORECASE):
+    if mark := _MOMENT.search(text):
         reasons.append(Reason("picture", f"says {mark.group()!r}"))
     return reasons
 
@@ -108,14 +114,16 @@ def _supported(colour: str, shares: dict[str, float]) -> bool:
 
 
 def _colours_in(text: str, class_name: str) -> dict[str, str]:
-    """Words of the text that name a colour -> the basic term; a class that is spelt like a colour is no colour."""
+    """Words of the text that name a colour -> the basic term; a class that is spelt like a colour is no
+    colour."""
     words = re.findall(r"[a-z]+", text.lower())
     terms = {w: lexicon.COLOUR_SYNONYMS.get(w, w) for w in words if w != class_name}
     return {word: term for word, term in terms.items() if term in lexicon.COLOURS}
 
 
 def _class_reasons(text: str, class_name: str, labels: Sequence[str]) -> list[Reason]:
-    """The first class the text names is its subject; it must be the detector's (when the text names one at all)."""
+    """The first class the text names is its subject; it must be the detector's (when the text names one at
+    all)."""
     named = _labels_in(text, labels)
     if not named or named[0][1] == class_name or class_name not in labels:
         return []
@@ -124,35 +132,42 @@ def _class_reasons(text: str, class_name: str, labels: Sequence[str]) -> list[Re
 
 
 def _motion_reasons(text: str, track: TrackEvidence) -> list[Reason]:
-    """Travel denied or claimed against the world motion, and a side that neither the image nor the world motion has."""
+    """Travel denied or claimed against the world motion, and a side that neither the image nor the world
+    motion has."""
     reasons = []
     travels, rests = _found(text, lexicon.TRAVEL_VERBS), _found(text, lexicon.REST_PHRASES)
     if travels and not rests and not track.motion_world.moving:
         reasons.append(Reason("motion", f"says {travels[0]!r}, it does not move", tuple(travels)))
     if rests and not travels and track.motion_world.moving:
-        reasons.append(Reason("motion", f"says {rests[0]!r}, it moves", tuple(f for f in rests if " " not in f)))
+        reasons.append(Reason("motion", f"says {rests[0]!r}, it moves",
+                              tuple(f for f in rests if " " not in f)))
     for side, other in (("left", "right"), ("right", "left")):
-        heads = rf"\b(?:to|towards?) the {side}\b|\b{side}wards?\b|\b(?:moves?|goes|walks|runs|drives|flies|sails|rolls) {side}\b"
+        heads = (rf"\b(?:to|towards?) the {side}\b|\b{side}wards?\b|"
+                 rf"\b(?:moves?|goes|walks|runs|drives|flies|sails|rolls) {side}\b")
         directions = {track.motion_world.direction, track.motion_image.direction}
         if re.search(heads, text, re.IGNORECASE) and all(other in d for d in directions):
-            reasons.append(Reason("direction", f"says {side}, it goes {other}", (side, f"{side}ward", f"{side}wards")))
+            reasons.append(Reason("direction", f"says {side}, it goes {other}",
+                                  (side, f"{side}ward", f"{side}wards")))
     return reasons
 
 
 def _inventory_reasons(text: str, tracked: Counter[str], labels: Sequence[str]) -> list[Reason]:
     reasons = []
     for word, label in _labels_in(text, labels):
-        number = re.search(rf"\b({'|'.join(lexicon.NUMBER_WORDS)})\s+(?:\w+\s+)?{re.escape(word)}\b", text.lower())
+        number = re.search(rf"\b({'|'.join(lexicon.NUMBER_WORDS)})\s+(?:\w+\s+)?{re.escape(word)}\b",
+                           text.lower())
         said = lexicon.NUMBER_WORDS[number.group(1)] if number else 1
         if not tracked[label]:
             reasons.append(Reason("class", f"speaks of {label!r}, none was tracked", (word,)))
         elif said > tracked[label]:
-            reasons.append(Reason("count", f"says {number.group() if number else word!r}, {tracked[label]} tracked"))
+            phrase = number.group() if number else word
+            reasons.append(Reason("count", f"says {phrase!r}, {tracked[label]} tracked"))
     return reasons
 
 
 def _labels_in(text: str, labels: Sequence[str]) -> list[tuple[str, str]]:
-    """(word as it stands in the text, label) in order of appearance; longer labels first ("sports ball" before "ball")."""
+    """(word as it stands in the text, label) in order of appearance; longer labels first ("sports ball"
+    before "ball")."""
     forms = {form: label for label in labels for form in (plural(label), label)}
     if not forms:
         return []

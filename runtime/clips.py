@@ -50,7 +50,7 @@ class ShotDetector:
     the last frames did.
     """
 
-    def __init__(self, *, minimum_score: float = 0.42, ratio_to_recent: float = 2.2) -> None:
+    def __init__(self, *, minimum_score: float = 0.46, ratio_to_recent: float = 2.2) -> None:
         self._minimum, self._ratio = minimum_score, ratio_to_recent
         self._recent: deque[float] = deque(maxlen=8)
         self._previous: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
@@ -93,7 +93,7 @@ def _change(before: tuple[NDArray[np.uint8], NDArray[np.float32]],
 
 
 def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels away at its best place."""
+    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best place."""
     lost = []
     (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
     for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
@@ -101,8 +101,13 @@ def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
             patch = before[top:top + ph, left:left + pw]
             y0, x0 = max(0, top - sy), max(0, left - sx)
             region = after[y0:top + ph + sy, x0:left + pw + sx]
-            best = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
-            lost.append(min(1.0, math.sqrt(max(best, 0.0) / patch.size) / 40.0))
+            difference = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
+            greys = math.sqrt(max(difference, 0.0) / patch.size)
+            # A light switched on changes the greys and keeps the pattern; a flat patch has no pattern to keep.
+            pattern = 1.0
+            if float(patch.std()) > 6.0:
+                pattern = 1.6 * (1.0 - float(cv2.matchTemplate(region, patch, cv2.TM_CCOEFF_NORMED).max()))
+            lost.append(min(1.0, greys / 40.0, max(0.0, pattern)))
     return float(np.mean(lost))
 
 

@@ -1,9 +1,11 @@
 """The words of one window: the captioner's where they pass the checks, the Evidence's everywhere else.
 
-In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance. Called by `pipeline`.
+In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance. Called by
+`pipeline`.
 
-Every question of a window goes to the captioner in one round; those whose answer is refused go once more, all together,
-with the offending words forbidden; what is refused again is said from the Evidence. Position and camera are never asked.
+Every question of a window goes to the captioner in one round; those whose answer is refused go once more,
+all together, with the offending words forbidden; what is refused again is said from the Evidence (of the
+background there is none, so it stays unknown). Position and camera are never asked.
 """
 
 from __future__ import annotations
@@ -62,9 +64,10 @@ class _Replies:
 class Describer:
     """Writes captions.
 
-    `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it about windows whose
-    domain could not be checked too; False for a pack that has a domain check (its captioner knows that domain only,
-    and a detector of another kind leaves the check without its measurements).
+    `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
+    about windows whose domain could not be checked too; False for a pack that has a domain check (its
+    captioner knows that domain only, and a detector of another kind leaves the check without its
+    measurements).
     """
 
     def __init__(self, captioner: Answerer | None, *, asks_unchecked: bool = False) -> None:
@@ -74,8 +77,8 @@ class Describer:
     def describe(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
         """The caption of one window. Raises `EngineError` when the captioner's engine fails.
 
-        Outside the pack's domain no instance is reported (a box from a detector outside its world is not known to be
-        one) and everything seen is "unknown"; the camera is still computed.
+        Outside the pack's domain no instance is reported (a box from a detector outside its world is not
+        known to be one) and everything seen is "unknown"; the camera is still computed.
         """
         camera = FieldText(words.camera_sentence(evidence.camera), "computed")
         if verdict.status == "outside":
@@ -86,7 +89,7 @@ class Describer:
         return Caption(
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
             instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
-            background=self._field(by_slot.get((None, "background")), words.background_sentence()),
+            background=_background(by_slot.get((None, "background"))),
             camera=camera, model_calls=replies.model_calls, prefill_tokens=replies.prefill_tokens,
             decode_tokens=replies.decode_tokens)
 
@@ -104,11 +107,14 @@ class Describer:
         second = self._captioner.answer(again)
         for answer in second.answers:
             slot = _slot(answer)
-            replies[slot] = _reply(answer, _reasons(answer, evidence, window.labels), replies[slot].rejections)
-        return _Replies(replies, first.model_calls + second.model_calls, first.prefill_tokens + second.prefill_tokens,
+            replies[slot] = _reply(answer, _reasons(answer, evidence, window.labels),
+                                   replies[slot].rejections)
+        return _Replies(replies, first.model_calls + second.model_calls,
+                        first.prefill_tokens + second.prefill_tokens,
                         first.decode_tokens + second.decode_tokens)
 
-    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
+    def _instance(self, track: TrackEvidence, window: Window,
+                  by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
         action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
         if action.provenance == "model" and _travels(track):
             motion = words.motion_sentence(track)
@@ -119,7 +125,8 @@ class Describer:
             track_id=track.track_id,
             class_name=FieldText(track.class_name, "detector" if named else "computed",
                                  confidence=track.class_confidence if named else None),
-            appearance=self._field(by_slot.get((track.track_id, "appearance")), words.appearance_sentence(track)),
+            appearance=self._field(by_slot.get((track.track_id, "appearance")),
+                                   words.appearance_sentence(track)),
             action=action, position=FieldText(words.position_sentence(track), "computed"))
 
     def _field(self, reply: _Reply | None, computed: str) -> FieldText:
@@ -131,8 +138,16 @@ class Describer:
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
 
 
+def _background(reply: _Reply | None) -> FieldText:
+    """The captioner's words or "unknown": nothing is measured of the background that could speak for it."""
+    if reply is not None and reply.text is not None:
+        return FieldText(reply.text, "model", confidence=reply.confidence, rejections=reply.rejections)
+    return FieldText(UNKNOWN, "abstained", rejections=() if reply is None else reply.rejections)
+
+
 def _travels(track: TrackEvidence) -> bool:
-    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says nothing."""
+    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says
+    nothing."""
     return track.motion_world.moving or track.depth != "constant"
 
 
@@ -158,7 +173,8 @@ def _retries(prompts: Sequence[VisualPrompt], reasons: dict[_Slot, tuple[Reason,
     """
     again = []
     for prompt in prompts:
-        bans = {q.field: tuple(dict.fromkeys(w for r in reasons[(prompt.track_id, q.field)] for w in r.banned_words))
+        bans = {q.field: tuple(dict.fromkeys(w for r in reasons[(prompt.track_id, q.field)]
+                                             for w in r.banned_words))
                 for q in prompt.questions}
         questions = tuple(replace(q, banned_words=bans[q.field]) for q in prompt.questions if bans[q.field])
         if questions:

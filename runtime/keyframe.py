@@ -1,4 +1,5 @@
-"""Which moment of a window shows an instance best, and which shows the window best. Called by describe and the sinks."""
+"""Which moment of a window shows an instance best, and which shows the window best. Called by describe and
+the sinks."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ from edgecap.runtime.mask import Mask
 from edgecap.runtime.observation import Observation, TrackedInstance, Window
 
 BORDER_WEIGHT = 0.35
-"""What the area of an instance counts where the frame's border cuts it: a smaller whole view shows more than a large part."""
+"""What the area of an instance counts where the frame's border cuts it: a smaller whole view shows more
+than a large part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +25,19 @@ class Moment:
 def moments(window: Window, track_id: int) -> tuple[Moment, ...]:
     """Every moment at which the track was seen with a mask that is not empty, in time order."""
     return tuple(Moment(observation, instance) for observation in window.observations
-                 for instance in observation.instances if instance.track_id == track_id and instance.mask.bits.size)
+                 for instance in observation.instances if instance.track_id == track_id
+                 and instance.mask.bits.size)
 
 
 def best_moment(window: Window, track_id: int) -> Moment | None:
-    """Where the track is seen best (see `view_weight`), the first of equals; None for a track without a mask."""
+    """Where the track is seen best (see `view_weight`), the first of equals; None for a track without a
+    mask."""
     return max(moments(window, track_id), key=lambda m: view_weight(m.instance.mask), default=None)
 
 
 def key_observation(window: Window, track_ids: Collection[int]) -> Observation:
-    """The frame that shows most of the tracks, and of those the one where they are seen best. Wants a frame at least."""
+    """The frame that shows most of the tracks, and of those the one where they are seen best. Wants a frame
+    at least."""
     def shown(observation: Observation) -> tuple[int, float]:
         masks = [i.mask for i in observation.instances if i.track_id in track_ids]
         return len(masks), sum(view_weight(mask) for mask in masks)
@@ -44,7 +49,8 @@ def key_observation(window: Window, track_ids: Collection[int]) -> Observation:
 
 
 def view_weight(mask: Mask) -> float:
-    """How good a view a mask promises: its share of the frame, discounted where the frame's border cuts it."""
+    """How good a view a mask promises: its share of the frame, discounted where the frame's border cuts
+    it."""
     (x, y), (h, w), (width, height) = mask.origin_xy, mask.bits.shape, mask.size_wh
     cut = x <= 0 or y <= 0 or x + w >= width or y + h >= height
     return mask.area_pixels / (width * height) * (BORDER_WEIGHT if cut else 1.0)

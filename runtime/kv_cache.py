@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_GRANULE = 32  # capacities grow in these steps, so that a slightly longer round does not move the memory again
+_GRANULE = 32
+"""Capacities grow in these steps, so that a slightly longer round does not move the memory again."""
 
 
 class KvPool:
-    """Preallocated `[rows, kv_heads, capacity, head_dim]` arrays, two per layer; past and present are the same memory."""
+    """Preallocated `[rows, kv_heads, capacity, head_dim]` arrays, two per layer; past and present are the
+    same memory."""
 
     def __init__(self, *, layers: int, kv_heads: int, head_dim: int, dtype: str = "float32") -> None:
         self.rows = 0
         self.capacity = 0
-        self._layers, self._kv_heads, self._head_dim, self._dtype = layers, kv_heads, head_dim, np.dtype(dtype)
+        self._layers, self._kv_heads, self._head_dim = layers, kv_heads, head_dim
+        self._dtype = np.dtype(dtype)
         self._keys: list[NDArray[Any]] = []
         self._values: list[NDArray[Any]] = []
 
@@ -36,7 +39,8 @@ class KvPool:
         return sum(a.nbytes for a in (*self._keys, *self._values))
 
     def reserve(self, *, rows: int, capacity: int) -> bool:
-        """Make room for `rows` questions of up to `capacity` positions; True where memory moved (bindings are void then).
+        """Make room for `rows` questions of up to `capacity` positions; True where memory moved (bindings
+        are void then).
 
         Nothing that was stored survives a move: a round reserves before it writes.
         """
@@ -45,7 +49,8 @@ class KvPool:
         self.rows = max(self.rows, rows)
         self.capacity = max(self.capacity, -(-capacity // _GRANULE) * _GRANULE)
         shape = (self.rows, self._kv_heads, self.capacity, self._head_dim)
-        # Zeros, not empty: positions past a row's length are multiplied by a zero weight, and 0 * NaN would be NaN.
+        # Zeros, not empty: positions past a row's length are multiplied by a zero weight, and 0 * NaN would
+        # be NaN.
         self._keys = [np.zeros(shape, self._dtype) for _ in range(self._layers)]
         self._values = [np.zeros(shape, self._dtype) for _ in range(self._layers)]
         return True

@@ -23,7 +23,6 @@ DIRECTIONS: tuple[Direction, ...] = ("right", "down-right", "down", "down-left",
 """In steps of 45 degrees, beginning at 0; y grows downward."""
 DEAD_ZONE_DIAGONALS = 0.02
 DEPTH_RATIO = 1.25
-_DEPTH_SECONDS = 0.8
 _SMOOTH_SECONDS = 0.4
 _STEP_ERROR = 0.0006
 """Frame widths by which one estimated camera step is wrong; errors of n steps add up as sqrt(n)."""
@@ -93,16 +92,21 @@ def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
     extent = life.boxes_xyxy[clean, 2:] - life.boxes_xyxy[clean, :2]
     sizes = np.column_stack([extent, np.sqrt(life.areas[clean])]) / scales[clean, None]
     logs = np.log(np.maximum(sizes, 1e-6)).astype(np.float64)
-    smooth = local_linear(times, logs, half_width_seconds=_DEPTH_SECONDS)
-    change = smooth[-1] - smooth[0]
-    steps = np.diff(smooth.mean(1))
-    if abs(steps.sum()) < 0.6 * np.abs(steps).sum():
-        return "constant"                                                          # a gesture: it swings back
-    # What comes out from behind something grows in one direction only, what comes nearer in both.
-    least, all_of = 0.4 * np.log(DEPTH_RATIO), np.log(DEPTH_RATIO)
-    if change.min() > least and change[2] > all_of:
-        return "approaching"
-    return "receding" if change.max() < -least and change[2] < -all_of else "constant"
+    centred = times - times.mean()
+    # A straight line per size: a gesture swings about it, and what comes out from behind something grows on one axis only.
+    change = centred @ logs / float(centred @ centred) * (times[-1] - times[0])
+    size = np.abs(change)
+    if np.ptp(np.sign(change)) > 0 or size.min() < 0.6 * size.max() or not _follows_line(centred, logs[:, 2]):
+        return "constant"
+    scale = float(np.median(change))
+    return "approaching" if scale > np.log(DEPTH_RATIO) else "receding" if scale < -np.log(DEPTH_RATIO) else "constant"
+
+
+def _follows_line(centred: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
+    """True where the values correlate with time by 0.8 or more, either way."""
+    away = values - values.mean()
+    spread = float(np.sqrt((centred @ centred) * (away @ away)))
+    return spread > 1e-9 and abs(float(centred @ away)) >= 0.8 * spread
 
 
 def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.float64], *,

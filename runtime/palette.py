@@ -71,8 +71,9 @@ def palette(views: Sequence[tuple[NDArray[np.uint8], Mask]]) -> tuple[ColourShar
             raise ValueError(f"picture and mask of two sizes: {image_rgb.shape = }, {mask.size_wh = }")
         left, top = mask.origin_xy
         height, width = mask.bits.shape
-        crop = np.ascontiguousarray(image_rgb[top:top + height, left:left + width])
-        counts += _count(crop, _eroded(mask), colour_table(), _exposure(image_rgb))
+        # The median takes sensor noise out and keeps edges.
+        crop = cv2.medianBlur(np.ascontiguousarray(image_rgb[top:top + height, left:left + width]), 3)
+        counts += _count(np.asarray(crop, np.uint8), _eroded(mask), colour_table(), _exposure(image_rgb))
     core, every = counts
     used = core if core.sum() >= _LEAST_CORE * every.sum() else every
     if used.sum() == 0:

@@ -177,7 +177,7 @@ def run_stages(source: SourceStage, stages: Sequence[Stage], *, clock: StageCloc
 
 
 def _outputs(stage: Stage, item: Any, clock: StageClock) -> Iterator[Any]:
-    return clock.timed_outputs(stage.name, stage.feed(item), is_item=stage.counts(item))
+    return clock.timed_outputs(stage.name, lambda: stage.feed(item), is_item=stage.counts(item))
 
 
 def _push(item: Any, stages: Sequence[Stage], clock: StageClock) -> None:

@@ -1,8 +1,9 @@
 """Records as InstanceCap JSON, and rows of that format back.
 
-In: `Record` or `FailedVideo`. Out: a dict whose key order is the format's (spec/instancecap.md 4.1), with our own `meta`
-block last. Called by the sinks, and by bench, which reads rows. The code owns the structure: no text of a model can
-break it. Schema: record_schema.json beside this file; `schema_errors` checks a row against it.
+In: `Record` or `FailedVideo`. Out: a dict whose key order is the format's (spec/instancecap.md 4.1), with
+our own `meta` block last. Called by the sinks, and by bench, which reads rows. The code owns the structure:
+no text of a model can break it. Schema: record_schema.json beside this file; `schema_errors` checks a row
+against it.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ _STRUCTURE, _STRUCTURE_ALSO = "Structural Description", "Structured Description"
 def record_to_json(record: Record, *, root: Path | None) -> dict[str, Any]:
     """One window as an InstanceCap row, JSON types only.
 
-    `root`: folder that "Video" is written relative to; None, or a video outside it, gives the bare file name. An
-    absolute path is never written: it would say more of the machine than of the video.
+    `root`: folder that "Video" is written relative to; None, or a video outside it, gives the bare file
+    name. An absolute path is never written: it would say more of the machine than of the video.
     """
     caption = record.caption
     tracks = {t.track_id: t for t in record.evidence.tracks}
@@ -38,7 +39,8 @@ def record_to_json(record: Record, *, root: Path | None) -> dict[str, Any]:
         "Video": video_name(record.video.path, root=root),
         "Global Description": caption.global_description.text,
         _STRUCTURE: {
-            "Main Instance": {f"No.{i}": _instance_texts(instance) for i, instance in enumerate(caption.instances)},
+            "Main Instance": {f"No.{i}": _instance_texts(instance) for i,
+                              instance in enumerate(caption.instances)},
             "Background Detail": caption.background.text,
             "Camera Movement": caption.camera.text,
         },
@@ -58,7 +60,8 @@ def failed_to_json(failed: FailedVideo, *, root: Path | None) -> dict[str, Any]:
         "Video": video_name(failed.path, root=root),
         "Global Description": "",
         _STRUCTURE: {"Main Instance": {}, "Background Detail": "", "Camera Movement": ""},
-        "meta": {"schema_version": SCHEMA_VERSION, "edgecap": __version__, "status": "error", "error": failed.error,
+        "meta": {"schema_version": SCHEMA_VERSION, "edgecap": __version__, "status": "error",
+                 "error": failed.error,
                  "message": _without_folders(failed.message, failed.path), "exit_code": failed.exit_code,
                  "clips_written": failed.clips_written},
     }
@@ -72,12 +75,14 @@ def structure_of(row: Mapping[str, Any]) -> dict[str, Any]:
     for key in (_STRUCTURE, _STRUCTURE_ALSO):
         if isinstance(block := row.get(key), dict):
             return block
-    raise InputError(f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys {sorted(row)}; "
+    raise InputError(f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys "
+                     f"{sorted(row)}; "
                      "is it another kind of JSON Lines file?")
 
 
 def video_name(path: str, *, root: Path | None) -> str:
-    """`path` relative to `root` with forward slashes, else its file name; of an address, host and path without secrets."""
+    """`path` relative to `root` with forward slashes, else its file name; of an address, host and path
+    without secrets."""
     if "://" in path:
         address = urlsplit(path)
         return f"{address.hostname or ''}{address.path}"
@@ -129,7 +134,8 @@ def _field(text: FieldText) -> dict[str, Any]:
     return block
 
 
-def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str, Any]:
+def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str,
+                                                                                                        Any]:
     moment = best_moment(window, track.track_id)
     return {
         "key": f"No.{index}", "track_id": track.track_id,
@@ -143,17 +149,19 @@ def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, 
         "palette": [{"name": c.name, "share": _round(c.share, 4)} for c in track.palette],
         "path": [{"pts_seconds": _round(float(pts), 4), "box_xyxy": [_round(float(v), 4) for v in box],
                   "centroid_xy": [_round(float(v), 4) for v in xy], "area": _round(float(area), 5)}
-                 for pts, box, xy, area in zip(track.pts_seconds, track.boxes_xyxy, track.centroids_xy, track.areas,
-                                               strict=True)],
+                 for pts, box, xy, area in zip(track.pts_seconds, track.boxes_xyxy, track.centroids_xy,
+                                               track.areas, strict=True)],
         "key_mask": None if moment is None else {
-            "pts_seconds": _round(moment.observation.frame.pts_seconds, 4), "rle": dict(rle.encode(moment.instance.mask))},
+            "pts_seconds": _round(moment.observation.frame.pts_seconds, 4),
+            "rle": dict(rle.encode(moment.instance.mask))},
     }
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
     return {"direction": motion.direction, "moving": motion.moving,
             "displacement_xy": [_round(v, 4) for v in motion.displacement_xy],
-            "angle_degrees": _round(motion.angle_degrees, 2), "speed_per_second": _round(motion.speed_per_second, 4),
+            "angle_degrees": _round(motion.angle_degrees, 2),
+            "speed_per_second": _round(motion.speed_per_second, 4),
             "stops": motion.stops, "starts": motion.starts, "turns": motion.turns, "returns": motion.returns,
             "headings": list(motion.headings)}
 
@@ -168,7 +176,8 @@ def _camera(camera: CameraEvidence) -> dict[str, Any]:
 
 
 def _round(value: float | None, digits: int) -> float | None:
-    """A plain float (numpy's are no JSON); a value that is no number has no place in JSON either and becomes null."""
+    """A plain float (numpy's are no JSON); a value that is no number has no place in JSON either and
+    becomes null."""
     if value is None:
         return None
     number = round(float(value), digits)

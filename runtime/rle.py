@@ -67,7 +67,7 @@ def counts_to_string(counts: NDArray[np.int64]) -> str:
 def string_to_counts(text: str) -> NDArray[np.int64]:
     """Counts int64 [R] of a compressed COCO string. ValueError for characters that the format does not
     have."""
-    raw = np.frombuffer(text.encode("ascii", "replace"), np.uint8)
+    raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     if len(raw) and (raw.min() < 48 or raw.max() > 111 or (int(raw[-1]) - 48) & 32):
         raise ValueError(f"not a COCO run-length string: {text[:40]!r} (want characters '0' to 'o', the last "
                          "one closing a number)")
@@ -78,7 +78,7 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
 @njit(nogil=True, cache=True)
 def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
     rows, columns = bits.shape
-    out = np.empty(rows * columns + 2, np.int64)
+    out = np.empty(columns * (rows + 1) + 2, np.int64)       # a column holds at most (rows + 1) / 2 runs of ones
     count, last_end, run_end = 0, 0, -1
     # Runs are found per column of the rectangle; one that ends where the next begins is joined to it.
     for x in range(columns):

@@ -1,7 +1,8 @@
-"""Does a row follow record_schema.json? A small validator for the JSON Schema words that file uses, and for no others.
+"""Does a row follow record_schema.json? A small validator for the JSON Schema words that file uses, and for
+no others.
 
-In: a row as parsed from JSON. Out: complaints, empty where it is valid. Called by bench and by tests, which also compare
-it with the `jsonschema` package; the runtime needs no such package for one fixed schema.
+In: a row as parsed from JSON. Out: complaints, empty where it is valid. Called by bench and by tests, which
+also compare it with the `jsonschema` package; the runtime needs no such package for one fixed schema.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from typing import Any
 
 SCHEMA_FILE = Path(__file__).with_name("record_schema.json")
 _TYPES: dict[str, Callable[[Any], bool]] = {
-    "object": lambda v: isinstance(v, dict), "array": lambda v: isinstance(v, list), "string": lambda v: isinstance(v, str),
+    "object": lambda v: isinstance(v, dict), "array": lambda v: isinstance(v, list),
+    "string": lambda v: isinstance(v, str),
     "boolean": lambda v: isinstance(v, bool), "null": lambda v: v is None,
     "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
     "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
 }
-_KNOWN = frozenset({"$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "items", "enum",
-                    "additionalProperties", "patternProperties", "anyOf", "const", "minimum", "maximum", "pattern",
-                    "minItems", "maxItems", "minLength"})
+_KNOWN = frozenset({
+    "$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "items", "enum",
+    "additionalProperties", "patternProperties", "anyOf", "const", "minimum", "maximum", "pattern", "minItems",
+    "maxItems", "minLength"})
 
 
 @cache
@@ -31,7 +34,8 @@ def record_schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     for words in _schemas(schema):
         if unknown := set(words) - _KNOWN:
-            raise ValueError(f"{SCHEMA_FILE.name} uses {sorted(unknown)}, which schema_check.py does not implement")
+            raise ValueError(f"{SCHEMA_FILE.name} uses {sorted(unknown)}, which schema_check.py does not "
+                             f"implement")
     return schema
 
 
@@ -69,14 +73,16 @@ def _errors(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -
         yield from _number_errors(value, schema, at)
 
 
-def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
+def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any],
+                   at: str) -> Iterator[str]:
     for name in schema.get("required", []):
         if name not in value:
             yield f"{at}: {name!r} is missing"
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     rest = schema.get("additionalProperties", {})
     for name, item in value.items():
-        rules = [named[name]] if name in named else [rule for p, rule in patterns.items() if re.search(p, name)]
+        matching = [rule for pattern, rule in patterns.items() if re.search(pattern, name)]
+        rules = [named[name]] if name in named else matching
         if not rules and rest is False:
             yield f"{at}: {name!r} is unknown"
         for rule in rules or ([rest] if rest else []):

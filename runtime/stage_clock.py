@@ -83,10 +83,17 @@ class StageClock:
             self.add(name, time.perf_counter() - begun, is_item=counts(item))
             yield item
 
-    def timed_outputs(self, name: str, outputs: Iterable[T], *, is_item: bool) -> Iterator[T]:
-        """Pass on what a stage makes of *one* input; the time spent inside the stage is one item, however many come out."""
-        iterator, total = iter(outputs), 0.0
+    def timed_outputs(self, name: str, make: Callable[[], Iterable[T]], *, is_item: bool) -> Iterator[T]:
+        """Pass on what a stage makes of *one* input; the time spent inside the stage is one item, however many come out.
+
+        `make()` is called here and timed too: a stage may work before it returns its iterator (a plain function does all of it then).
+        """
+        begun, total = time.perf_counter(), 0.0
         try:
+            try:
+                iterator = iter(make())
+            finally:
+                total = time.perf_counter() - begun
             while True:
                 begun = time.perf_counter()
                 try:

@@ -39,6 +39,7 @@ class Track:
     misses: int = 0
     confirmed: bool = False
     overlapped_frames: int = 0
+    left_frame: bool = False
 
     def __post_init__(self) -> None:
         side = self._sides()

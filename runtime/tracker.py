@@ -66,7 +66,7 @@ class Tracker:
         boxes = detections.boxes_xyxy.astype(np.float64) * np.array([1, height, 1, height])
         looks = [colour_look(frame.image_rgb, box) for box in detections.boxes_xyxy]
         self._predict(frame.pts_seconds, camera_step, height)
-        pairs = self._associate(detections, boxes, looks, height)
+        pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
         for track, index in pairs:
             self._hit(track, boxes[index], looks[index], int(detections.class_ids[index]), frame.pts_seconds, height)
         matched = {id(track) for track, _ in pairs}
@@ -98,7 +98,7 @@ class Tracker:
             track.predict(gap)
 
     def _associate(self, detections: Detections, boxes: NDArray[np.float64], looks: list[NDArray[np.float32]],
-                   height: float) -> list[tuple[Track, int]]:
+                   height: float, seconds: float) -> list[tuple[Track, int]]:
         good = [i for i, score in enumerate(detections.scores) if score >= self.settings.good_score]
         doubtful = [i for i, score in enumerate(detections.scores) if score < self.settings.good_score]
         old = [t for t in self._tracks if t.confirmed]
@@ -112,9 +112,8 @@ class Tracker:
             columns = [i for i in indices if i not in taken]
             if not rows or not columns:
                 continue
-            cost, allowed = _costs(rows, boxes[columns], [looks[i] for i in columns],
-                                   detections.class_ids[columns], height)
-            pairs += [(rows[r], columns[c]) for r, c in assign(cost, allowed=allowed)]
+            cost = _costs(rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds)
+            pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
         return pairs
 
     def _hit(self, track: Track, box: NDArray[np.float64], look: NDArray[np.float32], class_id: int, seconds: float,
@@ -164,30 +163,37 @@ class Tracker:
     def _alive(self, track: Track, seconds: float, height: float) -> bool:
         if not track.confirmed:
             return track.frames - track.hits <= self.settings.confirm_frames - self.settings.confirm_hits
-        outside = track.inside(height) < 0.3
-        return seconds - track.seen_seconds <= (self.settings.keep_outside_seconds if outside else self.settings.keep_seconds)
+        track.left_frame = track.misses > 0 and (track.left_frame or track.inside(height) < 0.3)
+        keep = self.settings.keep_outside_seconds if track.left_frame else self.settings.keep_seconds
+        return seconds - track.seen_seconds <= keep
 
 
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
 _OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.4, 0.25, 0.25, 0.1
-_NEAR = 0.75  # box sides that a detection's centre may be from its prediction
-_NEAR_GROWTH = 1.0  # box sides per second that this grows by while the track is unseen
+_MAX_COST = 0.72
+_NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
+_NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (hidden objects turn and stop); box sides at most
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
 
 
 def _costs(tracks: list[Track], boxes: NDArray[np.float64], looks: list[NDArray[np.float32]], class_ids: NDArray[np.int64],
-           height: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Cost float64 [T, D] in 0-1 and which pairs are possible at all bool [T, D]."""
+           height: float, seconds: float) -> NDArray[np.float64]:
+    """Cost float64 [T, D] in 0-1 of a pair, inf where it is impossible.
+
+    `seconds`: this frame's time. Unseen tracks look farther around, and ask for a look that is not strange.
+    """
     predicted = np.stack([t.box(height) for t in tracks])
     overlap = iou_matrix(predicted.astype(np.float32), boxes.astype(np.float32))
     centres_t, centres_d = (predicted[:, :2] + predicted[:, 2:]) / 2, (boxes[:, :2] + boxes[:, 2:]) / 2
-    sides_t = np.sqrt(np.array([t.state[2] * t.state[3] for t in tracks]))
-    unseen = np.array([t.misses for t in tracks]) > 0
-    last = np.array([t.seen_seconds for t in tracks])
-    reach = sides_t * (_NEAR + _NEAR_GROWTH * np.where(unseen, last.max() - last, 0.0))
+    sides = np.sqrt(np.array([t.state[2] * t.state[3] for t in tracks]))
+    sigmas = np.sqrt(np.array([t.cov[:2, 0, 0].max() for t in tracks]))
+    hidden = np.array([seconds - t.seen_seconds if t.misses else 0.0 for t in tracks])
+    reach = np.minimum((_NEAR + _NEAR_GROWTH * hidden) * sides + _NEAR_SIGMAS * sigmas, _NEAR_MOST * sides)
     distance = np.linalg.norm(centres_t[:, None] - centres_d[None], axis=2) / reach[:, None]
     look = np.array([[look_distance(t.look, other) for other in looks] for t in tracks])
     other_class = np.array([t.class_id for t in tracks])[:, None] != class_ids[None]
-    cost = (_OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _LOOK * look + _CLASS * other_class)
-    possible = ((distance < 1) | (overlap > 0.2)) & ~(unseen[:, None] & (look > _STRANGE_LOOK) & (overlap < 0.3))
-    return cost, possible
+    cost = _OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _LOOK * look + _CLASS * other_class
+    unseen = np.array([t.misses > 0 for t in tracks])[:, None]
+    strange = unseen & (look > _STRANGE_LOOK) & (overlap < 0.3)
+    near = (distance < 1) | (overlap > 0.2)
+    return np.where(near & ~strange, cost, np.inf).astype(np.float64)

@@ -6,20 +6,30 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 
-class _Encodes(Protocol):
-    def encode(self, sequence: str, *, add_special_tokens: bool) -> Any: ...
+class Tokenizer(Protocol):
+    """The two calls of `tokenizers.Tokenizer` that are used, so that a test can bring ten lines of its
+    own."""
+
+    def encode(self, sequence: str, *, add_special_tokens: bool) -> Any:
+        """An object whose `.ids` is the list of token ids of `sequence`."""
+        ...
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """The text of token ids."""
+        ...
 
 
 class WordBan:
     """The spellings of some words, capitalised or not, at the head of an answer or after a space.
 
-    A word of one token is forbidden outright; of a longer one the last token is, once the others have been written, so
-    that a ban on "scarlet" does not forbid every word that begins with "s". A model that finds another way to spell
-    the word is caught by the checks after decoding.
+    A word of one token is forbidden outright; of a longer one the last token is, once the others have been
+    written, so that a ban on "scarlet" does not forbid every word that begins with "s". A model that finds
+    another way to spell the word is caught by the checks after decoding.
     """
 
-    def __init__(self, words: Sequence[str], tokenizer: _Encodes) -> None:
-        spellings = {spelling for word in words for form in (word, word.capitalize()) for spelling in (form, f" {form}")}
+    def __init__(self, words: Sequence[str], tokenizer: Tokenizer) -> None:
+        spellings = {spelling for word in words for form in (word, word.capitalize())
+                     for spelling in (form, f" {form}")}
         sequences = {tuple(tokenizer.encode(s, add_special_tokens=False).ids) for s in spellings}
         self._sequences = sorted(s for s in sequences if s)
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import TrackMasks
-from edgecap.runtime.association import assign
+from edgecap.bench.quality.matching import heaviest_pairs
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 _IDF1_SIMILARITY = 0.5
@@ -81,7 +81,7 @@ def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks,
     similarity = np.array([s for s, _ in frames], np.float64).reshape(frame_count, len(true_ids), len(said_ids))
     both = present_true[:, :, None] & present_said[:, None, :]
     overlaps = (both & (similarity >= _IDF1_SIMILARITY)).sum(0).astype(np.float64)
-    idtp = int(sum(overlaps[r, c] for r, c in assign(-overlaps, allowed=np.ones(overlaps.shape, bool))))
+    idtp = int(sum(overlaps[r, c] for r, c in heaviest_pairs(overlaps)))
     true_total, said_total = int(present_true.sum()), int(present_said.sum())
     tp, fn, fp, association = _hota_sums(similarity, present_true, present_said)
     return IdentityCounts(idtp, true_total - idtp, said_total - idtp, tp, fn, fp, association,
@@ -124,7 +124,7 @@ def _hota_sums(similarity: Floats, present_true: NDArray[np.bool_],
     for f in range(frames):
         rows, cols = np.flatnonzero(present_true[f]), np.flatnonzero(present_said[f])
         score = (alignment * s[f])[np.ix_(rows, cols)]
-        for r, c in assign(-score, allowed=np.ones(score.shape, bool)):
+        for r, c in heaviest_pairs(score):
             matches[:, rows[r], cols[c]] += s[f, rows[r], cols[c]] >= ALPHAS - 1e-9
     tp = matches.sum((1, 2))
     jaccard = matches / np.maximum(lengths_true[None, :, None] + lengths_said[None, None, :] - matches, 1.0)

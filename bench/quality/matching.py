@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import SaidClip, TrackMasks, TrueClip
 from edgecap.runtime.association import assign
@@ -49,9 +50,14 @@ def match_tracks(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks) ->
     true_ids, said_ids = sorted(truth), sorted(said)
     similarity = np.array([[similarity_of(truth[i], said[t], ignored=ignored.get(i, {})) for t in said_ids]
                            for i in true_ids], np.float64).reshape(len(true_ids), len(said_ids))
-    found = assign(-similarity, allowed=np.ones(similarity.shape, bool))
+    found = heaviest_pairs(similarity)
     return [(true_ids[r], said_ids[c], float(similarity[r, c])) for r, c in found
             if similarity[r, c] >= MINIMUM_SIMILARITY]
+
+
+def heaviest_pairs(weights: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Pairs (row, column) of the one-to-one assignment with the largest total of weights [R, C] >= 0; pairs of weight 0 are left out."""
+    return assign(-weights, max_cost=0.0)
 
 
 def similarity_of(true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], *,

@@ -1,10 +1,12 @@
 """The synthetic world: seeded scenes with exact truth. It trains `nano`, tests everything and scores everything."""
 
-from edgecap.bench.world.actors import Actor, Path, Prop
+from edgecap.bench.world.actors import Actor, Prop
 from edgecap.bench.world.backgrounds import BACKGROUNDS, Background
 from edgecap.bench.world.camera import CameraPath
 from edgecap.bench.world.classes import CLASSES, ActorClass, Gesture
+from edgecap.bench.world.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.colours import COLOURS
+from edgecap.bench.world.encode import truth_path, write_clip
 from edgecap.bench.world.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import TIERS, Scene, make_scene
 from edgecap.bench.world.seeds import (
@@ -15,6 +17,7 @@ from edgecap.bench.world.seeds import (
     VALIDATION_SEED_START,
 )
 from edgecap.bench.world.training import TrainingSample, training_frames
+from edgecap.bench.world.truth import truth
 
 __all__ = [
     "BACKGROUNDS",
@@ -28,10 +31,11 @@ __all__ = [
     "VALIDATION_SEED_START",
     "Actor",
     "ActorClass",
+    "ActorTruth",
     "Background",
     "CameraPath",
+    "ClipTruth",
     "Gesture",
-    "Path",
     "Prop",
     "RenderedFrame",
     "Renderer",
@@ -39,4 +43,7 @@ __all__ = [
     "TrainingSample",
     "make_scene",
     "training_frames",
+    "truth",
+    "truth_path",
+    "write_clip",
 ]

@@ -91,7 +91,7 @@ class Actor:
 
     def extents(self, sizes: NDArray[np.float64]) -> NDArray[np.float64]:
         """[..., 2] width and height of the rest pose for the given long sides."""
-        return np.asarray(sizes)[..., None] * np.array(rest_extent(self.class_name))
+        return np.asarray(np.asarray(sizes)[..., None] * np.array(rest_extent(self.class_name)))
 
     def facing_at(self, seconds: float) -> int:
         """Direction of the last sideways motion up to `seconds`."""

@@ -3,7 +3,8 @@
 In: kind, generator, frame count. Out: `CameraPath`. Conventions (image y down):
     pan_right  picture content moves left      tilt_up   content moves down
     zoom_in    content grows                   roll_right  camera turns clockwise, content counter-clockwise
-Every path is centred on the middle of the clip: there the matrix is the plain scaling from world units to pixels (shake aside).
+Every path is centred on the middle of the clip: there the matrix is the plain scaling from world units to pixels
+(shake aside).
 """
 
 from __future__ import annotations
@@ -60,12 +61,14 @@ class CameraPath:
         return f"CameraPath(kind={self.kind!r}, labels={self.labels}, matrices={self.matrices.shape})"
 
 
-def make_camera(kind: str, *, rng: np.random.Generator, num_frames: int, fps: float, size_wh: tuple[int, int]) -> CameraPath:
+def make_camera(
+    kind: str, *, rng: np.random.Generator, num_frames: int, fps: float, size_wh: tuple[int, int]
+) -> CameraPath:
     """Random camera path of the given kind; speeds are far above the threshold of noticing, or exactly zero."""
     width, height = size_wh
     pixels_per_unit = height / REFERENCE_HEIGHT
     frame_width = width / pixels_per_unit
-    t = (np.arange(num_frames) - (num_frames - 1) / 2) / fps
+    t: NDArray[np.float64] = (np.arange(num_frames, dtype=np.float64) - (num_frames - 1) / 2) / fps
     duration = min(num_frames / fps, LONGEST_MOVE_SECONDS)
     progress = np.clip(t / duration, -0.5, 0.5)  # -1/2 .. 1/2, 0 in the middle
     centre = np.tile([frame_width / 2, REFERENCE_HEIGHT / 2], (num_frames, 1))
@@ -88,7 +91,7 @@ def make_camera(kind: str, *, rng: np.random.Generator, num_frames: int, fps: fl
             there = (0.5 - 2 * np.abs(progress)) if part.endswith("right") else (2 * np.abs(progress) - 0.5)
             centre[:, 0] += travel * there
         elif part == "shake":
-            centre += _shake(rng, t) * frame_width
+            centre = centre + _shake(rng, t) * frame_width
     matrices = _matrices(centre, zoom, roll, size_wh=size_wh, pixels_per_unit=pixels_per_unit)
     return CameraPath(kind, tuple(sorted(KINDS[kind])), matrices)
 
@@ -107,8 +110,14 @@ def _shake(rng: np.random.Generator, t: NDArray[np.float64]) -> NDArray[np.float
     return offsets
 
 
-def _matrices(centre: NDArray[np.float64], zoom: NDArray[np.float64], roll: NDArray[np.float64], *,
-              size_wh: tuple[int, int], pixels_per_unit: float) -> NDArray[np.float64]:
+def _matrices(
+    centre: NDArray[np.float64],
+    zoom: NDArray[np.float64],
+    roll: NDArray[np.float64],
+    *,
+    size_wh: tuple[int, int],
+    pixels_per_unit: float,
+) -> NDArray[np.float64]:
     """image = S (zoom R (world - centre)) + middle of the frame; R turns the content against the camera's roll."""
     c, s = np.cos(-roll) * zoom * pixels_per_unit, np.sin(-roll) * zoom * pixels_per_unit
     out = np.zeros((len(zoom), 3, 3))

@@ -1,7 +1,7 @@
 """Layout: draws actors and props until they are well visible, seldom hide each other, and something happens.
 
-In: the stage (background, camera). Out: actors and props. Called by `scene.make_scene`. Rejection sampling on boxes at a few
-instants; the exact visibility is measured later by the renderer.
+In: the stage (background, camera). Out: actors and props. Called by `scene.make_scene`. Rejection sampling on boxes
+at a few instants; the exact visibility is measured later by the renderer.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from edgecap.bench.world.sprites import rest_extent
 _TRIES = 72
 _TRIES_PER_CLASS = 24
 _NUM_INSTANTS = 25
+_LEAST_NET_WAY = 0.08
+_OFF_BIN_DEGREES = 14.0
 PAIR_SHARE = 0.15
 EVENT_SHARE = 0.86
 """Share of clips in which an entering, leaving or emerging actor is tried first."""
@@ -115,7 +117,7 @@ class _Crowd:
                 continue
             mirror = path.reversed_in(float(path.times_seconds[0] + path.times_seconds[-1]))
             shift = float(self.rng.choice([-1, 1]) * self.rng.uniform(0.08, 0.22)) * float(path.sizes[0])
-            second = replace(mirror, points=mirror.points + (0.0, shift))
+            second = replace(mirror, points=np.add(mirror.points, (0.0, shift)))
             one = cast(len(self.actors), spec, path, self.stage.background, self.rng, z_order=self._depth(spec, path))
             two = replace(one, id=one.id + 1, path=second, z_order=one.z_order + shift)
             views = [self._boxes(p, rest_extent(spec.name)) for p in (path, second)]
@@ -132,12 +134,19 @@ class _Crowd:
             size = float(rng.uniform(130, 210)) * (1.5 if background.narrow_prop == "trunk" else 1.0)
             foot = float(rng.uniform(285, 350))
             centre = (float(rng.uniform(0.05, 0.95)) * self.stage.frame_width, foot - size / 2)
-            prop = Prop(background.narrow_prop, centre, size, foot, background.prop_inks[0], background.prop_inks[2],
-                        int(rng.choice([-1, 1])))
+            prop = Prop(
+                background.narrow_prop,
+                centre,
+                size,
+                foot,
+                background.prop_inks[0],
+                background.prop_inks[2],
+                int(rng.choice([-1, 1])),
+            )
             self._keep_prop(prop)
 
     def _draw_class(self, plan: str) -> ActorClass:
-        """Uniform over the classes that may be here; boats are favoured where there is water, since they live nowhere else."""
+        """Uniform over the classes that may be here; boats are favoured where there is water, their only home."""
         wet = self.stage.background.water_depth > 0
         pool = [c for c in CLASSES if c.habitat != "water" or (wet and plan not in ("depth", "emerge", "turn"))]
         if plan == "emerge":
@@ -157,8 +166,16 @@ class _Crowd:
         if spec.habitat == "water":
             y = rng.uniform(zone.top, zone.bottom)
         scale = 0.68 if stage.tier == "stress" else 1.0
-        return Start(seconds=moment, x=float(x), y=float(y), zone=zone, duration_seconds=stage.duration_seconds,
-                     frame_width=stage.frame_width, size_scale=scale, horizon=stage.horizon)
+        return Start(
+            seconds=moment,
+            x=float(x),
+            y=float(y),
+            zone=zone,
+            duration_seconds=stage.duration_seconds,
+            frame_width=stage.frame_width,
+            size_scale=scale,
+            horizon=stage.horizon,
+        )
 
     def _depth(self, spec: ActorClass, path: Path) -> float:
         foot = float(np.mean(path.points[:, 1])) + rest_extent(spec.name)[1] * float(path.sizes.mean()) / 2
@@ -192,6 +209,8 @@ class _Crowd:
             return False
         if not PLANS[plan].accepts(inside) or not self._large_enough(boxes[inside > 0.2]):
             return False
+        if not self._heading_is_clear(actor.path, inside > 0.35):
+            return False
         if any((_overlap(boxes, view)[well] > 0.5).sum() * step > 1.0 for view, _ in [*self._views, *self._prop_views]):
             return False
         return self._all_seen([*self._views, (boxes, actor.z_order)], cover, step)
@@ -204,22 +223,37 @@ class _Crowd:
         needed = min(1.5, 0.5 * self.stage.duration_seconds)
         for boxes, z_order in views:
             seen = _inside(boxes, self.stage.size_wh) >= 0.6
+            covered = np.zeros(len(boxes))
             for other, z in in_front:
                 if z > z_order:
-                    seen &= _overlap(boxes, other) <= 0.33
+                    covered += _overlap(boxes, other)
+            seen &= covered <= 0.38
             if seen.sum() * step < needed:
                 return False
         return True
 
+    def _heading_is_clear(self, path: Path, seen: NDArray[np.bool_]) -> bool:
+        """Whether the net way while in view is nothing at all, or long and not between two compass directions."""
+        where = path.at(self._seconds[seen])[0]
+        x, y = where[-1] - where[0]
+        if x == 0 and y == 0:
+            return True
+        off_bin = (np.rad2deg(np.arctan2(y, x)) + 22.5) % 45.0 - 22.5
+        return bool(np.hypot(x, y) > _LEAST_NET_WAY * self.stage.frame_width and abs(off_bin) < _OFF_BIN_DEGREES)
+
     def _large_enough(self, boxes: NDArray[np.float64]) -> bool:
         factor = self.stage.size_wh[1] / 360.0 * (0.66 if self.stage.tier == "stress" else 1.0)
         sides = boxes[:, 2:] - boxes[:, :2]
-        return bool(sides.max(axis=1).min(initial=1e9) >= SMALLEST_LONG_SIDE * factor
-                    and sides.min(axis=1).min(initial=1e9) >= SMALLEST_SHORT_SIDE * factor
-                    and sides.max(initial=0) <= 0.66 * self.stage.size_wh[1])
+        return bool(
+            sides.max(axis=1).min(initial=1e9) >= SMALLEST_LONG_SIDE * factor
+            and sides.min(axis=1).min(initial=1e9) >= SMALLEST_SHORT_SIDE * factor
+            and sides.max(initial=0) <= 0.66 * self.stage.size_wh[1]
+        )
 
 
-def _project(camera: NDArray[np.float64], centres: NDArray[np.float64], extents: NDArray[np.float64]) -> NDArray[np.float64]:
+def _project(
+    camera: NDArray[np.float64], centres: NDArray[np.float64], extents: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """[I, 4] boxes; the roll is ignored for the extent (it is small), the zoom is not."""
     middle = np.einsum("tij,tj->ti", camera[:, :2, :2], centres) + camera[:, :2, 2]
     zoom = np.sqrt(np.abs(np.linalg.det(camera[:, :2, :2])))[:, None]

@@ -1,7 +1,7 @@
 """Painter: rasterises a sprite's shapes into a small premultiplied RGBA patch.
 
-In: shapes, a 2x3 affine map from local units to image pixels, inks. Out: `Patch`, clipped to nothing: it covers the whole sprite,
-also outside the frame, so that the amodal area is its count of opaque pixels. Called by `renderer`.
+In: shapes, a 2x3 affine map from local units to image pixels, inks. Out: `Patch`, clipped to nothing: it covers the
+whole sprite, also outside the frame, so that the amodal area is its count of opaque pixels. Called by `renderer`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def paint(shapes: Sequence[Shape], affine: NDArray[np.float64], inks: dict[str, 
             _stroke(canvas, points, ink, stroke, closed=False)
         else:
             cv2.fillPoly(canvas, [points], ink, cv2.LINE_8, SHIFT)
-    small = cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     return Patch(_shaded(small), int(low[0]), int(low[1]))
 
 
@@ -78,8 +78,9 @@ def _place(shapes: Sequence[Shape], affine: NDArray[np.float64]) -> list[NDArray
     return np.split(mapped, ends)
 
 
-def _stroke(canvas: NDArray[np.uint8], points: NDArray[np.int32], ink: Sequence[int], width_px: float, *,
-            closed: bool) -> None:
+def _stroke(
+    canvas: NDArray[np.uint8], points: NDArray[np.int32], ink: Sequence[int], width_px: float, *, closed: bool
+) -> None:
     thickness = max(1, round(width_px * OVERSAMPLING))
     cv2.polylines(canvas, [points], closed, tuple(ink), thickness, cv2.LINE_8, SHIFT)
 
@@ -107,10 +108,16 @@ def blend(image: NDArray[np.uint8], patch: Patch) -> tuple[slice, slice, slice, 
     bottom, right = min(patch.top + rows, height), min(patch.left + columns, width)
     if top >= bottom or left >= right:
         return None
-    where = (slice(top, bottom), slice(left, right),
-             slice(top - patch.top, bottom - patch.top), slice(left - patch.left, right - patch.left))
+    where = (
+        slice(top, bottom),
+        slice(left, right),
+        slice(top - patch.top, bottom - patch.top),
+        slice(left - patch.left, right - patch.left),
+    )
     front = patch.rgba[where[2], where[3]]
     keep = cv2.bitwise_not(np.ascontiguousarray(front[..., 3]))
-    behind = cv2.multiply(np.ascontiguousarray(image[where[0], where[1]]), cv2.merge([keep, keep, keep]), scale=1 / 255.0)
+    behind = cv2.multiply(
+        np.ascontiguousarray(image[where[0], where[1]]), cv2.merge([keep, keep, keep]), scale=1 / 255.0
+    )
     image[where[0], where[1]] = cv2.add(behind, np.ascontiguousarray(front[..., :3]))
     return where

@@ -1,11 +1,14 @@
 """Plans: the ways an actor spends a clip, each a small pure function from a start to a path.
 
-    still   stands                        enter   comes in across the border      stop    moves, then stands
-    inside  moves, stays in view          leave   goes out across the border      start   stands, then moves
-    turn    two legs at a right angle     cross   comes in and goes out           emerge  comes out from behind scenery
-    depth   moves and comes nearer or goes away                                   sideways  inside, left or right (pairs)
+    still     stands                              stop    moves, then stands
+    inside    moves and stays in view             start   stands, then moves
+    sideways  the same, left or right (pairs)     turn    two legs at a right angle
+    enter     comes in across the border          depth   moves and comes nearer or goes away
+    leave     goes out across the border          emerge  comes out from behind scenery
+    cross     comes in and goes out
 
-All speeds are exactly zero or at least 6 % of the frame width per second; directions lie within 8 degrees of a compass bin.
+All speeds are exactly zero or at least 6 % of the frame width per second; directions lie within 8 degrees of one of the
+eight compass directions.
 """
 
 from __future__ import annotations
@@ -74,9 +77,17 @@ def _crosses(inside: NDArray[np.float64]) -> bool:
 
 
 PLANS: dict[str, Plan] = {
-    "still": Plan(0.26, _stays), "inside": Plan(0.24, _stays), "enter": Plan(0.08, _enters), "leave": Plan(0.08, _leaves),
-    "cross": Plan(0.04, _crosses), "stop": Plan(0.10, _stays), "start": Plan(0.06, _stays), "turn": Plan(0.10, _stays),
-    "depth": Plan(0.10, _stays), "emerge": Plan(0.0, _stays), "sideways": Plan(0.0, _stays),
+    "still": Plan(0.36, _stays),
+    "inside": Plan(0.24, _stays),
+    "enter": Plan(0.08, _enters),
+    "leave": Plan(0.08, _leaves),
+    "cross": Plan(0.04, _crosses),
+    "stop": Plan(0.10, _stays),
+    "start": Plan(0.06, _stays),
+    "turn": Plan(0.10, _stays),
+    "depth": Plan(0.10, _stays),
+    "emerge": Plan(0.0, _stays),
+    "sideways": Plan(0.0, _stays),
 }
 EVENT_PLANS = ("enter", "leave", "cross", "emerge")
 
@@ -103,7 +114,7 @@ def draw_path(plan: str, spec: ActorClass, start: Start, rng: np.random.Generato
         path = _knots([start.seconds], [(start.x, start.y)], size)
     else:
         path = _moving_path(plan, spec, start, rng, begin=begin, end=end, size=size)
-    if path is None or not _in_zone(path, spec, start.zone):
+    if not _in_zone(path, spec, start.zone):
         return None
     return path
 
@@ -114,12 +125,20 @@ def cover_for(actor: Actor, background: Background) -> Prop:
     prop_height = rest_extent(background.wide_prop)[1]
     size = max(1.2 * width, 1.12 * height / prop_height)
     foot = float(actor.path.points[0, 1]) + height / 2 + 6
-    return Prop(background.wide_prop, (float(actor.path.points[0, 0]), foot - prop_height * size / 2), size, actor.z_order + 1.0,
-                background.prop_inks[1], background.prop_inks[2], 1)
+    return Prop(
+        background.wide_prop,
+        (float(actor.path.points[0, 0]), foot - prop_height * size / 2),
+        size,
+        actor.z_order + 1.0,
+        background.prop_inks[1],
+        background.prop_inks[2],
+        1,
+    )
 
 
-def _moving_path(plan: str, spec: ActorClass, start: Start, rng: np.random.Generator, *, begin: float, end: float,
-                 size: float) -> Path | None:
+def _moving_path(
+    plan: str, spec: ActorClass, start: Start, rng: np.random.Generator, *, begin: float, end: float, size: float
+) -> Path:
     angle = _angle(plan, spec, rng)
     heading = np.array([np.cos(angle), np.sin(angle)])
     fast = plan in ("cross", "enter", "leave")
@@ -142,7 +161,7 @@ def _moving_path(plan: str, spec: ActorClass, start: Start, rng: np.random.Gener
         half = length / 2
         return _knots([begin, middle, end], [here - one * half, here, here + two * half], size)
     path = _straight(here - velocity * (start.seconds - begin), velocity, (begin, end), size)
-    if plan == "depth" and path is not None:
+    if plan == "depth":
         factor = rng.uniform(1.45, 1.75)
         grows = heading[1] > 0.3 or (abs(heading[1]) <= 0.3 and rng.random() < 0.5)
         low, high = size / np.sqrt(factor), size * np.sqrt(factor)
@@ -150,16 +169,20 @@ def _moving_path(plan: str, spec: ActorClass, start: Start, rng: np.random.Gener
     return path
 
 
-def _to_border(here: NDArray[np.float64], heading: NDArray[np.float64], start: Start, *, leaving: bool) -> NDArray[np.float64]:
+def _to_border(
+    here: NDArray[np.float64], heading: NDArray[np.float64], start: Start, *, leaving: bool
+) -> NDArray[np.float64]:
     """Moves a place sideways to the border that a mover with `heading` crosses at `start.seconds`."""
     if abs(heading[0]) < 0.3:
         return here
     forward = (heading[0] > 0) == leaving
     offset = 0.42 * start.frame_width
-    return here + np.array([offset if forward else -offset, 0.0])
+    return np.asarray(here + np.array([offset if forward else -offset, 0.0]))
 
 
-def _straight(origin: NDArray[np.float64], velocity: NDArray[np.float64], legs: tuple[float, float], size: float) -> Path | None:
+def _straight(
+    origin: NDArray[np.float64], velocity: NDArray[np.float64], legs: tuple[float, float], size: float
+) -> Path:
     way = velocity * (legs[1] - legs[0])
     return _knots(list(legs), [origin, origin + way], size)
 
@@ -186,7 +209,9 @@ def _act_window(start: Start, rng: np.random.Generator) -> tuple[float, float]:
 def _size(spec: ActorClass, start: Start, rng: np.random.Generator) -> float:
     """Long side in world units: the class's range, a little smaller near the horizon."""
     low, high = spec.size_range
-    nearness = np.clip((start.y - start.horizon) / (360.0 - start.horizon), 0.0, 1.0) if spec.habitat == "ground" else 0.7
+    nearness = (
+        np.clip((start.y - start.horizon) / (360.0 - start.horizon), 0.0, 1.0) if spec.habitat == "ground" else 0.7
+    )
     return float(rng.uniform(low, high) * 360.0 * start.size_scale * (0.82 + 0.18 * nearness))
 
 

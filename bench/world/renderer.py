@@ -44,8 +44,9 @@ class RenderedFrame:
     def __post_init__(self) -> None:
         n, (height, width) = len(self.actor_ids), self.image_rgb.shape[:2]
         if self.visible_masks.shape != (n, height, width) or self.boxes_xyxy.shape != (n, 4):
-            raise ValueError(f"expected {n} masks of {height}x{width}, got {self.visible_masks.shape = }, "
-                             f"{self.boxes_xyxy.shape = }")
+            raise ValueError(
+                f"expected {n} masks of {height}x{width}, got {self.visible_masks.shape = }, {self.boxes_xyxy.shape = }"
+            )
 
     def __repr__(self) -> str:
         return f"RenderedFrame(image_rgb={self.image_rgb.shape}, actor_ids={self.actor_ids.tolist()})"
@@ -57,8 +58,10 @@ class Renderer:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self._items: list[Actor | Prop] = sorted([*scene.actors, *scene.props], key=lambda i: i.z_order)
-        self._inks = [inks_of(i.primary_rgb, i.secondary_rgb, skin=getattr(i, "skin", 0), hair=getattr(i, "hair", 0))
-                      for i in self._items]
+        self._inks = [
+            inks_of(i.primary_rgb, i.secondary_rgb, skin=getattr(i, "skin", 0), hair=getattr(i, "hair", 0))
+            for i in self._items
+        ]
         self._brush = self._paint_background()
         self._still: NDArray[np.uint8] | None = None
         if scene.camera_path.kind == "static":
@@ -89,8 +92,14 @@ class Renderer:
                 owners[where[0], where[1]][body[where[2], where[3]]] = owner
         return _collect(scene, seconds, degrade(image, scene, frame_index), owners, areas, camera)
 
-    def _draw(self, image: NDArray[np.uint8], item: Actor | Prop, inks: dict[str, tuple[int, int, int]],
-              camera: NDArray[np.float64], seconds: float) -> Patch | None:
+    def _draw(
+        self,
+        image: NDArray[np.uint8],
+        item: Actor | Prop,
+        inks: dict[str, tuple[int, int, int]],
+        camera: NDArray[np.float64],
+        seconds: float,
+    ) -> Patch | None:
         """Shadow (in place) and patch of one item; None when it is far outside the frame."""
         if isinstance(item, Actor):
             centre, size = item.path.at(seconds)
@@ -125,19 +134,37 @@ class Renderer:
         zooms = np.sqrt(np.abs(np.linalg.det(scene.camera_path.matrices[:, :2, :2])))
         # Between the average and the largest zoom: sharp enough, and the canvas stays moderate.
         scale = float(np.sqrt(zooms.mean() * zooms.max()))
-        brush = Brush.blank(rect, scale=scale, horizon=scene.horizon, rng=generator(scene.seed, scene.tier, "background"))
+        brush = Brush.blank(
+            rect, scale=scale, horizon=scene.horizon, rng=generator(scene.seed, scene.tier, "background")
+        )
         scene.background.paint(brush)
         return brush
 
     def _background(self, camera: NDArray[np.float64]) -> NDArray[np.uint8]:
         brush = self._brush
-        to_world = np.array([[1 / brush.scale, 0, brush.world_rect[0]], [0, 1 / brush.scale, brush.world_rect[1]], [0, 0, 1]])
-        return np.asarray(cv2.warpAffine(brush.canvas, (camera @ to_world)[:2], self.scene.size_wh, flags=cv2.INTER_LINEAR,
-                                         borderMode=cv2.BORDER_REPLICATE), np.uint8)
+        to_world = np.array(
+            [[1 / brush.scale, 0, brush.world_rect[0]], [0, 1 / brush.scale, brush.world_rect[1]], [0, 0, 1]]
+        )
+        return np.asarray(
+            cv2.warpAffine(
+                brush.canvas,
+                (camera @ to_world)[:2],
+                self.scene.size_wh,
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_REPLICATE,
+            ),
+            np.uint8,
+        )
 
 
-def _collect(scene: Scene, seconds: float, image: NDArray[np.uint8], owners: NDArray[np.uint8], areas: dict[int, int],
-             camera: NDArray[np.float64]) -> RenderedFrame:
+def _collect(
+    scene: Scene,
+    seconds: float,
+    image: NDArray[np.uint8],
+    owners: NDArray[np.uint8],
+    areas: dict[int, int],
+    camera: NDArray[np.float64],
+) -> RenderedFrame:
     """Masks, boxes and fractions from the id buffer."""
     ids = [a.id for a in scene.actors if a.alive(seconds)]
     height, width = owners.shape

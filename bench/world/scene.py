@@ -59,12 +59,21 @@ class Scene:
 
     def __repr__(self) -> str:
         who = ", ".join(f"{a.primary_colour} {a.class_name}" for a in self.actors)
-        return (f"Scene({self.name}, {self.size_wh[0]}x{self.size_wh[1]}, {self.num_frames} frames, "
-                f"{self.background.name}, {self.camera_path.kind}, [{who}])")
+        return (
+            f"Scene({self.name}, {self.size_wh[0]}x{self.size_wh[1]}, {self.num_frames} frames, "
+            f"{self.background.name}, {self.camera_path.kind}, [{who}])"
+        )
 
 
-def make_scene(*, seed: int, tier: str, size_wh: tuple[int, int] = (640, 360), fps: float = 24.0,
-               duration_seconds: float | None = None, num_actors: int | None = None) -> Scene:
+def make_scene(
+    *,
+    seed: int,
+    tier: str,
+    size_wh: tuple[int, int] = (640, 360),
+    fps: float = 24.0,
+    duration_seconds: float | None = None,
+    num_actors: int | None = None,
+) -> Scene:
     """Scene number `seed` of a tier ("clean", "moving" or "stress"); default duration is drawn from 4 to 8 s.
 
     `num_actors` is what is asked for; in rare crowded layouts fewer find a place.
@@ -79,11 +88,22 @@ def make_scene(*, seed: int, tier: str, size_wh: tuple[int, int] = (640, 360), f
     kind = "static" if tier == "clean" else str(rng.choice(MOVING_KINDS))
     camera = make_camera(kind, rng=generator(seed, tier, "camera"), num_frames=num_frames, fps=fps, size_wh=size_wh)
     count = _count(tier, rng) if num_actors is None else num_actors
-    stage = Stage(background=background, horizon=horizon, camera=camera.matrices, fps=fps, size_wh=size_wh,
-                  frame_width=size_wh[0] / size_wh[1] * REFERENCE_HEIGHT, tier=tier)
+    frame_width = size_wh[0] / size_wh[1] * REFERENCE_HEIGHT
+    stage = Stage(background, horizon, camera.matrices, fps, size_wh, frame_width, tier)
     actors, props = populate(stage, count, generator(seed, tier, "layout"))
-    return Scene(seed=seed, tier=tier, size_wh=size_wh, fps=fps, num_frames=num_frames, background=background, horizon=horizon,
-                 camera_path=camera, actors=actors, props=props, degradation=_degradation(tier, rng))
+    return Scene(
+        seed=seed,
+        tier=tier,
+        size_wh=size_wh,
+        fps=fps,
+        num_frames=num_frames,
+        background=background,
+        horizon=horizon,
+        camera_path=camera,
+        actors=actors,
+        props=props,
+        degradation=_degradation(tier, rng),
+    )
 
 
 def with_camera(scene: Scene, camera: CameraPath) -> Scene:
@@ -104,4 +124,6 @@ def _degradation(tier: str, rng: np.random.Generator) -> Degradation:
     if not which.any():
         which[0] = True
     noise, blur, gain = rng.uniform(4, 11), rng.uniform(0.6, 1.3), rng.uniform(0.45, 0.8)
-    return Degradation(float(noise) if which[0] else 0.0, float(blur) if which[1] else 0.0, float(gain) if which[2] else 1.0)
+    return Degradation(
+        float(noise) if which[0] else 0.0, float(blur) if which[1] else 0.0, float(gain) if which[2] else 1.0
+    )

@@ -22,5 +22,5 @@ TRAIN_SEED_START = 1_000_000
 
 def generator(seed: int, *salts: str | int) -> np.random.Generator:
     """Independent generator for (seed, salts); equal on every machine, because Python's `hash` is never used."""
-    words = [s if isinstance(s, int) else zlib.crc32(s.encode()) for s in salts]
+    words = [zlib.crc32(s.encode()) if isinstance(s, str) else int(s) for s in salts]
     return np.random.default_rng(np.random.SeedSequence([seed, *words]))

@@ -1,7 +1,7 @@
 """Reference sentences: pure functions of class, colours, gesture and background.
 
-The nano captioner is trained to write exactly these, so the vocabulary is small, the grammar regular, and a change here means
-training again. Every sentence starts with a capital and ends with a full stop.
+The nano captioner is trained to write exactly these, so the vocabulary is small, the grammar regular, and a change
+here means training again. Every sentence starts with a capital and ends with a full stop.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def background(name: str) -> str:
 def global_sentence(class_names: Sequence[str], background_name: str) -> str:
     """One sentence of at most 20 words about the whole clip.
 
-    Groups are sorted by count (largest first), then by the order of `CLASSES`, so that the sentence does not depend on the
-    order of `class_names`. No instance: "Nothing is on a beach.".
+    Groups are sorted by count (largest first), then by the order of `CLASSES`, so that the sentence does not depend
+    on the order of `class_names`. No instance: "Nothing is on a beach.".
     """
     place = _PLACES[background_name][0]
     counts = Counter(class_names)

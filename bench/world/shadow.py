@@ -14,12 +14,18 @@ _STRENGTH = {"ground": 0.30, "water": 0.24}
 _WAKE = (236, 242, 244)
 
 
-def cast_shadow(image: NDArray[np.uint8], camera: NDArray[np.float64], *, centre: NDArray[np.float64],
-                extent: NDArray[np.float64], habitat: str) -> None:
+def cast_shadow(
+    image: NDArray[np.uint8],
+    camera: NDArray[np.float64],
+    *,
+    centre: NDArray[np.float64],
+    extent: NDArray[np.float64],
+    habitat: str,
+) -> None:
     """Darken `image` in place under an actor with world `centre` [2] and `extent` [2]; flyers cast none."""
     if habitat not in _STRENGTH:
         return
-    foot = centre + (0.0, 0.5 * extent[1])
+    foot = np.add(centre, (0.0, 0.5 * extent[1]))
     half = np.array([0.50 * extent[0], 0.035 * extent[0] + 0.025 * extent[1] + 2.0])
     for grow, share in ((1.0, 0.45), (0.82, 0.55)):
         _darken(image, _mapped(camera, foot + _CIRCLE * half * grow), 1.0 - _STRENGTH[habitat] * share)

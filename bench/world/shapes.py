@@ -36,8 +36,9 @@ def limb(points: list[tuple[float, float]], ink: str, width: float, *, outline: 
     return Shape(np.asarray(points, dtype=np.float64), ink, width, outline)
 
 
-def oval(centre: tuple[float, float], radii: tuple[float, float], ink: str, *, turn: float = 0.0,
-         outline: bool = True) -> Shape:
+def oval(
+    centre: tuple[float, float], radii: tuple[float, float], ink: str, *, turn: float = 0.0, outline: bool = True
+) -> Shape:
     """Ellipse with half axes `radii`, turned clockwise by `turn` radians."""
     points = _CIRCLE * radii
     if turn:
@@ -50,8 +51,9 @@ def disc(centre: tuple[float, float], radius: float, ink: str, *, outline: bool 
     return Shape(_CIRCLE * radius + centre, ink, 0.0, outline)
 
 
-def box(left: float, top: float, right: float, bottom: float, ink: str, *, radius: float = 0.0,
-        outline: bool = True) -> Shape:
+def box(
+    left: float, top: float, right: float, bottom: float, ink: str, *, radius: float = 0.0, outline: bool = True
+) -> Shape:
     """Rectangle with rounded corners."""
     return Shape(box_points(left, top, right, bottom, radius=radius), ink, 0.0, outline)
 
@@ -62,8 +64,12 @@ def box_points(left: float, top: float, right: float, bottom: float, *, radius: 
         return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
     quarter = np.linspace(0, np.pi / 2, 4)
     corners = []
-    for (x, y), start in (((right - radius, bottom - radius), 0.0), ((left + radius, bottom - radius), np.pi / 2),
-                          ((left + radius, top + radius), np.pi), ((right - radius, top + radius), 1.5 * np.pi)):
+    for (x, y), start in (
+        ((right - radius, bottom - radius), 0.0),
+        ((left + radius, bottom - radius), np.pi / 2),
+        ((left + radius, top + radius), np.pi),
+        ((right - radius, top + radius), 1.5 * np.pi),
+    ):
         angle = quarter + start
         corners.append(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1))
     return np.concatenate(corners)
@@ -81,7 +87,7 @@ def smooth(points: list[tuple[float, float]], *, rounds: int = 2) -> Points:
 def turned(points: Points, angle: float, pivot: tuple[float, float] = (0.0, 0.0)) -> Points:
     """Points turned clockwise (on the screen, y down) by `angle` radians about `pivot`."""
     c, s = np.cos(angle), np.sin(angle)
-    return (points - pivot) @ np.array([[c, s], [-s, c]]) + pivot
+    return np.asarray((points - pivot) @ np.array([[c, s], [-s, c]]) + pivot)
 
 
 def turn_all(shapes: list[Shape], angle: float, pivot: tuple[float, float]) -> list[Shape]:

@@ -22,15 +22,18 @@ class TrainingSample(NamedTuple):
     scene: Scene
 
 
-def training_frames(seed: int, *, count: int, gap_seconds: float, tier: str | None = None,
-                    size_wh: tuple[int, int] = (640, 360)) -> TrainingSample:
+def training_frames(
+    seed: int, *, count: int, gap_seconds: float, tier: str | None = None, size_wh: tuple[int, int] = (640, 360)
+) -> TrainingSample:
     """`count` frames `gap_seconds` apart from a random time of scene `seed`, at least one actor visible in the first.
 
-    The tier is drawn (45 % clean, 45 % moving, 10 % stress) unless given. When no such time is found in a few tries, the last
-    tried one is returned: a picture without actors is a training picture too.
+    The tier is drawn (45 % clean, 45 % moving, 10 % stress) unless given. When no such time is found in a few tries,
+    the last tried one is returned: a picture without actors is a training picture too.
     """
     if seed < EVALUATION_SEED_END:
-        raise ValueError(f"seed {seed} belongs to the held-out clips (< {EVALUATION_SEED_END}); see bench/world/seeds.py")
+        raise ValueError(
+            f"seed {seed} belongs to the held-out clips (< {EVALUATION_SEED_END}); see bench/world/seeds.py"
+        )
     rng = generator(seed, "training")
     chosen = str(rng.choice(TIERS, p=TIER_SHARES)) if tier is None else tier
     scene = make_scene(seed=seed, tier=chosen, size_wh=size_wh)

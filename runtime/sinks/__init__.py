@@ -1,4 +1,5 @@
-"""Where records go. Every sink is a context manager with `write(record)` and `fail(failed)`; path None makes it a no-op."""
+"""Where records go. Every sink is a context manager with `write(record)` and `fail(failed)`; path None
+makes it a no-op."""
 
 from __future__ import annotations
 

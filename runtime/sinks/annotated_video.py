@@ -1,7 +1,7 @@
 """The analysed frames as an H.264 video with masks, names and the current caption below the picture.
 
-In: records. Out: one `<video>.annotated.mp4` per source video, in its own time (a frame is shown when it was, VFR
-included). Called by `pipeline` through the sink protocol.
+In: records. Out: one `<video>.annotated.mp4` per source video, in its own time (a frame is shown when it
+was, VFR included). Called by `pipeline` through the sink protocol.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class _File:
 
 
 class AnnotatedVideoSink:
-    """Writes into `folder` (None writes nothing). What is written when a run is interrupted plays up to that point."""
+    """Writes into `folder` (None writes nothing). What is written when a run is interrupted plays up to
+    that point."""
 
     def __init__(self, folder: str | Path | None, *, root: Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -110,11 +111,13 @@ def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint
 
 
 def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
-    """The caption in force: the global sentence, a page of instance sentences (pages turn when they are many), the camera."""
+    """The caption in force: the global sentence, a page of instance sentences (pages turn when they are
+    many), the camera."""
     size = text_size(_WIDTH)
     line, pad = round(size * LINE), size
     canvas = np.full((2 * pad + line * (3 + _LINES_PER_PAGE), _WIDTH, 3), INK, np.uint8)
-    title = clip(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2, weight=SEMIBOLD)
+    title = clip(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2,
+                 weight=SEMIBOLD)
     draw_text(canvas, title, x=pad, y=pad // 2, size=size + 2, colour=PAPER, weight=SEMIBOLD)
     pages = _pages(record, size)
     page = int((pts_seconds - record.window.start_seconds) / _PAGE_SECONDS) % len(pages)
@@ -128,7 +131,8 @@ def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
     y = canvas.shape[0] - line - pad // 4
     footer = f"{record.window.start_seconds:.1f} to {record.window.end_seconds:.1f} s"
     footer += f"   {page + 1}/{len(pages)}" if len(pages) > 1 else ""
-    draw_text(canvas, footer, x=_WIDTH - pad - text_width(footer, size=size - 2), y=y, size=size - 2, colour=_MUTED)
+    draw_text(canvas, footer, x=_WIDTH - pad - text_width(footer, size=size - 2), y=y, size=size - 2,
+              colour=_MUTED)
     camera = clip(record.caption.camera.text, width=_WIDTH - 12 * pad, size=size - 2)
     draw_text(canvas, camera, x=pad, y=y, size=size - 2, colour=_MUTED)
     return canvas
@@ -138,7 +142,8 @@ _Row = tuple[InstanceCaption, str, list[str]]
 
 
 def _pages(record: Record, size: int) -> list[list[_Row]]:
-    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where there are none."""
+    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where
+    there are none."""
     pages: list[list[_Row]] = [[]]
     for index, instance in enumerate(record.caption.instances):
         sentence = f"{instance.appearance.text} {instance.action.text} {instance.position.text}"
@@ -157,9 +162,11 @@ def _open(path: Path, video: str) -> _File:
     with writing(path):
         try:
             container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-            stream = container.add_stream("libx264", rate=30, options={"crf": "20", "preset": "veryfast", "threads": "1"})
+            stream = container.add_stream("libx264", rate=30,
+                                          options={"crf": "20", "preset": "veryfast", "threads": "1"})
         except av.error.FFmpegError as error:
-            raise OutputError(f"{path}: no H.264 video can be written ({error.strerror}); choose another --out") from error
+            raise OutputError(f"{path}: no H.264 video can be written ({error.strerror}); choose another "
+                              f"--out") from error
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = _TIME_BASE
     return _File(path, video, container, stream)
@@ -178,5 +185,6 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
             for packet in file.stream.encode(frame):
                 file.container.mux(packet)
         except av.error.FFmpegError as error:
-            raise OutputError(f"{file.path}: the video can't be written on ({error.strerror}); free the disk, or leave out "
+            raise OutputError(f"{file.path}: the video can't be written on ({error.strerror}); free the "
+                              f"disk, or leave out "
                               "the annotated video") from error

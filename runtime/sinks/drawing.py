@@ -1,7 +1,7 @@
 """What the pictures of a record look like: tinted masks, outlines, boxes, names, paths, the camera's label.
 
-In: frames with their tracked instances. Out: drawn RGB pictures. Shared by the annotated video and the report, so that
-an instance has one colour everywhere.
+In: frames with their tracked instances. Out: drawn RGB pictures. Shared by the annotated video and the
+report, so that an instance has one colour everywhere.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from edgecap.runtime.record import Record
 from edgecap.runtime.sinks.lettering import RGB, chip, chip_size
 
 INSTANCE_COLOURS: tuple[RGB, ...] = (
-    (0, 153, 255), (255, 112, 67), (38, 186, 120), (214, 84, 214), (250, 190, 40), (110, 110, 255), (235, 70, 110),
-    (20, 186, 196), (160, 200, 60), (178, 130, 90))
+    (0, 153, 255), (255, 112, 67), (38, 186, 120), (214, 84, 214), (250, 190, 40), (110, 110, 255),
+    (235, 70, 110), (20, 186, 196), (160, 200, 60), (178, 130, 90))
 INK: RGB = (16, 20, 28)
 PAPER: RGB = (244, 246, 250)
 _TINT = 0.14  # enough to set an instance apart, too little to change what colour it seems to have
@@ -49,7 +49,8 @@ def colour_of(track_id: int) -> RGB:
 
 
 def trails_of(record: Record, *, until_seconds: float | None = None) -> dict[int, NDArray[np.float32]]:
-    """Track id -> centroids [T, 2] of every reported instance that moves in the picture (up to a time, or all)."""
+    """Track id -> centroids [T, 2] of every reported instance that moves in the picture (up to a time, or
+    all)."""
     reported = {instance.track_id for instance in record.caption.instances}
     end = np.inf if until_seconds is None else until_seconds + 1e-6
     return {t.track_id: t.centroids_xy[t.pts_seconds <= end] for t in record.evidence.tracks
@@ -66,7 +67,8 @@ def draw_observation(observation: Observation, styles: Mapping[int, Style], *, w
     height = round(image.shape[0] * width / image.shape[1])
     shrink = width < image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
-    canvas: NDArray[np.uint8] = np.array(resized, np.uint8, order="C")  # never the frame itself: it is drawn upon
+    # A copy even where nothing was resized: it is drawn upon, the frame is not ours.
+    canvas: NDArray[np.uint8] = np.array(resized, np.uint8, order="C")
     shown = [i for i in observation.instances if i.track_id in styles]
     for instance in shown:
         _draw_mask(canvas, instance.mask, styles[instance.track_id].colour)
@@ -87,7 +89,8 @@ def text_size(width: int) -> int:
 
 
 def draw_path(canvas: NDArray[np.uint8], centroids_xy: NDArray[np.float32], colour: RGB) -> None:
-    """The centroid's way so far, older parts thinner, with a dot where it is; `centroids_xy` [T, 2] relative, in place."""
+    """The centroid's way so far, older parts thinner, with a dot where it is; `centroids_xy` [T, 2]
+    relative, in place."""
     height, width = canvas.shape[:2]
     points = np.round(centroids_xy * (width, height) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     thick = max(2, width // 300)
@@ -101,15 +104,18 @@ def draw_path(canvas: NDArray[np.uint8], centroids_xy: NDArray[np.float32], colo
         cv2.line(canvas, start, end, colour, max(2, round(thick * age)), cv2.LINE_AA, _SUBPIXEL_BITS)
     if len(points):
         last = (int(points[-1][0]), int(points[-1][1]))
-        cv2.circle(canvas, last, (thick + 3) << _SUBPIXEL_BITS, PAPER, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
-        cv2.circle(canvas, last, (thick + 1) << _SUBPIXEL_BITS, colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(canvas, last, (thick + 3) << _SUBPIXEL_BITS, PAPER, cv2.FILLED, cv2.LINE_AA,
+                   _SUBPIXEL_BITS)
+        cv2.circle(canvas, last, (thick + 1) << _SUBPIXEL_BITS, colour, cv2.FILLED, cv2.LINE_AA,
+                   _SUBPIXEL_BITS)
 
 
 def draw_camera(canvas: NDArray[np.uint8], text: str) -> None:
     """The camera's label in the upper right corner, in place."""
     size = text_size(canvas.shape[1])
     width, _ = chip_size(text, size=size)
-    chip(canvas, text, x=canvas.shape[1] - width - size // 2, y=size // 2, size=size, fill=INK, colour=PAPER, opacity=0.72)
+    chip(canvas, text, x=canvas.shape[1] - width - size // 2, y=size // 2, size=size, fill=INK, colour=PAPER,
+         opacity=0.72)
 
 
 def camera_label(camera: CameraEvidence) -> str:
@@ -118,7 +124,8 @@ def camera_label(camera: CameraEvidence) -> str:
 
 
 def key_frame(record: Record, observation: Observation, *, width: int) -> NDArray[np.uint8]:
-    """The report's picture of a window: one frame drawn, with the whole way of every instance and the camera's label."""
+    """The report's picture of a window: one frame drawn, with the whole way of every instance and the
+    camera's label."""
     canvas = draw_observation(observation, styles_of(record), width=width, trails=trails_of(record))
     draw_camera(canvas, camera_label(record.evidence.camera))
     return canvas
@@ -126,7 +133,8 @@ def key_frame(record: Record, observation: Observation, *, width: int) -> NDArra
 
 def jpeg_uri(image_rgb: NDArray[np.uint8], *, quality: int = 85) -> str:
     """A picture as a `data:` address."""
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(image_rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(image_rgb[..., ::-1]),
+                              [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done, "OpenCV encodes any uint8 picture as JPEG"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
 
@@ -139,7 +147,8 @@ def strip(images: Sequence[NDArray[np.uint8]], *, gap: int = 4) -> NDArray[np.ui
 
 
 def _draw_mask(canvas: NDArray[np.uint8], mask: Mask, colour: RGB) -> None:
-    """Tint the pixels and trace the edge. The mask is enlarged smoothly: stairs of a small mask are no information."""
+    """Tint the pixels and trace the edge. The mask is enlarged smoothly: stairs of a small mask are no
+    information."""
     if not mask.bits.size:
         return
     scale_x, scale_y = canvas.shape[1] / mask.size_wh[0], canvas.shape[0] / mask.size_wh[1]
@@ -170,7 +179,8 @@ def _draw_box(canvas: NDArray[np.uint8], instance: TrackedInstance, colour: RGB)
 
 def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Style, size: int,
                taken: list[tuple[int, int, int, int]]) -> None:
-    """The chip above its box, or where the nearest free place along the box's left side is; `taken` learns its place."""
+    """The chip above its box, or where the nearest free place along the box's left side is; `taken` learns
+    its place."""
     if not style.label:
         return
     x, top, _, _ = _corners(canvas, instance)
@@ -178,11 +188,13 @@ def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Styl
     x = max(0, min(x, canvas.shape[1] - width))
     first = max(0, top - height - 2)
     steps = [first + sign * k * (height + 2) for k in range(6) for sign in (1, -1)]
-    free = (y for y in steps if 0 <= y <= canvas.shape[0] - height and not _overlaps((x, y, width, height), taken))
+    free = (y for y in steps if 0 <= y <= canvas.shape[0] - height
+            and not _overlaps((x, y, width, height), taken))
     y = next(free, first)
     taken.append((x, y, width, height))
     dark = sum(c * w for c, w in zip(style.colour, (0.30, 0.59, 0.11), strict=True)) < 150
-    chip(canvas, style.label, x=x, y=y, size=size, fill=style.colour, colour=PAPER if dark else INK, opacity=0.94)
+    chip(canvas, style.label, x=x, y=y, size=size, fill=style.colour, colour=PAPER if dark else INK,
+         opacity=0.94)
 
 
 def _overlaps(box_xywh: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:
@@ -192,5 +204,6 @@ def _overlaps(box_xywh: tuple[int, int, int, int], others: Sequence[tuple[int, i
 
 def _corners(canvas: NDArray[np.uint8], instance: TrackedInstance) -> tuple[int, int, int, int]:
     height, width = canvas.shape[:2]
-    x1, y1, x2, y2 = (round(float(v)) for v in instance.box_xyxy * (width - 1, height - 1, width - 1, height - 1))
+    scale = (width - 1, height - 1, width - 1, height - 1)
+    x1, y1, x2, y2 = (round(float(v)) for v in instance.box_xyxy * scale)
     return x1, y1, x2, y2

@@ -1,7 +1,7 @@
 """InstanceCap JSON Lines: one row per window, on disk before the next one begins.
 
-In: records. Out: a file that survives kill -9 with every row it ever reported. Called by `pipeline` through the sink
-protocol, and by the command line to learn what an earlier run has done.
+In: records. Out: a file that survives kill -9 with every row it ever reported. Called by `pipeline` through
+the sink protocol, and by the command line to learn what an earlier run has done.
 """
 
 from __future__ import annotations
@@ -87,20 +87,23 @@ def clips_done(path: str | Path) -> set[ClipKey]:
             if meta["status"] == "ok":
                 done.add((row["Video"], int(meta["clip"])))
         except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose another --out, or "
+            raise OutputError(f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose "
+                              f"another --out, or "
                               "remove that line to resume") from error
     return done
 
 
 def skip_keys(done: Iterable[ClipKey], paths: Iterable[str | Path], *, root: Path | None) -> set[ClipKey]:
-    """`done` with each "Video" replaced by the input path it stands for, as `Pipeline.run(skip=...)` wants it.
+    """`done` with each "Video" replaced by the input path it stands for, as `Pipeline.run(skip=...)` wants
+    it.
 
     A name that two inputs share is skipped for neither: it can't be told whose rows they are.
     """
     names = {str(path): video_name(str(path), root=root) for path in paths}
     owners = Counter(names.values())
     done = set(done)
-    return {(path, clip) for path, name in names.items() if owners[name] == 1 for video, clip in done if video == name}
+    return {(path, clip) for path, name in names.items() if owners[name] == 1 for video,
+            clip in done if video == name}
 
 
 def _cut_partial_line(file: BinaryIO) -> None:

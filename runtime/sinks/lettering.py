@@ -37,7 +37,8 @@ def draw_text(image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: 
 
 
 def wrap(text: str, *, width: int, size: int, most_lines: int, weight: int = REGULAR) -> list[str]:
-    """Greedy lines no wider than `width` pixels, at most `most_lines`; what is left out shows as an ellipsis."""
+    """Greedy lines no wider than `width` pixels, at most `most_lines`; what is left out shows as an
+    ellipsis."""
     lines: list[str] = []
     words = text.split()
     while words and len(lines) < most_lines:
@@ -51,7 +52,8 @@ def wrap(text: str, *, width: int, size: int, most_lines: int, weight: int = REG
 
 
 def clip(text: str, *, width: int, size: int, weight: int = REGULAR, always: bool = False) -> str:
-    """The text cut to `width` pixels with "..." at the end where it was cut (`always`: even where it fits)."""
+    """The text cut to `width` pixels with "..." at the end where it was cut (`always`: even where it
+    fits)."""
     if not always and text_width(text, size=size, weight=weight) <= width:
         return text
     while text and text_width(f"{text}...", size=size, weight=weight) > width:
@@ -61,12 +63,15 @@ def clip(text: str, *, width: int, size: int, weight: int = REGULAR, always: boo
 
 def chip(image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: int, fill: RGB, colour: RGB,
          opacity: float = 1.0) -> None:
-    """A line on a rounded ground with its top left at (x, y), moved inside the picture where it would leave it."""
+    """A line on a rounded ground with its top left at (x, y), moved inside the picture where it would leave
+    it."""
     width, height = chip_size(text, size=size)
     x = max(0, min(x, image_rgb.shape[1] - width))
     y = max(0, min(y, image_rgb.shape[0] - height))
-    rounded_box(image_rgb, x=x, y=y, width=width, height=height, radius=round(height * 0.28), fill=fill, opacity=opacity)
-    draw_text(image_rgb, text, x=x + round(size * 0.55), y=y + round(size * 0.24), size=size, colour=colour, weight=SEMIBOLD)
+    rounded_box(image_rgb, x=x, y=y, width=width, height=height, radius=round(height * 0.28), fill=fill,
+                opacity=opacity)
+    draw_text(image_rgb, text, x=x + round(size * 0.55), y=y + round(size * 0.24), size=size, colour=colour,
+              weight=SEMIBOLD)
 
 
 def chip_size(text: str, *, size: int) -> tuple[int, int]:
@@ -74,8 +79,8 @@ def chip_size(text: str, *, size: int) -> tuple[int, int]:
     return text_width(text, size=size, weight=SEMIBOLD) + round(size * 1.1), round(size * 1.62)
 
 
-def rounded_box(image_rgb: NDArray[np.uint8], *, x: int, y: int, width: int, height: int, radius: int, fill: RGB,
-                opacity: float) -> None:
+def rounded_box(image_rgb: NDArray[np.uint8], *, x: int, y: int, width: int, height: int, radius: int,
+                fill: RGB, opacity: float) -> None:
     """Blend a rounded rectangle into the picture, in place; the part outside the picture is cut."""
     x1, y1 = max(0, x), max(0, y)
     region = image_rgb[y1:y + height, x1:x + width]

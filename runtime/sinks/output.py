@@ -18,7 +18,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror or error}); choose another --out, or free the disk "
+        raise OutputError(f"{path}: can't be written ({error.strerror or error}); choose another --out, or "
+                          f"free the disk "
                           "and check permissions") from error
 
 
@@ -55,7 +56,8 @@ def replace_text(path: Path, parts: Iterator[str]) -> None:
 
 
 def file_for(folder: Path, video_path: str, suffix: str, *, root: Path | None) -> Path:
-    """The output file of one video in a flat folder: folders below `root` become part of the name, so two can't collide."""
+    """The output file of one video in a flat folder: folders below `root` become part of the name, so two
+    can't collide."""
     name = video_name(video_path, root=root).replace("/", "__") or "stream"
     stem = name if "." not in name.lstrip(".") else name.rsplit(".", 1)[0]
     return folder / f"{stem}{suffix}"

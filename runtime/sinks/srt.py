@@ -1,4 +1,5 @@
-"""Subtitles: one SubRip file per video, one cue per window. Called by `pipeline` through the sink protocol."""
+"""Subtitles: one SubRip file per video, one cue per window. Called by `pipeline` through the sink
+protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from edgecap.runtime.sinks.output import file_for, ready_folder, writing
 
 
 class SrtSink:
-    """Writes `<video>.srt` into `folder` (None writes nothing); a video's file is begun anew with its first window."""
+    """Writes `<video>.srt` into `folder` (None writes nothing); a video's file is begun anew with its first
+    window."""
 
     def __init__(self, folder: str | Path | None, *, root: Path | None = None) -> None:
         self.folder = None if folder is None else Path(folder)
@@ -50,7 +52,8 @@ class SrtSink:
 
     def _begin(self, video_path: str, folder: Path) -> None:
         self._close()
-        self._path, self._video, self._cues = file_for(folder, video_path, ".srt", root=self._root), video_path, 0
+        self._path, self._video, self._cues = file_for(folder, video_path, ".srt",
+                                                       root=self._root), video_path, 0
         with writing(self._path):
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
 

@@ -11,18 +11,21 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+
 from edgecap.engines.errors import InputError
 from edgecap.runtime import rle
 from edgecap.runtime.record import FailedVideo
 from edgecap.runtime.record_json import failed_to_json, record_to_json, structure_of, video_name
 from edgecap.runtime.schema_check import record_schema, schema_errors
+
 from .fake_records import make_record
 
 FAILED = FailedVideo("/home/me/in/b.mp4", "UnreadableVideoError", "/home/me/in/b.mp4: not a video", 3, 2)
 
 
 def _row() -> dict:
-    return json.loads(json.dumps(record_to_json(make_record(path="/in/sub/a.mp4"), root=Path("/in")), allow_nan=False))
+    return json.loads(json.dumps(record_to_json(make_record(path="/in/sub/a.mp4"), root=Path("/in")),
+                                 allow_nan=False))
 
 
 def test_key_order_is_the_format_s() -> None:
@@ -39,7 +42,8 @@ def test_meta_tells_where_every_word_came_from() -> None:
     meta = _row()["meta"]
     first = meta["instances"][0]
     assert first["key"] == "No.0" and first["track_id"] == 7
-    assert first["appearance"] == {"provenance": "model", "confidence": 0.9, "rejections": ["colour: pink is 0 %"]}
+    assert first["appearance"] == {"provenance": "model", "confidence": 0.9,
+                                   "rejections": ["colour: pink is 0 %"]}
     assert first["action"]["computed_part"] == "It moves to the right."
     assert meta["background"] == {"provenance": "abstained"}
     assert meta["camera"]["labels"] == ["pan_left"] and meta["camera"]["phases"] == [["pan_left"]]
@@ -50,7 +54,8 @@ def test_path_and_key_mask_follow_the_masks() -> None:
     record = make_record()
     first = _row()["meta"]["instances"][0]
     assert [p["pts_seconds"] for p in first["path"]] == [0.25 * k for k in range(8)]
-    np.testing.assert_allclose(first["path"][2]["box_xyxy"], [18 / 160, 20 / 90, 42 / 160, 40 / 90], atol=1e-4)
+    np.testing.assert_allclose(first["path"][2]["box_xyxy"], [18 / 160, 20 / 90, 42 / 160, 40 / 90],
+                               atol=1e-4)
     mask = rle.decode(first["key_mask"]["rle"])
     best = record.window.observations[0].instances[0].mask  # all are whole and equal: the first of equals
     assert first["key_mask"]["pts_seconds"] == 0.0 and mask.iou(best) == 1.0
@@ -109,8 +114,10 @@ def test_missing_key_is_named(key: str) -> None:
 def test_failed_row_hides_folders() -> None:
     row = failed_to_json(FAILED, root=None)
     assert row["Video"] == "b.mp4" and "/home" not in json.dumps(row)
-    assert row["meta"]["status"] == "error" and row["meta"]["exit_code"] == 3 and row["meta"]["clips_written"] == 2
-    assert row["Structural Description"] == {"Main Instance": {}, "Background Detail": "", "Camera Movement": ""}
+    meta = row["meta"]
+    assert (meta["status"], meta["exit_code"], meta["clips_written"]) == ("error", 3, 2)
+    assert row["Structural Description"] == {"Main Instance": {}, "Background Detail": "",
+                                             "Camera Movement": ""}
 
 
 @pytest.mark.parametrize(("path", "root", "name"), [
@@ -118,7 +125,8 @@ def test_failed_row_hides_folders() -> None:
     pytest.param("/other/a.mp4", "/in", "a.mp4", id="outside root"),
     pytest.param("/in/a.mp4", None, "a.mp4", id="no root"),
     pytest.param("/in", "/in", "in", id="root itself"),
-    pytest.param("rtsp://user:secret@cam.local:554/stream?key=1", None, "cam.local/stream", id="address without secrets"),
+    pytest.param("rtsp://user:secret@cam.local:554/stream?key=1", None, "cam.local/stream",
+                 id="address without secrets"),
 ])
 def test_video_name_is_never_absolute(path: str, root: str | None, name: str) -> None:
     assert video_name(path, root=None if root is None else Path(root)) == name
@@ -138,5 +146,6 @@ def test_both_spellings_are_read(key: str) -> None:
 
 
 def test_a_row_of_another_kind_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"'Structural Description' or 'Structured Description'; got the keys \['text'\]"):
+    with pytest.raises(InputError, match=r"'Structural Description' or 'Structured Description'; got the "
+                                         r"keys \['text'\]"):
         structure_of({"text": "x"})

@@ -1,4 +1,4 @@
-"""The eight backgrounds: what they are called, where actors may stand, which props stand in them, and who paints them."""
+"""The eight backgrounds: their names, where actors may stand, which props stand in them, and who paints them."""
 
 from __future__ import annotations
 
@@ -36,15 +36,39 @@ _LEAF, _BARK, _STONE = (142, 170, 118), (142, 118, 98), (190, 188, 182)
 
 BACKGROUNDS: tuple[Background, ...] = (
     Background("meadow", 0.0, ("green",), "tree", "hedge", (_LEAF, (150, 178, 122), _BARK), country.meadow),
-    Background("beach", shore.WATER_DEPTH["beach"], ("white",), "palm", "rock", ((148, 178, 130), (200, 188, 168), (170, 146, 118)),
-               shore.beach),
-    Background("street", 0.0, ("gray",), "post", "kiosk", ((214, 210, 190), (206, 196, 180), (132, 136, 144)), town.street),
-    Background("desert", 0.0, ("orange", "yellow"), "cactus", "rock", ((152, 170, 128), (204, 172, 144), _BARK), country.desert),
-    Background("snow field", 0.0, ("white",), "pine", "rock", ((146, 166, 158), (202, 208, 216), _BARK), country.snow_field),
-    Background("lake", shore.WATER_DEPTH["lake"], ("green",), "tree", "hedge", (_LEAF, (148, 174, 122), _BARK), shore.lake),
-    Background("forest", 0.0, ("green", "brown"), "trunk", "hedge", (_LEAF, (142, 166, 114), (150, 128, 108)), country.forest),
-    Background("night harbor", shore.WATER_DEPTH["night harbor"], ("black", "gray"), "post", "kiosk",
-               ((236, 220, 164), (146, 140, 146), (112, 116, 130)), shore.night_harbor),
+    Background(
+        "beach",
+        shore.WATER_DEPTH["beach"],
+        ("white",),
+        "palm",
+        "rock",
+        ((148, 178, 130), (200, 188, 168), (170, 146, 118)),
+        shore.beach,
+    ),
+    Background(
+        "street", 0.0, ("gray",), "post", "kiosk", ((214, 210, 190), (206, 196, 180), (132, 136, 144)), town.street
+    ),
+    Background(
+        "desert", 0.0, ("orange", "yellow"), "cactus", "rock", ((152, 170, 128), (204, 172, 144), _BARK), country.desert
+    ),
+    Background(
+        "snow field", 0.0, ("white",), "pine", "rock", ((146, 166, 158), (202, 208, 216), _BARK), country.snow_field
+    ),
+    Background(
+        "lake", shore.WATER_DEPTH["lake"], ("green",), "tree", "hedge", (_LEAF, (148, 174, 122), _BARK), shore.lake
+    ),
+    Background(
+        "forest", 0.0, ("green", "brown"), "trunk", "hedge", (_LEAF, (142, 166, 114), (150, 128, 108)), country.forest
+    ),
+    Background(
+        "night harbor",
+        shore.WATER_DEPTH["night harbor"],
+        ("black", "gray"),
+        "post",
+        "kiosk",
+        ((236, 220, 164), (146, 140, 146), (112, 116, 130)),
+        shore.night_harbor,
+    ),
 )
 
 BACKGROUND_BY_NAME: dict[str, Background] = {b.name: b for b in BACKGROUNDS}

@@ -1,7 +1,7 @@
 """Brush: paints in world units on the canvas of one scene.
 
-World units are pixels of the 360-line reference frame, x right, y down, (0, 0) the top left corner of the frame at the middle
-of the clip. The canvas covers `world_rect`, everything the camera ever sees.
+World units are pixels of the 360-line reference frame, x right, y down, (0, 0) the top left corner of the frame at
+the middle of the clip. The canvas covers `world_rect`, everything the camera ever sees.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ class Brush:
     rng: np.random.Generator
 
     @classmethod
-    def blank(cls, world_rect: tuple[float, float, float, float], *, scale: float, horizon: float,
-              rng: np.random.Generator) -> Brush:
+    def blank(
+        cls, world_rect: tuple[float, float, float, float], *, scale: float, horizon: float, rng: np.random.Generator
+    ) -> Brush:
         """Brush over a new canvas."""
         left, top, right, bottom = world_rect
         size = (int(np.ceil((bottom - top) * scale)), int(np.ceil((right - left) * scale)), 3)
@@ -43,10 +44,10 @@ class Brush:
     def fixed(self, points: NDArray[np.float64]) -> NDArray[np.int32]:
         """World points [..., 2] -> canvas coordinates with `SHIFT` fractional bits."""
         origin = np.array(self.world_rect[:2])
-        return np.round((points - origin) * (self.scale * (1 << SHIFT))).astype(np.int32)
+        return np.asarray(np.round((points - origin) * (self.scale * (1 << SHIFT))), np.int32)
 
     def gradient(self, top: float, bottom: float, stops: Sequence[RGB]) -> None:
-        """Vertical gradient between world rows `top` and `bottom` (clipped to the canvas) through evenly spaced `stops`."""
+        """Vertical gradient between world rows `top` and `bottom` through even `stops`, clipped to the canvas."""
         rows = self.canvas.shape[0]
         first = int(np.clip(np.floor((top - self.world_rect[1]) * self.scale), 0, rows))
         last = int(np.clip(np.ceil((bottom - self.world_rect[1]) * self.scale), 0, rows))
@@ -57,8 +58,14 @@ class Brush:
         colours = np.stack([np.interp(y, knots, [s[c] for s in stops]) for c in range(3)], axis=1)
         self.canvas[first:last] = np.round(colours).astype(np.uint8)[:, None]
 
-    def poly(self, points: NDArray[np.float64] | list[tuple[float, float]], colour: RGB, *,
-             line: RGB | None = None, width: float = 1.2) -> None:
+    def poly(
+        self,
+        points: NDArray[np.float64] | list[tuple[float, float]],
+        colour: RGB,
+        *,
+        line: RGB | None = None,
+        width: float = 1.2,
+    ) -> None:
         """Filled polygon, optionally with an outline."""
         fixed = self.fixed(np.asarray(points, dtype=np.float64))
         cv2.fillPoly(self.canvas, [fixed], colour, cv2.LINE_AA, SHIFT)
@@ -81,12 +88,14 @@ class Brush:
         for (x, y), r in zip(fixed.tolist(), radii.tolist(), strict=True):
             cv2.circle(self.canvas, (x, y), round(r * self.scale * (1 << SHIFT)), colour, -1, cv2.LINE_AA, SHIFT)
 
-    def rect(self, left: float, top: float, right: float, bottom: float, colour: RGB, *, line: RGB | None = None) -> None:
+    def rect(
+        self, left: float, top: float, right: float, bottom: float, colour: RGB, *, line: RGB | None = None
+    ) -> None:
         """Axis-parallel rectangle."""
         self.poly([(left, top), (right, top), (right, bottom), (left, bottom)], colour, line=line)
 
     def scatter(self, top: float, bottom: float, per_unit_area: float) -> NDArray[np.float64]:
-        """Random points [N, 2] in the band, sorted from far (small y) to near; both limits are clipped to the canvas."""
+        """Random points [N, 2] in the band, sorted from far (small y) to near; the limits are clipped to the canvas."""
         left, low, right, high = self.world_rect
         top, bottom = max(top, low), min(bottom, high)
         if bottom <= top:

@@ -19,7 +19,7 @@ def meadow(brush: Brush) -> None:
     ridge(brush, h, 44, far, line=tinted(far, -0.15))
     near = varied((170, 200, 140), rng)
     crest = ridge(brush, h + 4, 22, near, line=tinted(near, -0.15))
-    round_trees(brush, crest[1:-1:2] + (0, 3), varied((136, 170, 116), rng), size=9)
+    round_trees(brush, np.add(crest[1:-1:2], (0, 3)), varied((136, 170, 116), rng), size=9)
     grass = varied((182, 208, 142), rng)
     brush.gradient(h, 380, [tinted(grass, 0.12), grass, tinted(grass, -0.10)])
     if bottom > 380:
@@ -63,7 +63,11 @@ def snow_field(brush: Brush) -> None:
     ridge(brush, h, 50, far, line=tinted(far, -0.18))
     near = varied((222, 229, 237), rng)
     crest = ridge(brush, h + 3, 24, near, line=tinted(near, -0.18))
-    firs(brush, crest[1:-1] + (rng.uniform(-8, 8, len(crest) - 2)[:, None] * (1, 0)) + (0, 8), varied((130, 152, 146), rng))
+    firs(
+        brush,
+        crest[1:-1] + (rng.uniform(-8, 8, len(crest) - 2)[:, None] * (1, 0)) + (0, 8),
+        varied((130, 152, 146), rng),
+    )
     snow = varied((228, 233, 240), rng, by=4)
     brush.gradient(h + 2, max(bottom, 380), [tinted(snow, -0.03), snow, tinted(snow, -0.05)])
     dashes(brush, h + 6, bottom, tinted(snow, -0.11), per_unit_area=1 / 1150, length=30, bend=3.4, width=1.5)
@@ -80,7 +84,9 @@ def forest(brush: Brush) -> None:
     h, rng = brush.horizon, brush.rng
     haze = varied((200, 212, 180), rng)
     brush.gradient(top, h, [tinted(haze, -0.12), tinted(haze, 0.2)])
-    for row, (tone, width, gap) in enumerate((((176, 184, 158), 7, 34), ((146, 138, 118), 12, 62), ((124, 106, 88), 18, 108))):
+    for row, (tone, width, gap) in enumerate(
+        (((176, 184, 158), 7, 34), ((146, 138, 118), 12, 62), ((124, 106, 88), 18, 108))
+    ):
         base = h - 8 + 7 * row
         brush.polys(_trunks(np.arange(left - gap, right + gap, gap), base, top, width, rng, gap), varied(tone, rng))
         moss = tinted(varied((150, 172, 122), rng), 0.12 - 0.1 * row)
@@ -134,19 +140,29 @@ def _mesas(brush: Brush, colour: RGB) -> None:
     h, rng = brush.horizon, brush.rng
     for x in np.arange(left, right, 190) + rng.uniform(0, 60):
         w, t = rng.uniform(50, 95), rng.uniform(34, 62)
-        brush.poly([(x - w, h + 2), (x - 0.72 * w, h - t), (x + 0.66 * w, h - t + rng.uniform(-4, 4)), (x + w, h + 2)], colour,
-                   line=tinted(colour, -0.2))
+        brush.poly(
+            [(x - w, h + 2), (x - 0.72 * w, h - t), (x + 0.66 * w, h - t + rng.uniform(-4, 4)), (x + w, h + 2)],
+            colour,
+            line=tinted(colour, -0.2),
+        )
         for level in (0.3, 0.55, 0.78):
-            brush.strokes(np.array([[(x - 0.72 * w, h - t * level), (x, h - t * level + 3), (x + 0.7 * w, h - t * level)]]),
-                          tinted(colour, -0.12), width=1.6)
+            brush.strokes(
+                np.array([[(x - 0.72 * w, h - t * level), (x, h - t * level + 3), (x + 0.7 * w, h - t * level)]]),
+                tinted(colour, -0.12),
+                width=1.6,
+            )
 
 
 def _trunks(xs: np.ndarray, base: float, top: float, width: float, rng: np.random.Generator, gap: float) -> np.ndarray:
     x = xs + rng.uniform(-0.3, 0.3, len(xs)) * gap
     w = width * rng.uniform(0.7, 1.2, len(xs)) / 2
     lean = rng.uniform(-8, 8, len(xs))
-    quads = [np.stack([x - w * 1.3, np.full(len(x), base + 4)], 1), np.stack([x - w * 0.8 + lean, np.full(len(x), top)], 1),
-             np.stack([x + w * 0.8 + lean, np.full(len(x), top)], 1), np.stack([x + w * 1.3, np.full(len(x), base + 4)], 1)]
+    quads = [
+        np.stack([x - w * 1.3, np.full(len(x), base + 4)], 1),
+        np.stack([x - w * 0.8 + lean, np.full(len(x), top)], 1),
+        np.stack([x + w * 0.8 + lean, np.full(len(x), top)], 1),
+        np.stack([x + w * 1.3, np.full(len(x), base + 4)], 1),
+    ]
     return np.stack(quads, axis=1)
 
 
@@ -157,11 +173,11 @@ def _canopy(brush: Brush, level: float, colour: RGB) -> None:
     x = np.arange(left - 10, right + 20, 15.0)
     edge = np.stack([x, level + brush.rng.uniform(-14, 6, len(x))], axis=1)
     radii = brush.rng.uniform(10, 17, len(x))
-    brush.spots(edge + (0, 1.5), radii, tinted(colour, -0.2))
+    brush.spots(np.add(edge, (0, 1.5)), radii, tinted(colour, -0.2))
     brush.spots(edge, radii, colour)
     leaves = brush.scatter(top, level + 4, 1 / 420)
     brush.spots(leaves, brush.rng.uniform(1.5, 4, len(leaves)), tinted(colour, 0.16))
-    brush.spots(leaves[::2] + (5, 3), brush.rng.uniform(1.5, 3.5, len(leaves[::2])), tinted(colour, -0.13))
+    brush.spots(np.add(leaves[::2], (5, 3)), brush.rng.uniform(1.5, 3.5, len(leaves[::2])), tinted(colour, -0.13))
 
 
 def _mushrooms(brush: Brush, top: float, bottom: float) -> None:
@@ -169,5 +185,5 @@ def _mushrooms(brush: Brush, top: float, bottom: float) -> None:
         s = float(brush.nearness(np.array(y))) * 4.5
         brush.strokes(np.array([[(x, y), (x, y - s)]]), (234, 226, 206), width=0.55 * s)
         turn = np.linspace(np.pi, 2 * np.pi, 8)
-        cap = np.stack([np.cos(turn) * s, np.sin(turn) * 0.8 * s], axis=1) + (x, y - 0.8 * s)
+        cap = np.stack([x + np.cos(turn) * s, y + (np.sin(turn) - 1) * 0.8 * s], axis=1)
         brush.poly(cap, (198, 150, 130), line=(140, 104, 92), width=1)

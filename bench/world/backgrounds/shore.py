@@ -62,7 +62,7 @@ def night_harbor(brush: Brush) -> None:
     clouds(brush, h - 70, (96, 102, 134), per_unit_area=1 / 15000)
     moon = np.array([[rng.uniform(left, right), h - rng.uniform(95, 120)]])
     brush.spots(moon, np.array([15.0]), (232, 228, 204))
-    brush.spots(moon + (-4, -3), np.array([3.5]), (210, 206, 186))
+    brush.spots(np.add(moon, (-4, -3)), np.array([3.5]), (210, 206, 186))
     _skyline(brush, varied((84, 88, 118), rng), (40, 110), 46)
     _skyline(brush, varied((70, 74, 102), rng), (22, 74), 58)
     quay = h + WATER_DEPTH["night harbor"]
@@ -108,8 +108,14 @@ def _mountains(brush: Brush, colour: RGB) -> None:
         brush.poly([peak, (x + w, h + 2), (x + 0.2 * w, h + 2)], tinted(tone, -0.09))
         a = np.array(peak)
         slope_l, slope_r = (np.array([x - w, h + 2]) - a) * 0.3, (np.array([x + w, h + 2]) - a) * 0.3
-        cap = [peak, tuple(a + slope_r), tuple(a + 0.55 * slope_r + 0.2 * slope_l), tuple(a + 0.45 * (slope_l + slope_r)),
-               tuple(a + 0.6 * slope_l + 0.15 * slope_r), tuple(a + slope_l)]
+        cap = [
+            peak,
+            tuple(a + slope_r),
+            tuple(a + 0.55 * slope_r + 0.2 * slope_l),
+            tuple(a + 0.45 * (slope_l + slope_r)),
+            tuple(a + 0.6 * slope_l + 0.15 * slope_r),
+            tuple(a + slope_l),
+        ]
         brush.poly(cap, (240, 243, 246))
 
 
@@ -119,7 +125,7 @@ def _reeds(brush: Brush, level: float, colour: RGB) -> None:
         roots = np.stack([x + brush.rng.uniform(-9, 9, 5), level + brush.rng.uniform(0, 4, 5)], axis=1)
         tips = roots + np.stack([brush.rng.uniform(-4, 4, 5), -brush.rng.uniform(14, 26, 5)], axis=1)
         brush.strokes(np.stack([roots, tips], axis=1), colour, width=1.5)
-        brush.strokes(np.stack([tips, tips + (0, 6)], axis=1), (150, 116, 86), width=3)
+        brush.strokes(np.stack([tips, np.add(tips, (0, 6))], axis=1), (150, 116, 86), width=3)
 
 
 def _starfish(brush: Brush, top: float, bottom: float) -> None:
@@ -151,7 +157,7 @@ def _reflections(brush: Brush, top: float, bottom: float) -> None:
         y = top + 5 + k * (bottom - top) / 9
         left = np.stack([x + brush.rng.uniform(-3, 3, len(x)) - 4, np.full(len(x), y)], axis=1)
         keep = brush.rng.random(len(x)) < 0.8 - 0.1 * k
-        brush.strokes(np.stack([left, left + (8, 0)], axis=1)[keep], (206, 190, 150), width=1.6)
+        brush.strokes(np.stack([left, np.add(left, (8, 0))], axis=1)[keep], (206, 190, 150), width=1.6)
 
 
 def slabs(brush: Brush, top: float, bottom: float, colour: RGB) -> None:
@@ -161,5 +167,7 @@ def slabs(brush: Brush, top: float, bottom: float, colour: RGB) -> None:
     while y < bottom:
         brush.strokes(np.array([[(left, y), (right, y)]]), colour, width=1.2)
         x = np.arange(left - shift, right, step * 2.6)
-        brush.strokes(np.stack([np.stack([x, np.full(len(x), y)], 1), np.stack([x, np.full(len(x), y + step)], 1)], 1), colour)
+        brush.strokes(
+            np.stack([np.stack([x, np.full(len(x), y)], 1), np.stack([x, np.full(len(x), y + step)], 1)], 1), colour
+        )
         y, step, shift = y + step, step * 1.14, step * 1.5 - shift * 0.5

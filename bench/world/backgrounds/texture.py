@@ -1,6 +1,7 @@
 """Textures that several backgrounds share: clouds, hills, tufts, ripples, pebbles, and the grain laid over everything.
 
-Everything here is fixed to the world, so that optical flow finds corners in every part of the picture, the sky included.
+Everything here is fixed to the world, so that optical flow finds corners in every part of the picture, the sky
+included.
 """
 
 from __future__ import annotations
@@ -28,20 +29,30 @@ def clouds(brush: Brush, bottom: float, colour: RGB, *, per_unit_area: float = 1
     shade, edge = tinted(colour, -0.07), tinted(colour, -0.16)
     for x, y in brush.scatter(brush.world_rect[1], bottom - 8, per_unit_area):
         size = rng.uniform(0.5, 1.25)
-        puffs = np.array([(-26, 2), (-12, -6), (4, -11), (18, -5), (30, 3)]) * size * (1, 0.8) + rng.normal(0, 2, (5, 2))
+        puffs = np.array([(-26, 2), (-12, -6), (4, -11), (18, -5), (30, 3)]) * size * (1, 0.8) + rng.normal(
+            0, 2, (5, 2)
+        )
         radii = np.array([9, 13, 15, 12, 8]) * size
-        centres = puffs + (x, y)
+        centres = np.add(puffs, (x, y))
         brush.spots(centres, radii + 1.1, edge)
         brush.rect(x - 33 * size, y + 2 * size, x + 37 * size, y + 11 * size, edge)
-        brush.spots(centres + (0, 2.0), radii, shade)
+        brush.spots(np.add(centres, (0, 2.0)), radii, shade)
         brush.rect(x - 32 * size, y + 2 * size, x + 36 * size, y + 10 * size, shade)
         brush.spots(centres, radii * 0.93, colour)
         wisp = np.array([(-20, 6), (-6, 5), (10, 6.5)]) * size + (x, y)
         brush.strokes(wisp[None], edge, width=1.1)
 
 
-def ridge(brush: Brush, base: float, height: float, colour: RGB, *, step: float = 24.0, rough: float = 0.35,
-          line: RGB | None = None) -> NDArray[np.float64]:
+def ridge(
+    brush: Brush,
+    base: float,
+    height: float,
+    colour: RGB,
+    *,
+    step: float = 24.0,
+    rough: float = 0.35,
+    line: RGB | None = None,
+) -> NDArray[np.float64]:
     """Range of hills that stands on world row `base`; returns its crest [K, 2]."""
     left, _, right, _ = brush.world_rect
     x = np.arange(left - step, right + 2 * step, step)
@@ -53,7 +64,9 @@ def ridge(brush: Brush, base: float, height: float, colour: RGB, *, step: float 
     return crest
 
 
-def tufts(brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_area: float = 1 / 420, height: float = 6.0) -> None:
+def tufts(
+    brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_area: float = 1 / 420, height: float = 6.0
+) -> None:
     """Grass tufts of three blades, larger when nearer."""
     roots = brush.scatter(top, bottom, per_unit_area)
     size = brush.nearness(roots[:, 1]) * height * brush.rng.uniform(0.7, 1.3, len(roots))
@@ -62,8 +75,17 @@ def tufts(brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_area
     brush.strokes(strokes.reshape(-1, 2, 2), colour, width=1.3)
 
 
-def dashes(brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_area: float, length: float,
-           bend: float = 1.6, width: float = 1.2) -> None:
+def dashes(
+    brush: Brush,
+    top: float,
+    bottom: float,
+    colour: RGB,
+    *,
+    per_unit_area: float,
+    length: float,
+    bend: float = 1.6,
+    width: float = 1.2,
+) -> None:
     """Short lying arcs: ripples of water, ripples of sand, snow drifts."""
     centres = brush.scatter(top, bottom, per_unit_area)
     size = brush.nearness(centres[:, 1]) * brush.rng.uniform(0.6, 1.4, len(centres))
@@ -71,7 +93,9 @@ def dashes(brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_are
     brush.strokes(centres[:, None] + arc[None] * size[:, None, None], colour, width=width)
 
 
-def pebbles(brush: Brush, top: float, bottom: float, colours: list[RGB], *, per_unit_area: float, radius: float = 1.6) -> None:
+def pebbles(
+    brush: Brush, top: float, bottom: float, colours: list[RGB], *, per_unit_area: float, radius: float = 1.6
+) -> None:
     """Small round spots of mixed colours."""
     centres = brush.scatter(top, bottom, per_unit_area)
     radii = brush.nearness(centres[:, 1]) * radius * brush.rng.uniform(0.6, 1.4, len(centres))
@@ -87,7 +111,7 @@ def stones(brush: Brush, top: float, bottom: float, colour: RGB, *, per_unit_are
         size = float(brush.nearness(np.array(y))) * radius * brush.rng.uniform(0.6, 1.3)
         ring = np.stack([np.cos(turn), 0.55 * np.sin(turn)], axis=1) * (size * brush.rng.uniform(0.8, 1.1, (9, 1)))
         brush.poly(ring * (1.15, 0.7) + (x + 1, y + size * 0.35), shadow)
-        brush.poly(ring + (x, y), colour, line=outline)
+        brush.poly(np.add(ring, (x, y)), colour, line=outline)
         brush.poly(ring * (0.5, 0.4) + (x - size * 0.2, y - size * 0.2), light)
 
 
@@ -99,8 +123,9 @@ def grain(brush: Brush) -> None:
     rolled = np.roll(tile, shift, axis=(0, 1))
     repeats = (rows // tile.shape[0] + 1, columns // tile.shape[1] + 1)
     speckle = np.tile(rolled, repeats)[:rows, :columns]
-    lighter = cv2.merge([cv2.subtract(speckle, 128)] * 3)
-    darker = cv2.merge([cv2.subtract(128, speckle)] * 3)
+    middle = np.full_like(speckle, 128)
+    lighter = cv2.merge([cv2.subtract(speckle, middle)] * 3)
+    darker = cv2.merge([cv2.subtract(middle, speckle)] * 3)
     cv2.add(brush.canvas, lighter, dst=brush.canvas)
     cv2.subtract(brush.canvas, darker, dst=brush.canvas)
 

@@ -9,7 +9,14 @@ from edgecap.bench.world.backgrounds.shore import slabs
 from edgecap.bench.world.backgrounds.texture import clouds, grain, pebbles, varied
 from edgecap.bench.world.colours import RGB, tinted
 
-_FACADES: tuple[RGB, ...] = ((226, 208, 188), (206, 214, 212), (222, 198, 186), (210, 206, 220), (216, 218, 194), (232, 222, 206))
+_FACADES: tuple[RGB, ...] = (
+    (226, 208, 188),
+    (206, 214, 212),
+    (222, 198, 186),
+    (210, 206, 220),
+    (216, 218, 194),
+    (232, 222, 206),
+)
 
 
 def street(brush: Brush) -> None:
@@ -45,7 +52,9 @@ def _house(brush: Brush, left: float, width: float, base: float) -> None:
     brush.rect(left, top, left + width, base, wall, line=line)
     if rng.random() < 0.6:
         roof = varied((186, 152, 138), rng)
-        brush.poly([(left - 4, top), (left + width * 0.5, top - 26), (left + width + 4, top)], roof, line=tinted(roof, -0.3))
+        brush.poly(
+            [(left - 4, top), (left + width * 0.5, top - 26), (left + width + 4, top)], roof, line=tinted(roof, -0.3)
+        )
     else:
         brush.rect(left - 3, top - 6, left + width + 3, top + 2, tinted(wall, -0.15), line=line)
     count = int(width // 26)
@@ -78,7 +87,7 @@ def _patches(brush: Brush, top: float, bottom: float, road: RGB) -> None:
         if i % 2:
             turn = np.linspace(0, 2 * np.pi, 14, endpoint=False)
             ring = np.stack([np.cos(turn), 0.42 * np.sin(turn)], axis=1) * 13 * s
-            brush.poly(ring + (x, y), tinted(road, -0.18), line=tinted(road, -0.4))
+            brush.poly(np.add(ring, (x, y)), tinted(road, -0.18), line=tinted(road, -0.4))
             brush.poly(ring * 0.6 + (x, y), tinted(road, -0.10), line=tinted(road, -0.32))
         else:
             steps = np.stack([np.linspace(-20, 20, 6), brush.rng.uniform(-3, 3, 6)], axis=1) * s

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-
 from edgecap.bench.world.shapes import Shape, box_points, disc, limb, oval, poly, reach, smooth, turn_all
 from edgecap.bench.world.sprites.pose import Pose
 
 _TORSO = smooth([(-0.44, -1.68), (0.44, -1.68), (0.54, -1.30), (0.48, -0.76), (-0.48, -0.76), (-0.54, -1.30)], rounds=2)
-_HAIR = smooth([(-0.34, -1.94), (-0.30, -2.34), (0.04, -2.44), (0.34, -2.26), (0.34, -2.08), (0.02, -2.14), (-0.16, -1.86)])
+_HAIR = smooth(
+    [(-0.34, -1.94), (-0.30, -2.34), (0.04, -2.44), (0.34, -2.26), (0.34, -2.08), (0.02, -2.14), (-0.16, -1.86)]
+)
 
 
 def person(pose: Pose) -> list[Shape]:
@@ -21,10 +22,16 @@ def person(pose: Pose) -> list[Shape]:
     pelvis = poly(box_points(-0.36, -1.0, 0.36, -0.74, radius=0.1), "secondary")
     bow = 1.0 * pose.lift("bow")
     back, front = _arm_angles(pose, gait)
-    upper = [_sleeve((-0.42, -1.46), back), _hand((-0.42, -1.46), back), poly(_TORSO, "primary"),
-             limb([(-0.28, -1.22), (-0.25, -0.95)], "primary_dark", 0.07, outline=False),
-             limb([(0.22, -1.50), (0.27, -1.22)], "primary_light", 0.09, outline=False),
-             *_head(), _sleeve((0.42, -1.46), front), _hand((0.42, -1.46), front)]
+    upper = [
+        _sleeve((-0.42, -1.46), back),
+        _hand((-0.42, -1.46), back),
+        poly(_TORSO, "primary"),
+        limb([(-0.28, -1.22), (-0.25, -0.95)], "primary_dark", 0.07, outline=False),
+        limb([(0.22, -1.50), (0.27, -1.22)], "primary_light", 0.09, outline=False),
+        *_head(),
+        _sleeve((0.42, -1.46), front),
+        _hand((0.42, -1.46), front),
+    ]
     return [*legs, pelvis, *turn_all(upper, bow, (0.0, -0.88))]
 
 
@@ -50,9 +57,11 @@ def _hand(shoulder: tuple[float, float], angle: float) -> Shape:
 
 
 def _head() -> list[Shape]:
-    return [limb([(0.02, -1.72), (0.03, -1.62)], "skin", 0.17, outline=False), disc((0.04, -2.00), 0.29, "skin"),
-            poly(_HAIR, "hair"), disc((0.17, -2.02), 0.035, "eye", outline=False),
-            disc((0.29, -2.01), 0.03, "eye", outline=False),
-            limb([(0.14, -1.86), (0.25, -1.87)], "hair", 0.03, outline=False)]
-
-
+    return [
+        limb([(0.02, -1.72), (0.03, -1.62)], "skin", 0.17, outline=False),
+        disc((0.04, -2.00), 0.29, "skin"),
+        poly(_HAIR, "hair"),
+        disc((0.17, -2.02), 0.035, "eye", outline=False),
+        disc((0.29, -2.01), 0.03, "eye", outline=False),
+        limb([(0.14, -1.86), (0.25, -1.87)], "hair", 0.03, outline=False),
+    ]

@@ -18,14 +18,20 @@ def umbrella(pose: Pose) -> list[Shape]:
     top = np.stack([half * np.cos(dome), low + (1.12 + 0.35 * closed) * np.sin(dome)], axis=1)
     hem = []
     for a, b in zip(rib[::-1][:-1], rib[::-1][1:], strict=True):
-        hem += [((a + b) / 2, low - 0.13)] + [(b, low)]
+        hem += [((a + b) / 2, low - 0.13), (b, low)]
     canopy = np.concatenate([top, np.array(hem[:-1])])
     stripes = [_gore(rib[i], rib[i + 1], low, closed) for i in (1, 3)]
-    stick = [limb([(0.0, -2.0), (0.0, 0.12)], "wood", 0.11),
-             limb([(0.0, 0.10), (0.05, 0.24), (0.20, 0.27), (0.30, 0.14)], "wood", 0.12)]
-    shapes = [*stick, poly(canopy, "primary"), *stripes,
-              limb([(-0.62 * half, low - 0.62), (-0.36 * half, low - 0.88)], "primary_light", 0.10, outline=False),
-              limb([(0.0, low - 1.1 - 0.35 * closed), (0.0, low - 1.28 - 0.35 * closed)], "wood", 0.10)]
+    stick = [
+        limb([(0.0, -2.0), (0.0, 0.12)], "wood", 0.11),
+        limb([(0.0, 0.10), (0.05, 0.24), (0.20, 0.27), (0.30, 0.14)], "wood", 0.12),
+    ]
+    shapes = [
+        *stick,
+        poly(canopy, "primary"),
+        *stripes,
+        limb([(-0.62 * half, low - 0.62), (-0.36 * half, low - 0.88)], "primary_light", 0.10, outline=False),
+        limb([(0.0, low - 1.1 - 0.35 * closed), (0.0, low - 1.28 - 0.35 * closed)], "wood", 0.10),
+    ]
     sway = 0.5 * pose.swing("tilt") if pose.gesture == "tilt" else 0.10 * pose.gait()
     return turn_all(shapes, sway, (0.0, 0.1))
 
@@ -41,8 +47,11 @@ def sports_ball(pose: Pose) -> list[Shape]:
     stripe *= np.minimum(1.0, 0.97 / np.maximum(np.hypot(stripe[:, 0], stripe[:, 1]), 1e-6))[:, None]
     squash = 0.24 * pose.swing("squash")
     factor = np.array([1.0 + squash, 1.0 - squash])
-    shapes = [disc((0.0, 0.0), 1.0, "primary"), poly(turned(stripe, angle), "secondary"),
-              oval((-0.42, -0.48), (0.24, 0.14), "primary_light", turn=-0.7, outline=False)]
+    shapes = [
+        disc((0.0, 0.0), 1.0, "primary"),
+        poly(turned(stripe, angle), "secondary"),
+        oval((-0.42, -0.48), (0.24, 0.14), "primary_light", turn=-0.7, outline=False),
+    ]
     return [s._replace(points=s.points * factor + (0.0, squash)) for s in shapes]
 
 
@@ -50,5 +59,16 @@ def _gore(left: float, right: float, low: float, closed: float) -> Shape:
     """One panel of the canopy between two ribs, narrowing to the top."""
     crown = low - 1.08 - 0.35 * closed
     mid = low - 0.66 - 0.2 * closed
-    return poly([(left, low), ((left + right) / 2, low - 0.12), (right, low), (right * 0.78, mid), (0.04, crown),
-                 (-0.04, crown), (left * 0.78, mid)], "secondary", outline=False)
+    return poly(
+        [
+            (left, low),
+            ((left + right) / 2, low - 0.12),
+            (right, low),
+            (right * 0.78, mid),
+            (0.04, crown),
+            (-0.04, crown),
+            (left * 0.78, mid),
+        ],
+        "secondary",
+        outline=False,
+    )

@@ -14,6 +14,7 @@ import json
 import math
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -249,6 +250,7 @@ def _tokenizer(work_dir: Path) -> Tokenizer:
     return Tokenizer.from_file(str(file))
 
 
+@cache
 def _bfloat16_is_fast() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere autocast would slow training down."""
     cpuinfo = Path("/proc/cpuinfo")

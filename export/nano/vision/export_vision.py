@@ -80,6 +80,17 @@ _EMBEDDINGS = (TensorSpec("fine", "float32", (1, FINE_CHANNELS, "fine_height", "
                TensorSpec("coarse", "float32", (1, COARSE_CHANNELS, "coarse_height", "coarse_width")))
 
 
+def detector_spec(precision: str) -> DetectorSpec:
+    """The role as pack.json carries it."""
+    return DetectorSpec(detector_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, SCORE_THRESHOLD, NMS_IOU, LABELS)
+
+
+def segmenter_spec(precision: str) -> SegmenterSpec:
+    """The role as pack.json carries it."""
+    return SegmenterSpec(encoder_graph(precision), decoder_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, "box", BOX_MARGIN,
+                         0.0)
+
+
 def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     """Write detector.fp32.onnx to `work_dir` and detector.int8.onnx to `out_dir`."""
     network = DetectorGraph(load_average(Detector(len(LABELS)), work_dir / "detector.pt"))  # type: ignore[arg-type]
@@ -92,11 +103,10 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     quantise_static(work_dir / fp32.file, out_dir / int8.file, int8, keep_fp32=_DETECTOR_FP32,
                     feeds=({"images": padded(f)[None]} for f in frames[-CALIBRATION_FRAMES:]))
     feeds = [{"images": padded(f)[None]} for f in frames[:PARITY_FRAMES]]
-    spec = DetectorSpec(int8, IMAGE_SIDE, STRIDE, PAD_VALUE, SCORE_THRESHOLD, NMS_IOU, LABELS)
     torch_outputs = [_run_torch(network, feed, fp32) for feed in feeds]
     fp32_outputs, int8_outputs = (_run_all(path, feeds) for path in (work_dir / fp32.file, out_dir / int8.file))
-    return Exported(spec, (_detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
-                           _detector_parity("detector.int8.onnx", "detector.fp32.onnx", fp32_outputs, int8_outputs)))
+    return Exported(detector_spec("int8-static"), (_detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
+                                                   _detector_parity("detector.int8.onnx", "detector.fp32.onnx", fp32_outputs, int8_outputs)))
 
 
 def _detector_parity(graph: str, reference_name: str, reference: Sequence[Arrays], got: Sequence[Arrays]) -> GraphParity:
@@ -127,9 +137,7 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
     # the decoder is calibrated behind the INT8 encoder, as it will run
     quantise_static(decoder_fp32, decoder_int8, decoder_graph("int8-static"), keep_fp32=_DECODER_FP32,
                     feeds=_prompts(encoder_int8, frames[-CALIBRATION_FRAMES:]))
-    spec = SegmenterSpec(encoder_graph("int8-static"), decoder_graph("int8-static"), IMAGE_SIDE, STRIDE, PAD_VALUE,
-                         "box", BOX_MARGIN, 0.0)
-    return Exported(spec, _segmenter_parity(encoder, decoder, work_dir, out_dir, frames[:PARITY_FRAMES]))
+    return Exported(segmenter_spec("int8-static"), _segmenter_parity(encoder, decoder, work_dir, out_dir, frames[:PARITY_FRAMES]))
 
 
 def _export_segmenter_fp32(encoder: torch.nn.Module, decoder: torch.nn.Module, work_dir: Path) -> None:

@@ -94,7 +94,7 @@ class Decoder(nn.Module):
         self.mix_32 = ConvUnit(40, 40)
         self.up_64 = nn.Conv2d(40, 16, 1)
         self.mix_64 = ConvUnit(16 + FINE_CHANNELS, 16)
-        self.mask_head = nn.Conv2d(16, 1, 3, 1, 1)
+        self.mask_head = nn.Conv2d(16, 1, 1)
         self.quality_head = nn.Sequential(nn.Linear(96 + 40, 48), nn.ReLU(), nn.Linear(48, 1))
 
     def forward(self, fine: torch.Tensor, coarse: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

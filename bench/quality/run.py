@@ -1,0 +1,71 @@
+"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare, pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgecap.bench.clips import cached_clip
+from edgecap.bench.quality.evaluate import ClipResult, Figures, blind_said, evaluate_clip, oracle_said, pool
+from edgecap.bench.quality.facts import TrueClip
+from edgecap.bench.quality.said_facts import frame_indices, said_clip
+from edgecap.bench.quality.truth_facts import true_clip
+from edgecap.bench.world.clip_truth import ClipTruth
+from edgecap.runtime.api import CollectSink
+from edgecap.runtime.pipeline import Pipeline
+from edgecap.runtime.record import FailedVideo, Record
+
+
+@dataclass(frozen=True, slots=True)
+class TierQuality:
+    """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`: videos that gave no caption to their end."""
+
+    tier: str
+    seeds: tuple[int, ...]
+    figures: Figures
+    oracle: Figures
+    blind: Figures
+    results: tuple[ClipResult, ...]
+    failures: tuple[FailedVideo, ...]
+    used: dict[str, str]
+    wall_seconds: float
+    video_seconds: float
+
+
+def run_tier(pipeline: Pipeline, tier: str, *, seeds: range, folder: Path,
+             on_clip: Callable[[int, ClipResult, list[Record], TrueClip], None] = lambda *args: None) -> TierQuality:
+    """Caption and score the clips of `seeds`. `folder`: where clips are cached. `on_clip(seed, result, records, truth)` after each.
+
+    A clip that fails counts as a silent caption, and is listed.
+    """
+    results: list[ClipResult] = []
+    truths: list[TrueClip] = []
+    failures: list[FailedVideo] = []
+    used: dict[str, str] = {}
+    wall = video = 0.0
+    for seed in seeds:
+        clip = cached_clip(folder, tier=tier, seed=seed)
+        sink = CollectSink()
+        summary = pipeline.run([clip.video], [sink])
+        if summary.interrupted:
+            raise KeyboardInterrupt
+        failures += sink.failures
+        wall, video = wall + summary.wall_seconds, video + summary.video_seconds
+        truth, result = _score(clip.video, clip.truth, sink.records)
+        used = dict(sink.records[0].used) if sink.records else used
+        truths.append(truth)
+        results.append(result)
+        on_clip(seed, result, sink.records, truth)
+    return TierQuality(
+        tier=tier, seeds=tuple(seeds), figures=pool(results), oracle=pool([evaluate_clip(t, oracle_said(t)) for t in truths]),
+        blind=pool([evaluate_clip(t, s) for t, s in zip(truths, blind_said(truths), strict=True)]), results=tuple(results),
+        failures=tuple(failures), used=used, wall_seconds=wall, video_seconds=video)
+
+
+def _score(video: Path, truth_path: Path, records: list[Record]) -> tuple[TrueClip, ClipResult]:
+    clip = ClipTruth.load(truth_path)
+    # A clip without a record is judged at the frames that would have been looked at: it is silent, not absent.
+    frames = frame_indices(records) or list(range(0, clip.num_frames, max(1, round(clip.fps / 8.0))))
+    truth = true_clip(clip, frames)
+    return truth, evaluate_clip(truth, said_clip(video.stem, records))

@@ -1,0 +1,114 @@
+"""A window's Evidence as a whole: who is reported, in which order, and what a pure function promises."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from edgecap.runtime.evidence import Evidence
+from edgecap.runtime.mask import Mask
+from edgecap.runtime.measure import measure
+from edgecap.runtime.ranking import importance
+
+from .drawn_windows import LABELS, SIZE_WH, Body, View, straight, window
+
+STILL = straight(0.5, 0.28)
+
+
+def _ids(evidence: Evidence):
+    return [t.track_id for t in evidence.tracks]
+
+
+def test_evidence_of_one_walker_under_a_pan():
+    drawn = window([Body(straight(0.3, 0.3, vx=0.12), class_id=1)], lambda t: View(x=0.5 + 0.06 * t))
+    evidence = measure(drawn)
+    assert evidence.camera.labels == ("pan_right",)
+    (track,) = evidence.tracks
+    assert (track.class_name, track.class_confidence) == ("dog", 1.0)
+    assert track.motion_world.direction == "right"
+    assert len(track.pts_seconds) == len(track.centroids_xy) == len(track.boxes_xyxy) == len(track.areas) == len(track.cells) == 40
+    assert (track.position_start, track.position_end) == ("center-left", "center-middle")
+    assert not track.out_of_frame_at_end and not track.born and not track.lost
+    assert [c.name for c in track.palette] == ["gray"]
+
+
+def test_measuring_twice_gives_the_same():
+    drawn = window([Body(straight(0.3, 0.3, vx=0.06), jitter=0.003), Body(STILL)], lambda t: View(zoom=1.1 ** t))
+    one, two = measure(drawn), measure(drawn)
+    assert one.camera == two.camera
+    for a, b in zip(one.tracks, two.tracks, strict=True):
+        assert a.motion_world == b.motion_world and a.palette == b.palette and a.cells == b.cells
+        assert np.array_equal(a.centroids_xy, b.centroids_xy)
+
+
+def test_order_by_size_motion_and_centrality_and_the_cap():
+    small = Body(straight(0.2, 0.1), size=(0.05, 0.05))
+    large = Body(straight(0.7, 0.35), size=(0.2, 0.2))
+    assert _ids(measure(window([small, large]))) == [2, 1]
+    moving = Body(lambda t: (0.45 + 0.02 * t, 0.28))
+    assert _ids(measure(window([Body(straight(0.5, 0.12)), moving]))) == [2, 1]
+    corner = Body(straight(0.1, 0.45))
+    assert _ids(measure(window([corner, Body(straight(0.55, 0.25))]))) == [2, 1]
+    assert _ids(measure(window([small, large]), max_instances=1)) == [2]
+    assert measure(window([small, large]), max_instances=0).tracks == ()
+    with pytest.raises(ValueError, match="max_instances must be >= 0"):
+        measure(window([small]), max_instances=-1)
+
+
+def test_a_near_duplicate_is_reported_once_and_a_neighbour_twice():
+    twin = Body(straight(0.502, 0.281), score=0.6)
+    assert _ids(measure(window([twin, Body(STILL)]))) == [2]
+    assert sorted(_ids(measure(window([Body(straight(0.55, 0.28)), Body(STILL)])))) == [1, 2]
+    # Same place, but one after the other: two tracks.
+    early, late = Body(lambda t: (0.5, 0.28) if t < 2 else None), Body(lambda t: (0.5, 0.28) if t > 2 else None)
+    assert len(measure(window([early, late])).tracks) == 2
+
+
+def test_flicker_is_not_reported_but_a_one_frame_video_is():
+    assert measure(window([Body(lambda t: (0.5, 0.28) if t < 0.2 else None)])).tracks == ()
+    assert len(measure(window([Body(STILL)], seconds=1 / 8)).tracks) == 1
+    sparse = Body(lambda t: (0.5, 0.28) if t in (1.0, 1.5) else None)
+    assert len(measure(window([sparse])).tracks) == 1
+
+
+def test_born_and_lost_inside_the_window():
+    (track,) = measure(window([Body(lambda t: (0.5, 0.28) if 1 < t < 4 else None)])).tracks
+    assert track.born and track.lost
+    (track,) = measure(window([Body(lambda t: (0.5, 0.28) if 0.2 < t < 4.8 else None)])).tracks
+    assert not track.born and not track.lost
+
+
+def test_empty_masks_are_not_used():
+    drawn = window([Body(straight(0.2, 0.28, vx=0.1))])
+    empty = Mask.from_full(np.zeros(SIZE_WH[::-1], bool))
+    observations = [replace(o, instances=tuple(replace(i, mask=empty) for i in o.instances)) if k < 8 or k == 20 else o
+                    for k, o in enumerate(drawn.observations)]
+    (track,) = measure(replace(drawn, observations=tuple(observations))).tracks
+    assert len(track.cells) == 31
+    assert track.position_start == "center-left"
+    assert track.pts_seconds[0] == 1.0
+    nothing = [replace(o, instances=tuple(replace(i, mask=empty) for i in o.instances)) for o in drawn.observations]
+    assert measure(replace(drawn, observations=tuple(nothing))).tracks == ()
+
+
+def test_a_window_without_observations():
+    evidence = measure(replace(window(), observations=()))
+    assert evidence.tracks == () and evidence.camera.labels == ()
+
+
+def test_the_class_is_a_vote_weighted_by_score():
+    drawn = window([Body(STILL)])
+    observations = [replace(o, instances=tuple(replace(i, class_id=2 if k % 3 else 0, score=0.5 if k % 3 else 0.8)
+                                               for i in o.instances)) for k, o in enumerate(drawn.observations)]
+    (track,) = measure(replace(drawn, observations=tuple(observations))).tracks
+    assert track.class_name == LABELS[2]
+    assert track.class_confidence == pytest.approx(26 * 0.5 / (26 * 0.5 + 14 * 0.8), abs=0.01)
+
+
+def test_importance_is_the_documented_product():
+    from edgecap.runtime.life import lives
+    (life,) = lives(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
+    still = importance(life, moving=False, observation_count=40)
+    assert still == pytest.approx(float(life.areas.mean()) * 0.8, rel=0.02)
+    assert importance(life, moving=True, observation_count=80) == pytest.approx(0.75 * still)
