@@ -37,15 +37,17 @@ def world_version() -> str:
     return digest.hexdigest()[:12]
 
 
-def cached_clip(folder: Path, *, tier: str, seed: int, duration_seconds: float | None = None,
-                num_actors: int | None = None) -> RenderedClip:
+def cached_clip(
+    folder: Path, *, tier: str, seed: int, duration_seconds: float | None = None, num_actors: int | None = None
+) -> RenderedClip:
     """Clip `seed` of `tier`, rendered only where it is not there yet.
 
-    Sub-folders carry the options of `make_scene` and a hash of the world's source, so a changed world is rendered again.
-    Raises OutputError where the folder can't be written.
+    Sub-folders carry the options of `make_scene` and a hash of the world's source, so a changed world is
+    rendered again. Raises OutputError where the folder can't be written.
     """
-    options = f"{'' if duration_seconds is None else f'_{duration_seconds:g}s'}{'' if num_actors is None else f'_{num_actors}'}"
-    place = folder / world_version() / f"{tier}{options}"
+    length = "" if duration_seconds is None else f"_{duration_seconds:g}s"
+    crowd = "" if num_actors is None else f"_{num_actors}"
+    place = folder / world_version() / f"{tier}{length}{crowd}"
     scene = make_scene(seed=seed, tier=tier, duration_seconds=duration_seconds, num_actors=num_actors)
     video = place / f"{scene.name}.mp4"
     if not video.exists():

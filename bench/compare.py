@@ -1,4 +1,5 @@
-"""Two packs on the same clips: what quantisation (or anything else) costs in points of every figure, and what it saves in bytes.
+"""Two packs on the same clips: what quantisation (or anything else) costs in points of every figure, and what
+it saves in bytes.
 
 Called by `edgecap bench compare`, and importable by the recipe that builds packs.
 """
@@ -21,7 +22,9 @@ ALLOWED_LOSS_POINTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure of both packs; `points`: by how many hundredths the second is worse (positive) or better than the first."""
+    """One figure of both packs; `points`: by how many hundredths the second is worse (positive) or better
+    than the first.
+    """
 
     tier: str
     label: str
@@ -37,7 +40,9 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both packs: names, bytes, bytes per file of each, and the differences of every figure that has a bar."""
+    """Both packs: names, bytes, bytes per file of each, and the differences of every figure that has a
+    bar.
+    """
 
     first: str
     second: str
@@ -48,8 +53,15 @@ class Comparison:
     differences: tuple[Difference, ...]
 
 
-def compare_packs(first: str | Path, second: str | Path, *, tiers: Sequence[str], seeds: range, folder: Path,
-                  on_step: Callable[[str], None] = lambda text: None) -> Comparison:
+def compare_packs(
+    first: str | Path,
+    second: str | Path,
+    *,
+    tiers: Sequence[str],
+    seeds: range,
+    folder: Path,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> Comparison:
     """Run both packs (say fp32, then quantised) over the same clips of `tiers` and compare.
 
     Raises as `Pipeline` does where a pack can't be opened.
@@ -63,8 +75,12 @@ def compare_packs(first: str | Path, second: str | Path, *, tiers: Sequence[str]
             rows.append(run_tier(pipeline, tier, seeds=seeds, folder=folder).figures)
         figures.append(rows)
     differences = tuple(d for tier, a, b in zip(tiers, *figures, strict=True) for d in differences_of(tier, a, b))
-    sizes = [{name: entry.bytes for name, entry in Pack.open(p, verify=False).spec.files.items()} for p in (first, second)]
-    return Comparison(str(first), str(second), sum(sizes[0].values()), sum(sizes[1].values()), sizes[0], sizes[1], differences)
+    sizes = [
+        {name: entry.bytes for name, entry in Pack.open(p, verify=False).spec.files.items()} for p in (first, second)
+    ]
+    return Comparison(
+        str(first), str(second), sum(sizes[0].values()), sum(sizes[1].values()), sizes[0], sizes[1], differences
+    )
 
 
 def quality_config(pack: str, **options: object) -> PipelineConfig:

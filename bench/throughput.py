@@ -1,7 +1,9 @@
-"""How fast the pipeline is, serial against overlapped, in one process on one clip. Called by `edgecap bench caption`.
+"""How fast the pipeline is, serial against overlapped, in one process on one clip. Called by `edgecap bench
+caption`.
 
-Both runs use the same models, the same stages and the same video, alternating, so that what the machine does beside us hits both. Busy times are
-taken from the serial runs: under overlap a stage that waits for a core looks busy.
+Both runs use the same models, the same stages and the same video, alternating, so that what the machine does
+beside us hits both. Busy times are taken from the serial runs: under overlap a stage that waits for a core
+looks busy.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from edgecap.runtime.summary import RunSummary
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage: busy milliseconds per item, serial and overlapped, and its share of the serial busy time (0-1)."""
+    """One stage: busy milliseconds per item, serial and overlapped, and its share of the serial busy time
+    (0-1).
+    """
 
     name: str
     items: int
@@ -41,10 +45,11 @@ class StageRow:
 class ThroughputReport:
     """Medians over the repeats unless said otherwise.
 
-    `overlap_efficiency`: (serial busy sum - overlapped wall) / (serial busy sum - longest stage); 1 = the longest stage hides all others,
-    0 = no gain, below 0 = overlapping costs. `times_real_time`: video seconds per wall second. `decoded_fps`: source frames, `analysed_fps`:
-    sampled frames, per wall second of the overlapped run. `tokens_per_second`: answered tokens per second of describe (serial).
-    `part_seconds`: busy seconds by part of a stage (detect, segment...), one serial run. `peak_rss_mb`: of the whole process.
+    `overlap_efficiency`: (serial busy sum - overlapped wall) / (serial busy sum - longest stage); 1 = the
+    longest stage hides all others, 0 = no gain, below 0 = overlapping costs. `times_real_time`: video seconds
+    per wall second. `decoded_fps`: source frames, `analysed_fps`: sampled frames, per wall second of the
+    overlapped run. `tokens_per_second`: answered tokens per second of describe (serial). `part_seconds`: busy
+    seconds by part of a stage (detect, segment...), one serial run. `peak_rss_mb`: of the whole process.
     """
 
     machine: str
@@ -94,9 +99,16 @@ class _Notes:
         """`RunSummary.raise_for_failures` tells."""
 
 
-def measure_throughput(pipeline: Pipeline, video: Path, *, warm_up: Path, repeats: int = 2,
-                       on_step: Callable[[str], None] = lambda text: None) -> ThroughputReport:
-    """Run `warm_up` once (compiled loops, arenas), then `video` serial and overlapped, `repeats` times in turn.
+def measure_throughput(
+    pipeline: Pipeline,
+    video: Path,
+    *,
+    warm_up: Path,
+    repeats: int = 2,
+    on_step: Callable[[str], None] = lambda text: None,
+) -> ThroughputReport:
+    """Run `warm_up` once (compiled loops, arenas), then `video` serial and overlapped, `repeats` times in
+    turn.
 
     Raises the video's own error, KeyboardInterrupt, and InputError where it gives no clip.
     """
@@ -117,7 +129,8 @@ def measure_throughput(pipeline: Pipeline, video: Path, *, warm_up: Path, repeat
 
 
 def overlap_efficiency(busy_seconds: Sequence[float], *, wall_seconds: float) -> float:
-    """(sum - wall) / (sum - max) of the stages' busy seconds; 0 where one stage does everything (nothing to hide).
+    """(sum - wall) / (sum - max) of the stages' busy seconds; 0 where one stage does everything (nothing to
+    hide).
 
     busy 6 and 4: wall 10 -> 0, wall 6 -> 1, wall 8 -> 0.5.
     """
@@ -133,17 +146,33 @@ def _report(serial: list[RunSummary], overlapped: list[RunSummary], notes: _Note
     describe_seconds = next(r.busy_seconds for r in rows if r.name == "describe")
     last, video = overlapped[-1], first.video
     return ThroughputReport(
-        machine=probe_device().machine_line(), video=Path(video.path).name, video_seconds=last.video_seconds,
-        source_fps=float(video.fps_average) if video.fps_average else None, size_wh=video.size_wh, used=dict(first.used),
-        repeats=len(serial), clips=last.clips, instances_per_clip=sum(notes.instances) / len(notes.instances),
-        serial_wall_seconds=wall_serial, overlapped_wall_seconds=wall, speedup=wall_serial / wall,
+        machine=probe_device().machine_line(),
+        video=Path(video.path).name,
+        video_seconds=last.video_seconds,
+        source_fps=float(video.fps_average) if video.fps_average else None,
+        size_wh=video.size_wh,
+        used=dict(first.used),
+        repeats=len(serial),
+        clips=last.clips,
+        instances_per_clip=sum(notes.instances) / len(notes.instances),
+        serial_wall_seconds=wall_serial,
+        overlapped_wall_seconds=wall,
+        speedup=wall_serial / wall,
         overlap_efficiency=overlap_efficiency([r.busy_seconds for r in rows], wall_seconds=wall),
-        times_real_time=last.video_seconds / wall, real_time_factor=wall / last.video_seconds,
-        decoded_fps=video.frame_count / wall if video.frame_count else None, analysed_fps=last.frames_analysed / wall,
-        model_calls=last.model_calls, prefill_tokens=last.prefill_tokens, decode_tokens=last.decode_tokens,
+        times_real_time=last.video_seconds / wall,
+        real_time_factor=wall / last.video_seconds,
+        decoded_fps=video.frame_count / wall if video.frame_count else None,
+        analysed_fps=last.frames_analysed / wall,
+        model_calls=last.model_calls,
+        prefill_tokens=last.prefill_tokens,
+        decode_tokens=last.decode_tokens,
         tokens_per_second=last.decode_tokens / describe_seconds if describe_seconds else 0.0,
-        age_p50_seconds=float(np.percentile(ages, 50)), age_p95_seconds=float(np.percentile(ages, 95)),
-        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0, stages=rows, part_seconds=notes.parts)
+        age_p50_seconds=float(np.percentile(ages, 50)),
+        age_p95_seconds=float(np.percentile(ages, 95)),
+        peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        stages=rows,
+        part_seconds=notes.parts,
+    )
 
 
 def _stage_rows(serial: list[tuple[StageTimes, ...]], overlapped: list[tuple[StageTimes, ...]]) -> tuple[StageRow, ...]:
@@ -152,7 +181,15 @@ def _stage_rows(serial: list[tuple[StageTimes, ...]], overlapped: list[tuple[Sta
 
     busy = [median(serial, k, lambda s: s.busy_seconds) for k in range(len(serial[0]))]
     return tuple(
-        StageRow(stage.name, stage.items, median(serial, k, lambda s: s.p50_ms), median(serial, k, lambda s: s.p95_ms),
-                 median(overlapped, k, lambda s: s.p50_ms), median(overlapped, k, lambda s: s.p95_ms), busy[k],
-                 busy[k] / max(sum(busy), 1e-9))
-        for k, stage in enumerate(serial[0]))
+        StageRow(
+            stage.name,
+            stage.items,
+            median(serial, k, lambda s: s.p50_ms),
+            median(serial, k, lambda s: s.p95_ms),
+            median(overlapped, k, lambda s: s.p50_ms),
+            median(overlapped, k, lambda s: s.p95_ms),
+            busy[k],
+            busy[k] / max(sum(busy), 1e-9),
+        )
+        for k, stage in enumerate(serial[0])
+    )

@@ -17,11 +17,20 @@ THROUGHPUT_SEED = 7
 _TIERS = ("clean", "moving", "stress")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 _PACK = click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
-_TIER = click.option("--tier", "tiers", multiple=True, type=click.Choice(_TIERS), help="Tier; may be repeated. [default: clean, moving]")
+_TIER = click.option(
+    "--tier", "tiers", multiple=True, type=click.Choice(_TIERS), help="Tier; may be repeated. [default: clean, moving]"
+)
 _CLIPS = click.option("--clips", type=int, default=40, show_default=True, help="Held-out clips per tier.")
-_SEED = click.option("--seed-start", type=int, default=0, show_default=True, help="First seed (0 to 99999: never trained on).")
-_WORK = click.option("--work", type=click.Path(path_type=Path), default=None, metavar="DIR",
-                     help="Where rendered clips are kept. [default: a folder of the user's cache]")
+_SEED = click.option(
+    "--seed-start", type=int, default=0, show_default=True, help="First seed (0 to 99999: never trained on)."
+)
+_WORK = click.option(
+    "--work",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Where rendered clips are kept. [default: a folder of the user's cache]",
+)
 
 
 @click.group()
@@ -31,7 +40,9 @@ def bench() -> None:
 
 @bench.command("caption")
 @click.argument("video", required=False, type=click.Path(path_type=Path))
-@click.option("--seconds", type=float, default=20.0, show_default=True, help="Length of the clip that is rendered without VIDEO.")
+@click.option(
+    "--seconds", type=float, default=20.0, show_default=True, help="Length of the clip that is rendered without VIDEO."
+)
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in the clip that is rendered.")
 @click.option("--repeats", type=int, default=2, show_default=True, help="Serial and overlapped runs, in turn.")
 @click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
@@ -41,10 +52,11 @@ def bench() -> None:
 @_PACK
 @_WORK
 @_JSON
-def bench_caption(video: Path | None, seconds: float, instances: int, repeats: int, work: Path | None, as_json: bool,
-                  **options: Any) -> int:
+def bench_caption(
+    video: Path | None, seconds: float, instances: int, repeats: int, work: Path | None, as_json: bool, **options: Any
+) -> int:
     """Time the pipeline, serial against overlapped, on VIDEO or on a clip of the synthetic world."""
-    from edgecap.bench.clips import clip_cache, cached_clip
+    from edgecap.bench.clips import cached_clip, clip_cache
     from edgecap.bench.throughput import measure_throughput
     from edgecap.cli.bench_text import throughput_lines
     from edgecap.runtime.config import make_config
@@ -59,7 +71,9 @@ def bench_caption(video: Path | None, seconds: float, instances: int, repeats: i
     warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
     if video is None:
         say(f"rendering {seconds:g} s of the world")
-        video = cached_clip(folder, tier="moving", seed=THROUGHPUT_SEED, duration_seconds=seconds, num_actors=instances).video
+        video = cached_clip(
+            folder, tier="moving", seed=THROUGHPUT_SEED, duration_seconds=seconds, num_actors=instances
+        ).video
     report = measure_throughput(pipeline, video, warm_up=warm_up, repeats=repeats, on_step=say)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(report), indent=2))
@@ -78,8 +92,16 @@ def bench_caption(video: Path | None, seconds: float, instances: int, repeats: i
 @click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Write the JSON here too.")
 @_JSON
-def bench_quality(tiers: tuple[str, ...], clips: int, seed_start: int, pack: str, work: Path | None, out: Path | None,
-                  as_json: bool, **options: Any) -> int:
+def bench_quality(
+    tiers: tuple[str, ...],
+    clips: int,
+    seed_start: int,
+    pack: str,
+    work: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> int:
     """Score captions of held-out clips against exact truth; exit code 0 whether the bars are met or not."""
     from edgecap.bench.clips import clip_cache
     from edgecap.bench.compare import quality_config
@@ -94,8 +116,13 @@ def bench_quality(tiers: tuple[str, ...], clips: int, seed_start: int, pack: str
     say = _progress(as_json)
     results: dict[str, Any] = {"machine": probe_device().machine_line(), "tiers": {}}
     for tier in tiers or ("clean", "moving"):
-        quality = run_tier(pipeline, tier, seeds=seeds, folder=work or clip_cache(),
-                           on_clip=lambda seed, *rest, tier=tier: say(f"{tier} {seed - seed_start + 1}/{clips}"))
+        quality = run_tier(
+            pipeline,
+            tier,
+            seeds=seeds,
+            folder=work or clip_cache(),
+            on_clip=lambda seed, *rest, tier=tier: say(f"{tier} {seed - seed_start + 1}/{clips}"),
+        )
         results["tiers"][tier] = quality_json(quality)
         if not as_json:
             click.echo("\n".join(quality_lines(quality)) + "\n")
@@ -117,15 +144,24 @@ def bench_quality(tiers: tuple[str, ...], clips: int, seed_start: int, pack: str
 @_SEED
 @_WORK
 @_JSON
-def bench_compare(first: str, second: str, tiers: tuple[str, ...], clips: int, seed_start: int, work: Path | None,
-                  as_json: bool) -> int:
-    """Run two packs (say fp32 and quantised) over the same held-out clips; print what the second loses, and both sizes."""
+def bench_compare(
+    first: str, second: str, tiers: tuple[str, ...], clips: int, seed_start: int, work: Path | None, as_json: bool
+) -> int:
+    """Run two packs (say fp32 and quantised) over the same held-out clips; print what the second loses, and
+    both sizes.
+    """
     from edgecap.bench.clips import clip_cache
     from edgecap.bench.compare import compare_packs
     from edgecap.cli.bench_text import comparison_lines
 
-    comparison = compare_packs(first, second, tiers=tiers or ("clean", "moving"), seeds=_seeds(seed_start, clips),
-                               folder=work or clip_cache(), on_step=_progress(as_json))
+    comparison = compare_packs(
+        first,
+        second,
+        tiers=tiers or ("clean", "moving"),
+        seeds=_seeds(seed_start, clips),
+        folder=work or clip_cache(),
+        on_step=_progress(as_json),
+    )
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(comparison), indent=2))
     else:
@@ -133,20 +169,23 @@ def bench_compare(first: str, second: str, tiers: tuple[str, ...], clips: int, s
     return 0
 
 
-
 def _seeds(start: int, count: int) -> range:
     from edgecap.bench.world.seeds import EVALUATION_SEED_END, EVALUATION_SEED_START
 
     if count < 1:
         raise UsageError(f"--clips must be at least 1; got {count}")
-    if not EVALUATION_SEED_START <= start or start + count > EVALUATION_SEED_END:
-        raise UsageError(f"held-out seeds are {EVALUATION_SEED_START} to {EVALUATION_SEED_END - 1}; got {start} to {start + count - 1}; "
-                         "the others were trained on")
+    if not start >= EVALUATION_SEED_START or start + count > EVALUATION_SEED_END:
+        raise UsageError(
+            f"held-out seeds are {EVALUATION_SEED_START} to {EVALUATION_SEED_END - 1}; "
+            f"got {start} to {start + count - 1}; the others were trained on"
+        )
     return range(start, start + count)
 
 
 def _progress(as_json: bool) -> Callable[[str], None]:
-    """A line of progress on stderr that replaces itself on a terminal; silent for `--json` and where nobody looks."""
+    """A line of progress on stderr that replaces itself on a terminal; silent for `--json` and where nobody
+    looks.
+    """
     if as_json or not sys.stderr.isatty():
         return lambda text: None
     return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)

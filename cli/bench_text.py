@@ -17,7 +17,8 @@ def throughput_lines(report: ThroughputReport) -> list[str]:
     fps = f"@{report.source_fps:.4g}" if report.source_fps else ""
     used = ", ".join(f"{name} {value}" for name, value in report.used.items() if name != "device")
     lines = [
-        f"machine   {report.machine}", f"models    {used}",
+        f"machine   {report.machine}",
+        f"models    {used}",
         f"clip      {report.video} {width}x{height}{fps}, {report.video_seconds:.1f} s, {report.clips} clips, "
         f"{report.instances_per_clip:.1f} instances each; medians of {report.repeats} runs",
         f"serial    {report.serial_wall_seconds:.2f} s",
@@ -29,18 +30,24 @@ def throughput_lines(report: ThroughputReport) -> list[str]:
         f"{report.tokens_per_second:.0f} tokens per second of describe",
         f"age       of a caption p50 {report.age_p50_seconds:.2f} s, p95 {report.age_p95_seconds:.2f} s; "
         f"peak memory {report.peak_rss_mb:.0f} MB",
-        "", f"{'stage':<12}{'items':>7}{'p50 ms':>10}{'p95 ms':>10}{'overlapped p50':>16}{'p95':>10}{'busy s':>9}{'share':>8}",
+        "",
+        f"{'stage':<12}{'items':>7}{'p50 ms':>10}{'p95 ms':>10}{'overlap p50':>16}{'p95':>10}{'busy s':>9}{'share':>8}",
     ]
-    lines += [f"{r.name:<12}{r.items:>7}{r.p50_ms:>10.2f}{r.p95_ms:>10.2f}{r.overlapped_p50_ms:>16.2f}"
-              f"{r.overlapped_p95_ms:>10.2f}{r.busy_seconds:>9.2f}{r.share:>8.0%}" for r in report.stages]
+    lines += [
+        f"{r.name:<12}{r.items:>7}{r.p50_ms:>10.2f}{r.p95_ms:>10.2f}{r.overlapped_p50_ms:>16.2f}"
+        f"{r.overlapped_p95_ms:>10.2f}{r.busy_seconds:>9.2f}{r.share:>8.0%}"
+        for r in report.stages
+    ]
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in report.part_seconds.items())
     return [*lines, "", f"busy seconds by part, serial: {parts}"]
 
 
 def quality_lines(quality: TierQuality) -> list[str]:
     """One tier: its figures beside oracle and blind, then the bars."""
-    head = (f"== {quality.tier}: {len(quality.seeds)} clips (seeds {quality.seeds[0]}-{quality.seeds[-1]}), "
-            f"{quality.video_seconds:.0f} s of video in {quality.wall_seconds:.0f} s")
+    head = (
+        f"== {quality.tier}: {len(quality.seeds)} clips (seeds {quality.seeds[0]}-{quality.seeds[-1]}), "
+        f"{quality.video_seconds:.0f} s of video in {quality.wall_seconds:.0f} s"
+    )
     lines = [head, *figure_lines(quality.figures, oracle=quality.oracle, blind=quality.blind)]
     lines += [f"failed: {f.path}: {f.message}" for f in quality.failures]
     bars = bar_lines(check_bars(quality.figures, tier=quality.tier))
@@ -50,21 +57,41 @@ def quality_lines(quality: TierQuality) -> list[str]:
 def quality_json(quality: TierQuality) -> dict[str, Any]:
     """One tier as JSON types."""
     return {
-        "seeds": list(quality.seeds), "used": quality.used, "video_seconds": round(quality.video_seconds, 3),
-        "wall_seconds": round(quality.wall_seconds, 3), "figures": figures_json(quality.figures),
-        "oracle": figures_json(quality.oracle), "blind": figures_json(quality.blind),
-        "bars": [{"label": r.bar.label, "figure": r.bar.figure, "limit": r.bar.limit, "at_least": r.bar.at_least,
-                  "value": round(r.value, 5), "met": r.met} for r in check_bars(quality.figures, tier=quality.tier)],
+        "seeds": list(quality.seeds),
+        "used": quality.used,
+        "video_seconds": round(quality.video_seconds, 3),
+        "wall_seconds": round(quality.wall_seconds, 3),
+        "figures": figures_json(quality.figures),
+        "oracle": figures_json(quality.oracle),
+        "blind": figures_json(quality.blind),
+        "bars": [
+            {
+                "label": r.bar.label,
+                "figure": r.bar.figure,
+                "limit": r.bar.limit,
+                "at_least": r.bar.at_least,
+                "value": round(r.value, 5),
+                "met": r.met,
+            }
+            for r in check_bars(quality.figures, tier=quality.tier)
+        ],
         "failures": [dataclasses.asdict(f) for f in quality.failures],
     }
 
 
 def comparison_lines(comparison: Comparison) -> list[str]:
     """Differences in points, then sizes by file."""
-    lines = [f"first   {comparison.first}", f"second  {comparison.second}", "",
-             f"{'tier':<8}{'figure':<36}{'first':>8}{'second':>8}{'points lost':>13}"]
-    lines += [f"{d.tier:<8}{d.label:<36}{d.first:>8.3f}{d.second:>8.3f}{d.points:>13.2f}{'' if d.within else '  MORE THAN ONE POINT'}"
-              for d in comparison.differences]
+    lines = [
+        f"first   {comparison.first}",
+        f"second  {comparison.second}",
+        "",
+        f"{'tier':<8}{'figure':<36}{'first':>8}{'second':>8}{'points lost':>13}",
+    ]
+    lines += [
+        f"{d.tier:<8}{d.label:<36}{d.first:>8.3f}{d.second:>8.3f}{d.points:>13.2f}"
+        f"{'' if d.within else '  MORE THAN ONE POINT'}"
+        for d in comparison.differences
+    ]
     lines += ["", f"{'file':<44}{'first kB':>12}{'second kB':>12}"]
     for name in sorted({*comparison.first_files, *comparison.second_files}):
         sizes = (comparison.first_files.get(name), comparison.second_files.get(name))

@@ -24,27 +24,62 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 
 @click.command()
 @click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
-@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder.")
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True,
-              help="The pack's detector, or moving things of any kind (needs no weights).")
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None,
-              help="The pack's language model, or sentences from measurements only. [default: pack; none with motion]")
-@click.option("--provider", type=click.Choice(["cpu", "cuda", "tensorrt"]), default="cpu", show_default=True,
-              help="What ONNX Runtime must run on; never falls back.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=True), default=Path("edgecap-out"), show_default=True, metavar="DIR",
-              help=f"Folder for {CAPTIONS_FILE} and the rest; an earlier {CAPTIONS_FILE} is kept as captions.previous.jsonl.")
-@click.option("--report/--no-report", default=True, show_default=True, help="Write report.html, one file with pictures.")
+@click.option(
+    "--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder."
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["pack", "motion"]),
+    default="pack",
+    show_default=True,
+    help="The pack's detector, or moving things of any kind (needs no weights).",
+)
+@click.option(
+    "--captioner",
+    type=click.Choice(["pack", "none"]),
+    default=None,
+    help="The pack's language model, or sentences from measurements only. [default: pack; none with motion]",
+)
+@click.option(
+    "--provider",
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
+    default="cpu",
+    show_default=True,
+    help="What ONNX Runtime must run on; never falls back.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=True),
+    default=Path("edgecap-out"),
+    show_default=True,
+    metavar="DIR",
+    help=f"Folder for {CAPTIONS_FILE} and the rest; an earlier {CAPTIONS_FILE} is kept as captions.previous.jsonl.",
+)
+@click.option(
+    "--report/--no-report", default=True, show_default=True, help="Write report.html, one file with pictures."
+)
 @click.option("--annotate/--no-annotate", default=False, show_default=True, help="Write NAME.annotated.mp4 per video.")
 @click.option("--srt", is_flag=True, help="Write NAME.srt per video.")
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")
 @click.option("--threads", type=int, default=None, help="CPU threads inside each stage. [default: 1]")
-@click.option("--resume", is_flag=True, help=f"Go on from an earlier {CAPTIONS_FILE}: its clips are not described again.")
+@click.option(
+    "--resume", is_flag=True, help=f"Go on from an earlier {CAPTIONS_FILE}: its clips are not described again."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON Lines on stdout instead of text.")
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
-def caption(videos: tuple[Path, ...], out: Path, report: bool, annotate: bool, srt: bool, resume: bool, as_json: bool,
-            serial: bool, **options: Any) -> int:
+def caption(
+    videos: tuple[Path, ...],
+    out: Path,
+    report: bool,
+    annotate: bool,
+    srt: bool,
+    resume: bool,
+    as_json: bool,
+    serial: bool,
+    **options: Any,
+) -> int:
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink
     from edgecap.runtime.pipeline import Pipeline
@@ -83,7 +118,9 @@ class JsonPrinter:
 
 
 def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
-    """The files that can be found (what can't is reported by the run), and the folder all of them lie under."""
+    """The files that can be found (what can't is reported by the run), and the folder all of them lie
+    under.
+    """
     from edgecap.runtime.source import find_videos
 
     files: list[Path] = []

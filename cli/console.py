@@ -1,4 +1,6 @@
-"""What a person sees while a run goes on: captions on stdout, warnings on stderr; plain text where no terminal reads it."""
+"""What a person sees while a run goes on: captions on stdout, warnings on stderr; plain text where no
+terminal reads it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class ConsoleSink:
     def __enter__(self) -> ConsoleSink:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return None
 
     def write(self, record: Record) -> None:
@@ -55,17 +59,23 @@ class ConsoleSink:
 def domain_warning(record: Record) -> str:
     """One line: what is outside of what, and the ways on."""
     distance, threshold = record.domain.distance, record.domain.threshold
-    how_far = f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
-    return (f"{PurePath(record.video.path).name} does not look like what pack {record.used.get('pack', '?')} was trained on{how_far}: "
-            "its instances and words are withheld; use --detector motion for plain, true captions, or --pack with a pack from "
-            "a model hub")
+    how_far = (
+        f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
+    )
+    return (
+        f"{PurePath(record.video.path).name} does not look like what pack {record.used.get('pack', '?')} was trained on"
+        f"{how_far}: its instances and words are withheld; use --detector motion for plain, true captions, or --pack "
+        "with a pack from a model hub"
+    )
 
 
 def record_lines(record: Record) -> list[Text]:
     """One clip as lines of text."""
     window, caption = record.window, record.caption
-    head = (f"{PurePath(record.video.path).name}  clip {window.clip_index}  {window.start_seconds:.1f}-{window.end_seconds:.1f} s  "
-            f"{_counted(len(caption.instances), 'instance')}")
+    head = (
+        f"{PurePath(record.video.path).name}  clip {window.clip_index}  "
+        f"{window.start_seconds:.1f}-{window.end_seconds:.1f} s  {_counted(len(caption.instances), 'instance')}"
+    )
     lines = [Text(head, style="bold cyan"), _line("", caption.global_description)]
     for number, instance in enumerate(caption.instances):
         lines.extend(_instance_lines(number, instance))
@@ -78,8 +88,11 @@ def record_lines(record: Record) -> list[Text]:
 def summary_line(summary: RunSummary, *, out: str) -> str:
     """What a run came to, in one line."""
     speed = summary.video_seconds / summary.wall_seconds if summary.wall_seconds else 0.0
-    parts = [f"{_counted(summary.clips, 'clip')}, {_counted(summary.instances, 'instance')} from {_counted(summary.videos, 'video')}",
-             f"{summary.video_seconds:.1f} s of video in {summary.wall_seconds:.1f} s ({speed:.1f}x real time)"]
+    parts = [
+        f"{_counted(summary.clips, 'clip')}, {_counted(summary.instances, 'instance')} "
+        f"from {_counted(summary.videos, 'video')}",
+        f"{summary.video_seconds:.1f} s of video in {summary.wall_seconds:.1f} s ({speed:.1f}x real time)",
+    ]
     if summary.clips_skipped:
         parts.append(f"{_counted(summary.clips_skipped, 'clip')} already there")
     if summary.failures:

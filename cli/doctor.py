@@ -13,7 +13,9 @@ from edgecap.engines.errors import EngineError
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON list.")
 def doctor(as_json: bool) -> int:
-    """Check what is installed, which device there is, and which engines work. Exit code 6 when captions can't be made."""
+    """Check what is installed, which device there is, and which engines work. Exit code 6 when captions can't
+    be made.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -1,6 +1,7 @@
 """Entry point: the group of commands, and the one place where errors become a line and an exit code.
 
-Commands return their exit code. Heavy modules are imported inside commands, so that `edgecap --help` is quick.
+Commands return their exit code. Heavy modules are imported inside commands, so that `edgecap --help` is
+quick.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from edgecap.runtime.summary import INTERRUPTED_EXIT_CODE
 def cli() -> None:
     """Instance-aware structured video captions from compiled engines on one device.
 
-    Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 8 some videos failed, 130 interrupted, 1 anything else.
-    Add --debug anywhere to see the traceback behind an error.
+    Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 8 some videos failed, 130 interrupted, 1
+    anything else. Add --debug anywhere to see the traceback behind an error.
     """
 
 
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _report(error: Exception, *, debug: bool) -> int:
     """Say in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
-        # The reader of our stdout left (head, less): no error, but the interpreter must not flush into it at exit.
+        # The reader of our stdout left (head, less): no error, but the interpreter must not flush into it at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, click.exceptions.Abort):

@@ -11,8 +11,13 @@ from edgecap.engines.errors import UsageError
 
 
 @click.command()
-@click.option("--tier", type=click.Choice(["clean", "moving", "stress"]), default="moving", show_default=True,
-              help="clean: still camera; moving: camera moves; stress: noise, blur, low light, small things.")
+@click.option(
+    "--tier",
+    type=click.Choice(["clean", "moving", "stress"]),
+    default="moving",
+    show_default=True,
+    help="clean: still camera; moving: camera moves; stress: noise, blur, low light, small things.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first clip; the next ones count up.")
 @click.option("--count", type=int, default=1, show_default=True, help="Number of clips.")
 @click.option("--seconds", type=float, default=None, help="Length of each clip. [default: as the seed has it]")

@@ -38,9 +38,19 @@ __all__ = [
 ]
 
 _HOME = {
-    "AnnotatedVideoSink": "sinks", "CollectSink": "api", "FailedVideo": "record", "HtmlReportSink": "sinks",
-    "JsonLinesSink": "sinks", "Pipeline": "pipeline", "PipelineConfig": "config", "Record": "record",
-    "RunSummary": "summary", "SrtSink": "sinks", "StageThreads": "config", "caption": "api", "make_config": "config",
+    "AnnotatedVideoSink": "sinks",
+    "CollectSink": "api",
+    "FailedVideo": "record",
+    "HtmlReportSink": "sinks",
+    "JsonLinesSink": "sinks",
+    "Pipeline": "pipeline",
+    "PipelineConfig": "config",
+    "Record": "record",
+    "RunSummary": "summary",
+    "SrtSink": "sinks",
+    "StageThreads": "config",
+    "caption": "api",
+    "make_config": "config",
     "record_to_json": "record_json",
 }
 

@@ -20,7 +20,9 @@ class CollectSink:
     def __enter__(self) -> CollectSink:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         return None
 
     def write(self, record: Record) -> None:
@@ -50,9 +52,9 @@ class _RowSink:
 def caption(path: str | Path, **options: Any) -> list[dict[str, Any]]:
     """Caption one video or every video of a folder: one InstanceCap row (a dict of JSON types) per clip.
 
-    `options` are the fields of `PipelineConfig` (pack, detector, captioner, window_seconds...); an unknown one raises UsageError.
-    A video that fails raises its own error (see `edgecap.engines.errors`), several of which some failed raise SomeClipsFailedError;
-    for rows *and* failures use `Pipeline.run` with sinks.
+    `options` are the fields of `PipelineConfig` (pack, detector, captioner, window_seconds...); an unknown
+    one raises UsageError. A video that fails raises its own error (see `edgecap.engines.errors`), several of
+    which some failed raise SomeClipsFailedError; for rows *and* failures use `Pipeline.run` with sinks.
     """
     from edgecap.runtime.pipeline import Pipeline
 

@@ -1,4 +1,6 @@
-"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner. Called by `Pipeline` alone."""
+"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner. Called
+by `Pipeline` alone.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,10 @@ from edgecap.runtime.steps import OpenVideo, StageSet
 def build_stages(config: PipelineConfig) -> StageSet:
     """Open what `config` asks for and nothing else.
 
-    Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that does not open, another provider in use than
-    asked) and UsageError (a captioner that could not know whether it may speak). OpenCV's own threads are set to `threads.perceive` for
-    the whole process: left alone it takes every core and fights the stages for them.
+    Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that
+    does not open, another provider in use than asked) and UsageError (a captioner that could not know whether
+    it may speak). OpenCV's own threads are set to `threads.perceive` for the whole process: left alone it
+    takes every core and fights the stages for them.
     """
     cv2.setNumThreads(config.threads.perceive)
     pack = Pack.open(config.pack) if config.needs_pack else None
@@ -41,9 +44,14 @@ def build_stages(config: PipelineConfig) -> StageSet:
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     return StageSet(
-        open_video=partial(_open_video, config), new_perceiver=new_perceiver, labels=labels,
-        measure=partial(measure, max_instances=config.max_instances), verdict=_verdict(config, pack),
-        describe=Describer(captioner, asks_unchecked=asks_unchecked).describe, used=_used(config, pack))
+        open_video=partial(_open_video, config),
+        new_perceiver=new_perceiver,
+        labels=labels,
+        measure=partial(measure, max_instances=config.max_instances),
+        verdict=_verdict(config, pack),
+        describe=Describer(captioner, asks_unchecked=asks_unchecked).describe,
+        used=_used(config, pack),
+    )
 
 
 def _open_video(config: PipelineConfig, path: Path) -> AbstractContextManager[OpenVideo]:
@@ -56,13 +64,18 @@ def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[],
         return lambda: Perceiver(MotionDetector(), None), MotionDetector.labels
     spec, threads = pack.spec, config.threads.perceive
     if spec.detector is None or spec.segmenter is None:
-        raise PackError(f"pack {spec.name!r} has no {'detector' if spec.detector is None else 'segmenter'}; "
-                        "use --detector motion, or another pack")
-    detector = PackDetector(spec.detector,
-                            pack.open_session(spec.detector.graph, provider=config.provider, intra_threads=threads))
+        raise PackError(
+            f"pack {spec.name!r} has no {'detector' if spec.detector is None else 'segmenter'}; "
+            "use --detector motion, or another pack"
+        )
+    detector = PackDetector(
+        spec.detector, pack.open_session(spec.detector.graph, provider=config.provider, intra_threads=threads)
+    )
     segmenter = Segmenter(
-        spec.segmenter, pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
-        pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads))
+        spec.segmenter,
+        pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
+        pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
+    )
     return lambda: Perceiver(detector, segmenter), spec.detector.labels
 
 
@@ -70,8 +83,10 @@ def _captioner(config: PipelineConfig, pack: Pack | None) -> Captioner | None:
     if config.captioner == "none" or pack is None:
         return None
     if config.detector == "motion" and pack.spec.domain is not None:
-        raise UsageError(f"the captioner of pack {pack.spec.name!r} knows one domain only, and --detector motion can't tell "
-                         "whether a video is inside it; use --captioner none with --detector motion")
+        raise UsageError(
+            f"the captioner of pack {pack.spec.name!r} knows one domain only, and --detector motion can't tell "
+            "whether a video is inside it; use --captioner none with --detector motion"
+        )
     return Captioner.open(pack, provider=config.provider, intra_threads=config.threads.describe)
 
 
@@ -82,11 +97,16 @@ def _verdict(config: PipelineConfig, pack: Pack | None) -> Callable[[Window], Do
 
 
 def _used(config: PipelineConfig, pack: Pack | None) -> dict[str, str]:
-    """Names of what is open now (a session that opened runs on the provider asked for, or it would have raised)."""
-    used = {"pack": f"{pack.spec.name} {pack.spec.version}" if pack else "none",
-            "detector": "motion" if config.detector == "motion" or pack is None else pack.spec.name,
-            "captioner": "none" if config.captioner == "none" or pack is None else pack.spec.name,
-            "provider": config.provider if pack else "none", "device": probe_device().machine_line()}
+    """Names of what is open now (a session that opened runs on the provider asked for, or it would have
+    raised).
+    """
+    used = {
+        "pack": f"{pack.spec.name} {pack.spec.version}" if pack else "none",
+        "detector": "motion" if config.detector == "motion" or pack is None else pack.spec.name,
+        "captioner": "none" if config.captioner == "none" or pack is None else pack.spec.name,
+        "provider": config.provider if pack else "none",
+        "device": probe_device().machine_line(),
+    }
     return used | ({"precision": _precision(config, pack.spec)} if pack else {})
 
 

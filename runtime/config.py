@@ -18,9 +18,9 @@ PolicyChoice = Literal["block", "drop-oldest"]
 class StageThreads:
     """CPU threads inside each stage (beside the thread that the stage itself runs in when stages overlap).
 
-    `decode`: of the video decoder. `perceive`: of the detector's and the segmenter's sessions. `describe`: of the captioner's sessions.
-    One each is the default: with every stage busy, more threads only fight over the cores (2 cores: 171 tokens/s at one thread
-    against 76 at two beside another job, spec/measured.md 4).
+    `decode`: of the video decoder. `perceive`: of the detector's and the segmenter's sessions. `describe`: of
+    the captioner's sessions. One each is the default: with every stage busy, more threads only fight over the
+    cores (2 cores: 171 tokens/s at one thread against 76 at two beside another job, spec/measured.md 4).
     """
 
     decode: int = 1
@@ -36,11 +36,13 @@ class StageThreads:
 class PipelineConfig:
     """Everything a `Pipeline` can be asked for.
 
-    `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion" (moving things of any kind,
-    no weights; class "object"). `captioner`: the pack's, or "none" (sentences from measurements only). `provider`: what ONNX Runtime must
-    run on; another one in use is an error. `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip
-    (2-10). `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels that frames are
-    shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which forgets frames rather than fall behind.
+    `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion"
+    (moving things of any kind, no weights; class "object"). `captioner`: the pack's, or "none" (sentences
+    from measurements only). `provider`: what ONNX Runtime must run on; another one in use is an error.
+    `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip (2-10).
+    `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels
+    that frames are shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which
+    forgets frames rather than fall behind.
     """
 
     pack: str = "nano"
@@ -77,8 +79,8 @@ class PipelineConfig:
 def make_config(**options: Any) -> PipelineConfig:
     """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option.
 
-    `threads` may be one whole number for all stages. With `detector="motion"` and no word on the captioner it is "none": a pack's
-    captioner knows the things its own detector finds.
+    `threads` may be one whole number for all stages. With `detector="motion"` and no word on the captioner it
+    is "none": a pack's captioner knows the things its own detector finds.
     """
     known = [f.name for f in dataclasses.fields(PipelineConfig)]
     for name in options:

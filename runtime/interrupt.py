@@ -14,8 +14,9 @@ from edgecap.runtime.queues import StopSignal
 def stop_on_interrupt(stop: StopSignal) -> Iterator[None]:
     """While the block runs, the first SIGINT sets `stop`, the next one raises KeyboardInterrupt as usual.
 
-    Without this a KeyboardInterrupt could land in the middle of a sink's write and leave half a line. Only the main
-    thread may own signal handlers, and a host that installed its own (or ignores SIGINT) keeps it: then the block runs as it is.
+    Without this a KeyboardInterrupt could land in the middle of a sink's write and leave half a line. Only
+    the main thread may own signal handlers, and a host that installed its own (or ignores SIGINT) keeps it:
+    then the block runs as it is.
     """
     previous = signal.getsignal(signal.SIGINT)
     if previous is not signal.default_int_handler:

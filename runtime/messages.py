@@ -1,4 +1,6 @@
-"""What travels through the queues between decode, perceive, describe and write. Made and read by `steps` alone."""
+"""What travels through the queues between decode, perceive, describe and write. Made and read by `steps`
+alone.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after decoding.
-    `decode_seconds`: busy seconds since the frame sampled before it."""
+    """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after
+    decoding. `decode_seconds`: busy seconds since the frame sampled before it."""
 
     video_number: int
     frame: Frame

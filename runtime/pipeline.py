@@ -1,4 +1,6 @@
-"""The order of things: decode -> perceive -> describe -> write, over any number of videos. No maths, no threads of its own."""
+"""The order of things: decode -> perceive -> describe -> write, over any number of videos. No maths, no
+threads of its own.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ from edgecap.runtime.stage_clock import StageClock
 from edgecap.runtime.steps import ClipKey, DescribeStep, Guard, PerceiveStep, Sink, StageSet, WriteStep, decode
 from edgecap.runtime.summary import Failure, RunSummary, failed_video
 
-# Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits, not more.
+# Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits,
+# not more.
 _FRAMES_WAITING = 8
 _WINDOWS_WAITING = 1
 _RECORDS_WAITING = 1
@@ -26,8 +29,8 @@ _RECORDS_WAITING = 1
 class Pipeline:
     """Captions videos; models are opened once, here, and serve every run. One run at a time.
 
-    `stages`: a ready `StageSet` (tests, embedding in another program); None builds what `config` asks for, which raises PackError and
-    EngineError. Nothing of a run is kept: `run` may be called again.
+    `stages`: a ready `StageSet` (tests, embedding in another program); None builds what `config` asks for,
+    which raises PackError and EngineError. Nothing of a run is kept: `run` may be called again.
     """
 
     def __init__(self, config: PipelineConfig | None = None, *, stages: StageSet | None = None) -> None:
@@ -38,13 +41,20 @@ class Pipeline:
             stages = build_stages(self.config)
         self.stages = stages
 
-    def run(self, paths: Iterable[str | Path], sinks: Sequence[Sink] = (), *, overlap: bool = True,
-            skip: Collection[ClipKey] = frozenset()) -> RunSummary:
+    def run(
+        self,
+        paths: Iterable[str | Path],
+        sinks: Sequence[Sink] = (),
+        *,
+        overlap: bool = True,
+        skip: Collection[ClipKey] = frozenset(),
+    ) -> RunSummary:
         """Caption every video of `paths` (files and folders, in order) into `sinks`.
 
-        A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink (OutputError) ends it. `overlap=False` runs the
-        same stages in this thread, one item at a time. `skip`: windows that need not be described again. The first
-        Ctrl-C ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened and closed by the caller.
+        A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink
+        (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
+        `skip`: windows that need not be described again. The first Ctrl-C ends the run in good order
+        (`interrupted` in the summary), the second at once. Sinks are opened and closed by the caller.
         """
         begun = time.perf_counter()
         stop, clock, writer = StopSignal(), StageClock(), WriteStep(sinks)
@@ -53,16 +63,24 @@ class Pipeline:
         drops: deque[int] = deque()
         perceive, describe = PerceiveStep(self.stages, self.config, drops), DescribeStep(self.stages, skip)
         chain = (
-            Stage("perceive", Guard(perceive.feed, abandoned).feed, _FRAMES_WAITING, self.config.policy,
-                  droppable=_may_be_dropped, on_drop=lambda item: drops.append(item.video_number), counts=_is(Sampled)),
+            Stage(
+                "perceive",
+                Guard(perceive.feed, abandoned).feed,
+                _FRAMES_WAITING,
+                self.config.policy,
+                droppable=_may_be_dropped,
+                on_drop=lambda item: drops.append(item.video_number),
+                counts=_is(Sampled),
+            ),
             Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
             Stage("write", writer.feed, _RECORDS_WAITING, counts=_is(Described)),
         )
         source = SourceStage("decode", decode(inputs, self.stages, self.config, abandoned), counts=_is(Sampled))
         with stop_on_interrupt(stop):
             run_stages(source, chain, clock=clock, stop=stop, overlap=overlap)
-        return _summarise(writer, clock, videos=len(inputs), wall_seconds=time.perf_counter() - begun,
-                          interrupted=stop.is_set())
+        return _summarise(
+            writer, clock, videos=len(inputs), wall_seconds=time.perf_counter() - begun, interrupted=stop.is_set()
+        )
 
 
 def _is(kind: type[Message]) -> Callable[[Message], bool]:
@@ -85,12 +103,24 @@ def _expand(paths: Iterable[str | Path]) -> list[Path | Failure]:
     return found
 
 
-def _summarise(writer: WriteStep, clock: StageClock, *, videos: int, wall_seconds: float,
-               interrupted: bool) -> RunSummary:
+def _summarise(
+    writer: WriteStep, clock: StageClock, *, videos: int, wall_seconds: float, interrupted: bool
+) -> RunSummary:
     return RunSummary(
-        videos=videos, videos_done=writer.done, clips=writer.records, clips_skipped=writer.skipped,
-        instances=writer.instances, video_seconds=writer.video_seconds, wall_seconds=wall_seconds,
-        frames_analysed=writer.frames_analysed, frames_dropped=writer.frames_dropped, model_calls=writer.model_calls,
-        prefill_tokens=writer.prefill_tokens, decode_tokens=writer.decode_tokens,
-        ages_seconds=tuple(writer.ages_seconds), stages=clock.times(), failures=tuple(writer.failures),
-        interrupted=interrupted)
+        videos=videos,
+        videos_done=writer.done,
+        clips=writer.records,
+        clips_skipped=writer.skipped,
+        instances=writer.instances,
+        video_seconds=writer.video_seconds,
+        wall_seconds=wall_seconds,
+        frames_analysed=writer.frames_analysed,
+        frames_dropped=writer.frames_dropped,
+        model_calls=writer.model_calls,
+        prefill_tokens=writer.prefill_tokens,
+        decode_tokens=writer.decode_tokens,
+        ages_seconds=tuple(writer.ages_seconds),
+        stages=clock.times(),
+        failures=tuple(writer.failures),
+        interrupted=interrupted,
+    )

@@ -1,12 +1,15 @@
-"""The only file with threads: a chain of stages, run in one thread or with one thread and one bounded queue per stage.
+"""The only file with threads: a chain of stages, run in one thread or with one thread and one bounded queue
+per stage.
 
-In: a source (any iterable) and `Stage`s, each a function from one item to zero or more items. Out: nothing; the last stage keeps or
-writes what it gets. Items, errors and the end of the stream travel through the queues in order.
+In: a source (any iterable) and `Stage`s, each a function from one item to zero or more items. Out: nothing;
+the last stage keeps or writes what it gets. Items, errors and the end of the stream travel through the queues
+in order.
 
-    source --[queue]--> stage 0 --[queue]--> stage 1 --[queue]--> last stage (the caller's thread, so that it sees Ctrl-C)
+    source --[queue]--> stage 0 --[queue]--> stage 1 --[queue]--> last stage (the caller's thread: it sees Ctrl-C)
 
-Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes the item in its hands and hands on what came of it,
-the last stage handles everything that reached its queue. So a record that is complete is written; work in between is let go.
+Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes the item in its hands and
+hands on what came of it, the last stage handles everything that reached its queue. So a record that is
+complete is written; work in between is let go.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ _POLL_SECONDS = 0.05  # how soon a blocked put or get sees the stop signal
 
 
 class StopSignal:
-    """Set once, read by every thread. A plain flag without a lock, so that a signal handler may set it at any point."""
+    """Set once, read by every thread. A plain flag without a lock, so that a signal handler may set it at any
+    point.
+    """
 
     def __init__(self) -> None:
         self._is_set = False
@@ -42,10 +47,11 @@ class StopSignal:
 class Stage:
     """One step of the chain.
 
-    `feed(item)` yields what comes of one item (often nothing); it is called from one thread only. `capacity`: items that may wait before this
-    stage. `policy`: what a full queue does to the stage before it: make it wait, or forget the oldest item for which
-    `droppable(item)` is true (then `on_drop(item)` is called in the putting thread); items that may not be dropped wait.
-    `counts(item)`: whether the item is work for the clock's items and percentiles, or a message that passes through.
+    `feed(item)` yields what comes of one item (often nothing); it is called from one thread only. `capacity`:
+    items that may wait before this stage. `policy`: what a full queue does to the stage before it: make it
+    wait, or forget the oldest item for which `droppable(item)` is true (then `on_drop(item)` is called in the
+    putting thread); items that may not be dropped wait. `counts(item)`: whether the item is work for the
+    clock's items and percentiles, or a message that passes through.
     """
 
     name: str
@@ -79,8 +85,14 @@ class _Failure:
 class BoundedQueue:
     """First in, first out, at most `capacity` items; see `Stage` for the policy of a full queue."""
 
-    def __init__(self, capacity: int, *, policy: Policy = "block", droppable: Callable[[Any], bool] | None = None,
-                 on_drop: Callable[[Any], None] | None = None) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        policy: Policy = "block",
+        droppable: Callable[[Any], bool] | None = None,
+        on_drop: Callable[[Any], None] | None = None,
+    ) -> None:
         self._items: deque[Any] = deque()
         self._capacity = capacity
         self._policy = policy
@@ -102,7 +114,9 @@ class BoundedQueue:
             self._changed.notify_all()
 
     def get(self, stop: StopSignal | None = None) -> Any:
-        """The oldest item; waits for one. With `stop`: raises `_Stopped` as soon as that is set, items or not."""
+        """The oldest item; waits for one. With `stop`: raises `_Stopped` as soon as that is set, items or
+        not.
+        """
         with self._changed:
             while True:
                 if stop is not None and stop.is_set():
@@ -142,12 +156,15 @@ class SourceStage:
     counts: Callable[[Any], bool] = lambda item: True
 
 
-def run_stages(source: SourceStage, stages: Sequence[Stage], *, clock: StageClock, stop: StopSignal, overlap: bool) -> None:
+def run_stages(
+    source: SourceStage, stages: Sequence[Stage], *, clock: StageClock, stop: StopSignal, overlap: bool
+) -> None:
     """Drive every item of `source` through `stages`; returns when the stream has ended or stopped.
 
-    `overlap`: one thread per stage (the last one in the calling thread), else everything in the calling thread, item by item: the same
-    stages in the same order, which is the serial baseline of the throughput bench. An exception of the source or of a stage ends the run
-    and is raised here after what was made before it has been handled; an exception of the last stage ends it at once.
+    `overlap`: one thread per stage (the last one in the calling thread), else everything in the calling
+    thread, item by item: the same stages in the same order, which is the serial baseline of the throughput
+    bench. An exception of the source or of a stage ends the run and is raised here after what was made before
+    it has been handled; an exception of the last stage ends it at once.
     """
     clock.declare([source.name, *(stage.name for stage in stages)])
     if not overlap:
@@ -157,11 +174,17 @@ def run_stages(source: SourceStage, stages: Sequence[Stage], *, clock: StageCloc
                 return
         return
     queues = [BoundedQueue(s.capacity, policy=s.policy, droppable=s.droppable, on_drop=s.on_drop) for s in stages]
-    threads = [threading.Thread(target=_run_source, name=f"edgecap-{source.name}", daemon=True,
-                                args=(source, queues[0], clock, stop))]
-    threads += [threading.Thread(target=_run_stage, name=f"edgecap-{stage.name}", daemon=True,
-                                 args=(stage, inbox, outbox, clock, stop))
-                for stage, inbox, outbox in zip(stages, queues, queues[1:], strict=False)]
+    threads = [
+        threading.Thread(
+            target=_run_source, name=f"edgecap-{source.name}", daemon=True, args=(source, queues[0], clock, stop)
+        )
+    ]
+    threads += [
+        threading.Thread(
+            target=_run_stage, name=f"edgecap-{stage.name}", daemon=True, args=(stage, inbox, outbox, clock, stop)
+        )
+        for stage, inbox, outbox in zip(stages, queues, queues[1:], strict=False)
+    ]
     for thread in threads:
         thread.start()
     try:

@@ -62,7 +62,7 @@ def failed_to_json(failed: FailedVideo, *, root: Path | None) -> dict[str, Any]:
         _STRUCTURE: {"Main Instance": {}, "Background Detail": "", "Camera Movement": ""},
         "meta": {"schema_version": SCHEMA_VERSION, "edgecap": __version__, "status": "error",
                  "error": failed.error,
-                 "message": _without_folders(failed.message, failed.path), "exit_code": failed.exit_code,
+                 "message": message_of(failed), "exit_code": failed.exit_code,
                  "clips_written": failed.clips_written},
     }
 
@@ -91,6 +91,12 @@ def video_name(path: str, *, root: Path | None) -> str:
         if full.is_relative_to(base) and full != base:
             return full.relative_to(base).as_posix()
     return PurePath(path).name
+
+
+def message_of(failed: FailedVideo) -> str:
+    """Why it failed, with the video's own path cut to its name, for the same reason as in `record_to_json`."""
+    path, name = failed.path, video_name(failed.path, root=None)
+    return failed.message.replace(str(Path(path).absolute()), name).replace(path, name) if path else failed.message
 
 
 def _instance_texts(instance: InstanceCaption) -> dict[str, str]:
@@ -182,9 +188,3 @@ def _round(value: float | None, digits: int) -> float | None:
         return None
     number = round(float(value), digits)
     return number if number - number == 0 else None
-
-
-def _without_folders(message: str, path: str) -> str:
-    """The message with the video's own path cut to its name, for the same reason as in `record_to_json`."""
-    name = video_name(path, root=None)
-    return message.replace(str(Path(path).absolute()), name).replace(path, name) if path else message

@@ -1,7 +1,8 @@
 """How long each stage worked and how long it waited: the figures behind `edgecap bench caption`.
 
-In: spans measured by `queues.run_stages` (one writer thread per stage name). Out: `StageTimes` per stage. A stage is busy while its
-own code runs; waiting for input or for room in the next queue is wait time and never busy time.
+In: spans measured by `queues.run_stages` (one writer thread per stage name). Out: `StageTimes` per stage. A
+stage is busy while its own code runs; waiting for input or for room in the next queue is wait time and never
+busy time.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class StageClock:
         self._samples: dict[str, deque[float]] = {}
 
     def declare(self, names: Iterable[str]) -> None:
-        """Fix the order of the names, before threads start; a stage that never gets an item is listed with zeros."""
+        """Fix the order of the names, before threads start; a stage that never gets an item is listed with
+        zeros.
+        """
         for name in names:
             self._busy.setdefault(name, 0.0)
             self._wait.setdefault(name, 0.0)
@@ -53,7 +56,9 @@ class StageClock:
             self._samples.setdefault(name, deque(maxlen=_KEPT_SAMPLES))
 
     def add(self, name: str, busy_seconds: float, *, is_item: bool = True) -> None:
-        """Stage `name` was busy for `busy_seconds`; `is_item`: with one item (else with a message that merely passed)."""
+        """Stage `name` was busy for `busy_seconds`; `is_item`: with one item (else with a message that merely
+        passed).
+        """
         self.declare((name,))
         self._busy[name] += busy_seconds
         if is_item:
@@ -71,7 +76,9 @@ class StageClock:
             self._wait[name] += time.perf_counter() - begun
 
     def timed_source(self, name: str, items: Iterable[T], *, counts: Callable[[T], bool]) -> Iterator[T]:
-        """Pass `items` on; the time spent making each one for which `counts` is true is one item of stage `name`."""
+        """Pass `items` on; the time spent making each one for which `counts` is true is one item of stage
+        `name`.
+        """
         iterator = iter(items)
         while True:
             begun = time.perf_counter()
@@ -84,9 +91,11 @@ class StageClock:
             yield item
 
     def timed_outputs(self, name: str, make: Callable[[], Iterable[T]], *, is_item: bool) -> Iterator[T]:
-        """Pass on what a stage makes of *one* input; the time spent inside the stage is one item, however many come out.
+        """Pass on what a stage makes of *one* input; the time spent inside the stage is one item, however
+        many come out.
 
-        `make()` is called here and timed too: a stage may work before it returns its iterator (a plain function does all of it then).
+        `make()` is called here and timed too: a stage may work before it returns its iterator (a plain
+        function does all of it then).
         """
         begun, total = time.perf_counter(), 0.0
         try:

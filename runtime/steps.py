@@ -1,7 +1,9 @@
-"""The four steps of a run as functions from message to messages: decode, perceive, describe, write. Ordered by `pipeline`.
+"""The four steps of a run as functions from message to messages: decode, perceive, describe, write. Ordered
+by `pipeline`.
 
-Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into one `Failed` message and passes over the
-rest of that video; the next `Started` wakes it again. So one bad video never ends a run.
+Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
+one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
+video never ends a run.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ class OpenVideo(Protocol):
 
 
 class Perceives(Protocol):
-    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far of its parts, by name."""
+    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far of its parts,
+    by name.
+    """
 
     stage_seconds: dict[str, float]
 
@@ -89,9 +93,12 @@ class StageSet:
     used: dict[str, str]
 
 
-def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig,
-           abandoned: Collection[int]) -> Iterator[Message]:
-    """The source: the sampled frames of every input in order. `abandoned`: numbers of videos that a later step gave up."""
+def decode(
+    inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
+) -> Iterator[Message]:
+    """The source: the sampled frames of every input in order. `abandoned`: numbers of videos that a later
+    step gave up.
+    """
     for number, item in enumerate(inputs):
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
@@ -99,8 +106,9 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
             yield from _decode_one(number, item, stages, config, abandoned)
 
 
-def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig,
-                abandoned: Collection[int]) -> Iterator[Message]:
+def _decode_one(
+    number: int, path: Path, stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
+) -> Iterator[Message]:
     try:
         with stages.open_video(path) as source:
             yield Started(number, source.info)
@@ -121,7 +129,9 @@ def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfi
 
 @dataclass(slots=True)
 class _Perceiving:
-    """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count at that time."""
+    """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
+    at that time.
+    """
 
     number: int
     perceiver: Perceives
@@ -131,7 +141,9 @@ class _Perceiving:
 
 
 class PerceiveStep:
-    """`Sampled` frames in, `Windowed` windows out. `drops`: one entry per frame that the queue before this step forgot."""
+    """`Sampled` frames in, `Windowed` windows out. `drops`: one entry per frame that the queue before this
+    step forgot.
+    """
 
     def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[int]) -> None:
         self._stages, self._config, self._drops = stages, config, drops
@@ -153,8 +165,9 @@ class PerceiveStep:
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
-        builder = WindowBuilder(self._config.window_seconds, labels=self._stages.labels,
-                                duration_seconds=message.info.duration_seconds)
+        builder = WindowBuilder(
+            self._config.window_seconds, labels=self._stages.labels, duration_seconds=message.info.duration_seconds
+        )
         perceiver = self._stages.new_perceiver()
         return _Perceiving(message.video_number, perceiver, builder, 0.0, dict(perceiver.stage_seconds))
 
@@ -204,14 +217,23 @@ class DescribeStep:
         measured = time.perf_counter()
         caption = self._stages.describe(window, evidence, verdict)
         seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
-        record = Record(video=self._info, window=window, evidence=evidence, caption=caption, domain=verdict,
-                        age_seconds=time.monotonic() - window.arrived_seconds, stage_seconds=seconds,
-                        used=dict(self._stages.used))
+        record = Record(
+            video=self._info,
+            window=window,
+            evidence=evidence,
+            caption=caption,
+            domain=verdict,
+            age_seconds=time.monotonic() - window.arrived_seconds,
+            stage_seconds=seconds,
+            used=dict(self._stages.used),
+        )
         return Described(message.video_number, record)
 
 
 class Guard:
-    """Stands around a step: its exception becomes the current video's `Failed`, and the rest of that video is passed over."""
+    """Stands around a step: its exception becomes the current video's `Failed`, and the rest of that video is
+    passed over.
+    """
 
     def __init__(self, feed: Callable[[Message], Iterable[Message]], abandoned: set[int]) -> None:
         self._feed, self._abandoned = feed, abandoned

@@ -23,9 +23,10 @@ class Failure:
 class RunSummary:
     """Totals of one `Pipeline.run`.
 
-    `videos`: inputs met, `videos_done` came to their end, the rest is in `failures` (or was cut off by an interrupt). `clips`: records written,
-    `clips_skipped` were there from an earlier run. `video_seconds`: length of the windows written. `frames_analysed` over written
-    windows, `frames_dropped` by back-pressure. `ages_seconds`: age of caption of every record. `stages`: busy and wait times.
+    `videos`: inputs met, `videos_done` came to their end, the rest is in `failures` (or was cut off by an
+    interrupt). `clips`: records written, `clips_skipped` were there from an earlier run. `video_seconds`:
+    length of the windows written. `frames_analysed` over written windows, `frames_dropped` by back-pressure.
+    `ages_seconds`: age of caption of every record. `stages`: busy and wait times.
     """
 
     videos: int
@@ -47,7 +48,9 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int:
-        """0; 130 after an interrupt; the failure's own code when the only input failed; 8 when some of several failed."""
+        """0; 130 after an interrupt; the failure's own code when the only input failed; 8 when some of
+        several failed.
+        """
         if self.interrupted:
             return INTERRUPTED_EXIT_CODE
         if not self.failures:
@@ -57,7 +60,9 @@ class RunSummary:
         return SomeClipsFailedError.exit_code
 
     def raise_for_failures(self) -> None:
-        """Raise what `exit_code` stands for: the only input's own error, `SomeClipsFailedError`, or KeyboardInterrupt."""
+        """Raise what `exit_code` stands for: the only input's own error, `SomeClipsFailedError`, or
+        KeyboardInterrupt.
+        """
         if self.interrupted:
             raise KeyboardInterrupt
         if not self.failures:
@@ -65,14 +70,22 @@ class RunSummary:
         first = self.failures[0]
         if self.videos == 1:
             raise first.cause
-        raise SomeClipsFailedError(f"{len(self.failures)} of {self.videos} videos failed, the first with: "
-                                   f"{first.failed.message}") from first.cause
+        raise SomeClipsFailedError(
+            f"{len(self.failures)} of {self.videos} videos failed, the first with: {first.failed.message}"
+        ) from first.cause
 
 
 def failed_video(path: str, error: Exception) -> FailedVideo:
-    """The row for a video that `error` ended; an exception outside the error tree is a bug of ours and says so."""
+    """The row for a video that `error` ended; an exception outside the error tree is a bug of ours and says
+    so.
+    """
     if isinstance(error, EdgecapError):
         return FailedVideo(path, type(error).__name__, str(error), error.exit_code, clips_written=0)
     message = f"internal error: {type(error).__name__}: {error}".splitlines()[0]
-    return FailedVideo(path, type(error).__name__, f"{message} (please report it; --debug shows where)",
-                       EdgecapError.exit_code, clips_written=0)
+    return FailedVideo(
+        path,
+        type(error).__name__,
+        f"{message} (please report it; --debug shows where)",
+        EdgecapError.exit_code,
+        clips_written=0,
+    )

@@ -10,18 +10,23 @@ from edgecap.bench.quality.tally import Tally
 
 @dataclass(frozen=True, slots=True)
 class CameraCounts:
-    """Poolable by `+`. `exact`: Tally of whole label sets. `tp`, `fp`, `fn`: per label.
-    `listed`: the rule that rewards listing everything (true labels all in the list), reported, not to be optimised."""
+    """Poolable by `+`. `exact`: Tally of whole label sets. `tp`, `fp`, `fn`: per label. `listed`: the rule
+    that rewards listing everything (true labels all in the list), reported, not to be optimised."""
 
-    exact: Tally = Tally()
-    listed: Tally = Tally()
+    exact: Tally = field(default_factory=Tally)
+    listed: Tally = field(default_factory=Tally)
     tp: Counter[str] = field(default_factory=Counter)
     fp: Counter[str] = field(default_factory=Counter)
     fn: Counter[str] = field(default_factory=Counter)
 
     def __add__(self, other: CameraCounts) -> CameraCounts:
-        return CameraCounts(self.exact + other.exact, self.listed + other.listed, self.tp + other.tp, self.fp + other.fp,
-                            self.fn + other.fn)
+        return CameraCounts(
+            self.exact + other.exact,
+            self.listed + other.listed,
+            self.tp + other.tp,
+            self.fp + other.fp,
+            self.fn + other.fn,
+        )
 
     @property
     def micro_f1(self) -> float:
@@ -30,7 +35,9 @@ class CameraCounts:
         return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0
 
     def per_label(self) -> dict[str, tuple[float, float, int]]:
-        """label -> (precision, recall, number of clips that truly have it), sorted by label; 0 where undefined."""
+        """label -> (precision, recall, number of clips that truly have it), sorted by label; 0 where
+        undefined.
+        """
         rows = {}
         for label in sorted({*self.tp, *self.fp, *self.fn}):
             tp, fp, fn = self.tp[label], self.fp[label], self.fn[label]
@@ -39,11 +46,17 @@ class CameraCounts:
 
 
 def camera_counts(true_labels: frozenset[str], said_labels: frozenset[str]) -> CameraCounts:
-    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than wrong."""
+    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than
+    wrong.
+    """
     if not said_labels:
         return CameraCounts(exact=Tally(silent=1), listed=Tally(silent=1), fn=Counter(true_labels))
     right = said_labels == true_labels
     listed = true_labels <= said_labels
-    return CameraCounts(Tally(right=int(right), wrong=int(not right)), Tally(right=int(listed), wrong=int(not listed)),
-                        Counter(true_labels & said_labels), Counter(said_labels - true_labels),
-                        Counter(true_labels - said_labels))
+    return CameraCounts(
+        Tally(right=int(right), wrong=int(not right)),
+        Tally(right=int(listed), wrong=int(not listed)),
+        Counter(true_labels & said_labels),
+        Counter(said_labels - true_labels),
+        Counter(true_labels - said_labels),
+    )

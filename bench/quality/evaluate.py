@@ -1,7 +1,8 @@
 """One clip's truth against what was said of it, and the pooling of many clips into figures [spec 7.2-7.5].
 
-Called by `report` (through the command line) and by `compare`. Two rows keep every figure honest: `oracle_said` (the truth put through the same
-arithmetic must reach 1.0) and `blind_said` (a guesser who sees nothing, only told where instances are).
+Called by `report` (through the command line) and by `compare`. Two rows keep every figure honest:
+`oracle_said` (the truth put through the same arithmetic must reach 1.0) and `blind_said` (a guesser who sees
+nothing, only told where instances are).
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "positi
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """Everything counted of one clip. `consistent_ids`: instances spoken of, and those spoken of under one id only."""
+    """Everything counted of one clip. `consistent_ids`: instances spoken of, and those spoken of under one id
+    only.
+    """
 
     name: str
     matching: Matching
@@ -52,7 +55,9 @@ class ClipResult:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Pooled figures by name, as in the JSON of `edgecap bench quality`; `fields` has the three-state tallies, `camera_labels` the rows per label."""
+    """Pooled figures by name, as in the JSON of `edgecap bench quality`; `fields` has the three-state
+    tallies, `camera_labels` the rows per label.
+    """
 
     clips: int
     values: dict[str, float]
@@ -69,20 +74,31 @@ def evaluate_clip(truth: TrueClip, said: SaidClip) -> ClipResult:
     names = {i: [t for t, m in reported.items() if lies_on(m, [truth.masks[i]])] for i in truth.masks}
     cited = {t for ids in said.caption_ids for t in ids}
     return ClipResult(
-        name=truth.name, matching=matching, fields=field_scores(truth, said, matching),
+        name=truth.name,
+        matching=matching,
+        fields=field_scores(truth, said, matching),
         identity=identity_counts(truth.masks, said.masks, ignored=truth.ignored, frame_count=truth.frame_count),
-        masks=tuple(mask_scores(truth.masks[i], said.masks[t], ignored=truth.ignored.get(i, {}))
-                    for i, t, _ in matching.pairs),
-        camera=camera_counts(truth.camera_labels, said.camera_labels), hallucination=hallucination,
+        masks=tuple(
+            mask_scores(truth.masks[i], said.masks[t], ignored=truth.ignored.get(i, {})) for i, t, _ in matching.pairs
+        ),
+        camera=camera_counts(truth.camera_labels, said.camera_labels),
+        hallucination=hallucination,
         background=_sentence(said.background_text, truth.background_text),
         global_sentence=_sentence(said.global_text, truth.global_text),
-        count=_one(judged(difference == 0)), count_within_one=_one(judged(difference <= 1)),
-        rows=said.rows, invalid_rows=int(bool(said.schema_errors)), spoken_of=sum(bool(n) for n in names.values()),
-        consistent_ids=sum(len(n) == 1 for n in names.values()), unknown_ids=len(cited - set(said.masks)))
+        count=_one(judged(difference == 0)),
+        count_within_one=_one(judged(difference <= 1)),
+        rows=said.rows,
+        invalid_rows=int(bool(said.schema_errors)),
+        spoken_of=sum(bool(n) for n in names.values()),
+        consistent_ids=sum(len(n) == 1 for n in names.values()),
+        unknown_ids=len(cited - set(said.masks)),
+    )
 
 
 def pool(results: Sequence[ClipResult]) -> Figures:
-    """Figures over all clips: counts are pooled first (micro), mask figures are means over matched instances."""
+    """Figures over all clips: counts are pooled first (micro), mask figures are means over matched
+    instances.
+    """
     seen = reduce(add, (r.hallucination for r in results), HallucinationCounts())
     identity = reduce(add, (r.identity for r in results), no_identity())
     camera = reduce(add, (r.camera for r in results), CameraCounts())
@@ -91,23 +107,40 @@ def pool(results: Sequence[ClipResult]) -> Figures:
         for name, tally in result.fields.tallies.items():
             fields[name] = fields.get(name, Tally()) + tally
     values = {
-        "recall": seen.recall, "precision": seen.precision, "hallucinated_instances": seen.hallucinated_instances,
-        "invented_instances": seen.invented_instances, "omission": seen.omission, **_identity_values(identity),
-        **_mask_values([m for r in results for m in r.masks]), **_caption_values(results, seen, camera),
-        "chota_s": _chota_s(identity, fields), **_angle_values(results)}
+        "recall": seen.recall,
+        "precision": seen.precision,
+        "hallucinated_instances": seen.hallucinated_instances,
+        "invented_instances": seen.invented_instances,
+        "omission": seen.omission,
+        **_identity_values(identity),
+        **_mask_values([m for r in results for m in r.masks]),
+        **_caption_values(results, seen, camera),
+        "chota_s": _chota_s(identity, fields),
+        **_angle_values(results),
+    }
     return Figures(len(results), values, dict(sorted(fields.items())), camera.per_label())
 
 
 def oracle_said(truth: TrueClip) -> SaidClip:
     """The truth in the form of a caption."""
     statements = tuple(_true_statement(i) for i in truth.instances)
-    return SaidClip(truth.name, truth.frame_count, statements, truth.masks, truth.camera_labels, truth.global_text,
-                    truth.background_text, 1, (), (frozenset(truth.masks),))
+    return SaidClip(
+        truth.name,
+        truth.frame_count,
+        statements,
+        truth.masks,
+        truth.camera_labels,
+        truth.global_text,
+        truth.background_text,
+        1,
+        (),
+        (frozenset(truth.masks),),
+    )
 
 
 def blind_said(truths: Sequence[TrueClip]) -> list[SaidClip]:
-    """A guesser who is told where the instances are and says of each field what is most often true in this very set (so it is the best a
-    prior can do), camera and sentences included."""
+    """A guesser who is told where the instances are and says of each field what is most often true in this
+    very set (so it is the best a prior can do), camera and sentences included."""
     instances = [i for t in truths for i in t.instances]
     usual = _usual_instance(instances) if instances else None
     camera = _most_common(t.camera_labels for t in truths)
@@ -115,22 +148,38 @@ def blind_said(truths: Sequence[TrueClip]) -> list[SaidClip]:
     said = []
     for truth in truths:
         statements = tuple(replace(_true_statement(usual), track_id=i.instance_id) for i in truth.instances if usual)
-        said.append(replace(oracle_said(truth), statements=statements, camera_labels=camera, background_text=background,
-                            global_text=whole))
+        said.append(
+            replace(
+                oracle_said(truth),
+                statements=statements,
+                camera_labels=camera,
+                background_text=background,
+                global_text=whole,
+            )
+        )
     return said
 
 
 def _identity_values(identity: IdentityCounts) -> dict[str, float]:
-    return {"idf1": identity.idf1, "hota": identity.hota, "det_a": float(identity.det_a.mean()),
-            "ass_a": float(identity.ass_a.mean()), "id_switches": float(identity.switches)}
+    return {
+        "idf1": identity.idf1,
+        "hota": identity.hota,
+        "det_a": float(identity.det_a.mean()),
+        "ass_a": float(identity.ass_a.mean()),
+        "id_switches": float(identity.switches),
+    }
 
 
 def _mask_values(masks: Sequence[MaskScores]) -> dict[str, float]:
     def mean(get: Callable[[MaskScores], float]) -> float:
         return sum(map(get, masks)) / len(masks) if masks else 0.0
 
-    return {"mask_j": mean(lambda m: m.j_both), "mask_f": mean(lambda m: m.f_both),
-            "mask_j_lifetime": mean(lambda m: m.j_union), "mask_f_lifetime": mean(lambda m: m.f_union)}
+    return {
+        "mask_j": mean(lambda m: m.j_both),
+        "mask_f": mean(lambda m: m.f_both),
+        "mask_j_lifetime": mean(lambda m: m.j_union),
+        "mask_f_lifetime": mean(lambda m: m.f_union),
+    }
 
 
 def _caption_values(results: Sequence[ClipResult], seen: HallucinationCounts, camera: CameraCounts) -> dict[str, float]:
@@ -141,10 +190,17 @@ def _caption_values(results: Sequence[ClipResult], seen: HallucinationCounts, ca
         return reduce(add, map(get, results), Tally())
 
     return {
-        "camera_exact": camera.exact.recall, "camera_micro_f1": camera.micro_f1, "camera_listed": camera.listed.recall,
-        "chair_i": seen.chair_i, "chair_s": seen.chair_s, "object_recall": seen.object_recall,
-        "colour_leakage": seen.leakage, "dlc_s": seen.dlc_s, "background_exact": of(lambda r: r.background).recall,
-        "global_exact": of(lambda r: r.global_sentence).recall, "count_exact": of(lambda r: r.count).recall,
+        "camera_exact": camera.exact.recall,
+        "camera_micro_f1": camera.micro_f1,
+        "camera_listed": camera.listed.recall,
+        "chair_i": seen.chair_i,
+        "chair_s": seen.chair_s,
+        "object_recall": seen.object_recall,
+        "colour_leakage": seen.leakage,
+        "dlc_s": seen.dlc_s,
+        "background_exact": of(lambda r: r.background).recall,
+        "global_exact": of(lambda r: r.global_sentence).recall,
+        "count_exact": of(lambda r: r.count).recall,
         "count_within_one": of(lambda r: r.count_within_one).recall,
         "schema_valid": 1.0 - share(sum(r.invalid_rows for r in results), len(results)) if results else 0.0,
         "rows_per_clip": sum(r.rows for r in results) / max(len(results), 1),
@@ -157,18 +213,21 @@ def _angle_values(results: Sequence[ClipResult]) -> dict[str, float]:
     """Median and 90th percentile of the angular error, by plane and camera; absent where nothing moved."""
     errors: dict[str, list[float]] = {}
     for result in results:
-        for key, angles in result.fields.angle_errors.items():
-            errors.setdefault(key, []).extend(angles)
+        for key, found in result.fields.angle_errors.items():
+            errors.setdefault(key, []).extend(found)
     values: dict[str, float] = {}
     for key, angles in sorted(errors.items()):
         name = key.replace(" ", "_")
         values[f"angle_error_{name}_median"], values[f"angle_error_{name}_p90"] = (
-            float(np.percentile(angles, q)) for q in (50, 90))
+            float(np.percentile(angles, q)) for q in (50, 90)
+        )
     return values
 
 
 def _chota_s(identity: IdentityCounts, fields: dict[str, Tally]) -> float:
-    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, hence the suffix]."""
+    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, hence
+    the suffix].
+    """
     half = 9  # ALPHAS[9] = 0.5
     caption = sum(fields.get(f, Tally()).f1 for f in _CAPTION_FIELDS) / len(_CAPTION_FIELDS)
     return float((identity.det_a[half] * identity.ass_a[half] * caption) ** (1 / 3))
@@ -177,20 +236,39 @@ def _chota_s(identity: IdentityCounts, fields: dict[str, Tally]) -> float:
 def _true_statement(instance: TrueInstance) -> Statement:
     position = f"{instance.class_name} moves from {instance.cell_start} to {instance.cell_end}"
     position += " and out of frame in the end." if instance.gone_at_end else "."
-    return Statement(instance.instance_id, instance.class_name, instance.appearance_text, instance.action_text, position,
-                     instance.heading_image, instance.heading_world)
+    return Statement(
+        instance.instance_id,
+        instance.class_name,
+        instance.appearance_text,
+        instance.action_text,
+        position,
+        instance.heading_image,
+        instance.heading_world,
+    )
 
 
 def _usual_instance(instances: Sequence[TrueInstance]) -> TrueInstance:
     """An instance each of whose facts is the most common one."""
-    first, second = _most_common(i.primary_colour for i in instances), _most_common(i.secondary_colour for i in instances)
+    first, second = (
+        _most_common(i.primary_colour for i in instances),
+        _most_common(i.secondary_colour for i in instances),
+    )
     heading = Heading((0.0, 0.0), _most_common(_octant(i.heading_image) for i in instances), True)
     return TrueInstance(
-        instance_id=-1, class_name=_most_common(i.class_name for i in instances), primary_colour=first, secondary_colour=second,
-        cell_start=_most_common(i.cell_start for i in instances), cell_end=_most_common(i.cell_end for i in instances),
-        released_start="", released_end="", gone_at_end=_most_common(i.gone_at_end for i in instances),
-        heading_image=heading, heading_world=heading, action_text=_most_common(i.action_text for i in instances),
-        appearance_text=f"{first} {second or ''}")
+        instance_id=-1,
+        class_name=_most_common(i.class_name for i in instances),
+        primary_colour=first,
+        secondary_colour=second,
+        cell_start=_most_common(i.cell_start for i in instances),
+        cell_end=_most_common(i.cell_end for i in instances),
+        released_start="",
+        released_end="",
+        gone_at_end=_most_common(i.gone_at_end for i in instances),
+        heading_image=heading,
+        heading_world=heading,
+        action_text=_most_common(i.action_text for i in instances),
+        appearance_text=f"{first} {second or ''}",
+    )
 
 
 def _octant(heading: Heading) -> float | None:

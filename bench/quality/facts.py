@@ -1,7 +1,9 @@
-"""The two sides of a comparison, stripped of where they came from: what is true of a clip, and what was said of it.
+"""The two sides of a comparison, stripped of where they came from: what is true of a clip, and what was said
+of it.
 
-Made by `truth_facts` and `said_facts`; read by every metric. Frames are counted 0..T-1 over the *analysed* frames of the clip, so that truth
-and prediction speak of the same instants. Masks of both sides have one size.
+Made by `truth_facts` and `said_facts`; read by every metric. Frames are counted 0..T-1 over the *analysed*
+frames of the clip, so that truth and prediction speak of the same instants. Masks of both sides have one
+size.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ TrackMasks = Mapping[int, Mapping[int, Mask]]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Where something goes: `displacement_xy` in frame widths, y down; `moving` as the one who says it decides.
+    """Where something goes: `displacement_xy` in frame widths, y down; `moving` as the one who says it
+    decides.
 
     `angle_degrees`: 0 = right, 90 = down; None where it does not move.
     """
@@ -31,9 +34,10 @@ class Heading:
 class TrueInstance:
     """One instance that a captioner should report. `secondary_colour` is None where it has one colour.
 
-    `cell_start`, `cell_end`: position cells of the visible mask in its first and last countable analysed frame;
-    `released_start`, `released_end`: what the rule released by the reference would say of the same centroids
-    (spec/instancecap.md 2.7: no "top"). `gone_at_end`: nothing of it is visible in the clip's last analysed frame.
+    `cell_start`, `cell_end`: position cells of the visible mask in its first and last countable analysed
+    frame; `released_start`, `released_end`: what the rule released by the reference would say of the same
+    centroids (spec/instancecap.md 2.7: no "top"). `gone_at_end`: nothing of it is visible in the clip's last
+    analysed frame.
     """
 
     instance_id: int
@@ -55,8 +59,9 @@ class TrueInstance:
 class TrueClip:
     """All that is true of one clip.
 
-    `masks`: of the instances that count (`instances`), in the frames in which they are countable. `ignored`: everything else that is visible (too small,
-    too hidden, or too briefly there): neither finding nor missing it is scored. `classes`: of all instances with a visible pixel.
+    `masks`: of the instances that count (`instances`), in the frames in which they are countable. `ignored`:
+    everything else that is visible (too small, too hidden, or too briefly there): neither finding nor missing
+    it is scored. `classes`: of all instances with a visible pixel.
     """
 
     name: str
@@ -86,9 +91,11 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class SaidClip:
-    """All that was said of one clip. `masks`: every confirmed track, reported or not. `statements`: the reported ones.
+    """All that was said of one clip. `masks`: every confirmed track, reported or not. `statements`: the
+    reported ones.
 
-    `caption_ids`: per record, the track ids it speaks of. `schema_errors`: of all rows of the clip. `rows`: number of rows.
+    `caption_ids`: per record, the track ids it speaks of. `schema_errors`: of all rows of the clip. `rows`:
+    number of rows.
     """
 
     name: str

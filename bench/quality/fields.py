@@ -1,7 +1,8 @@
 """Was each field of each instance right? Three-state scores per field, pooled over instances [spec 7.3].
 
-The question is asked of every true instance that counts; one that was not found scores 0 everywhere. Position, colours and action are read from
-the *sentences* a user gets; headings from the measured motion behind the motion sentence.
+The question is asked of every true instance that counts; one that was not found scores 0 everywhere.
+Position, colours and action are read from the *sentences* a user gets; headings from the measured motion
+behind the motion sentence.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _DIAGONAL_MARGIN_DEGREES = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FieldScores:
-    """`tallies`: field -> Tally. `angle_errors`: absolute angular errors in degrees, by "image"/"world" and camera
-    ("image static", "world moving"...), where truth and prediction both move."""
+    """`tallies`: field -> Tally. `angle_errors`: absolute angular errors in degrees, by "image"/"world" and
+    camera ("image static", "world moving"...), where truth and prediction both move."""
 
     tallies: dict[str, Tally]
     angle_errors: dict[str, tuple[float, ...]]
@@ -43,9 +44,13 @@ def field_scores(truth: TrueClip, said: SaidClip, matching: Matching) -> FieldSc
             for field, score in _score_heading(wanted, got):
                 scores.setdefault(f"{field} {plane} {camera}", []).append(score)
             if got is not None and wanted.moving and wanted.angle_degrees is not None and got.angle_degrees is not None:
-                errors.setdefault(f"{plane} {camera}", []).append(angle_between(wanted.angle_degrees, got.angle_degrees))
-    return FieldScores({f: Tally(s.count(1), s.count(0), s.count(-1)) for f, s in scores.items()},
-                       {k: tuple(v) for k, v in errors.items()})
+                errors.setdefault(f"{plane} {camera}", []).append(
+                    angle_between(wanted.angle_degrees, got.angle_degrees)
+                )
+    return FieldScores(
+        {f: Tally(s.count(1), s.count(0), s.count(-1)) for f, s in scores.items()},
+        {k: tuple(v) for k, v in errors.items()},
+    )
 
 
 def angle_between(first_degrees: float, second_degrees: float) -> float:
@@ -66,8 +71,8 @@ def _score_instance(instance: TrueInstance, said: Statement | None) -> list[tupl
     rows: list[tuple[str, Score]] = [
         ("class", _of_class(instance, said)),
         ("colour", judged(colours[0] == instance.primary_colour) if colours else 0),
-        ("appearance sentence", _sentence(said and said.appearance, instance.appearance_text)),
-        ("action sentence", _sentence(said and said.action, instance.action_text)),
+        ("appearance sentence", _sentence(said.appearance if said else None, instance.appearance_text)),
+        ("action sentence", _sentence(said.action if said else None, instance.action_text)),
         ("position start", judged(cells[0] == instance.cell_start) if cells else 0),
         ("position end", judged(cells[-1] == instance.cell_end) if cells else 0),
         ("position start, neighbour", judged(are_neighbours(cells[0], instance.cell_start)) if cells else 0),
@@ -102,13 +107,16 @@ def _sentence(said: str | None, true: str) -> Score:
 
 
 def _headings(instance: TrueInstance, said: Statement | None) -> list[tuple[str, Heading, Heading | None]]:
-    return [("image", instance.heading_image, said.heading_image if said else None),
-            ("world", instance.heading_world, said.heading_world if said else None)]
+    return [
+        ("image", instance.heading_image, said.heading_image if said else None),
+        ("world", instance.heading_world, said.heading_world if said else None),
+    ]
 
 
 def _score_heading(true: Heading, said: Heading | None) -> list[tuple[str, Score]]:
-    """4 ways: true movers whose direction is at least 10 degrees off the diagonals (nearer, two answers are equally right).
-    8 ways + static: everything; `direction 45`: true movers, right when the angle is within 45/2 degrees (no sector borders)."""
+    """4 ways: true movers whose direction is at least 10 degrees off the diagonals (nearer, two answers are
+    equally right). 8 ways + static: everything; `direction 45`: true movers, right when the angle is within
+    45/2 degrees (no sector borders)."""
     rows: list[tuple[str, Score]] = []
     moves = said is not None and said.angle_degrees is not None
     if true.moving and true.angle_degrees is not None:
@@ -116,8 +124,12 @@ def _score_heading(true: Heading, said: Heading | None) -> list[tuple[str, Score
         if off_diagonal >= _DIAGONAL_MARGIN_DEGREES:
             rows.append(("direction 4", _way(true, said, FOUR_WAYS)))
         rows.append(("direction 8", _way(true, said, EIGHT_WAYS)))
-        close = moves and said is not None and said.angle_degrees is not None and (
-            angle_between(true.angle_degrees, said.angle_degrees) <= 22.5)
+        close = (
+            moves
+            and said is not None
+            and said.angle_degrees is not None
+            and (angle_between(true.angle_degrees, said.angle_degrees) <= 22.5)
+        )
         rows.append(("direction within 22.5", judged(close) if said else 0))
     else:
         rows.append(("direction 8", judged(not moves) if said else 0))

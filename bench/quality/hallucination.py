@@ -13,10 +13,11 @@ from edgecap.bench.quality.vocabulary import class_of, colours_in, mentions_in
 class HallucinationCounts:
     """Poolable by `+`.
 
-    `mentions`, `false_mentions`: words for objects in all texts, and those of absent classes. `clips`, `clips_with_false`. `classes_true`, `classes_said`:
-    true classes, and those of them named anywhere. `reported`, `unmatched`, `invented`: instances (see `Matching`). `true_instances`, `missed`.
-    `colour_answers`, `leaked_colours`: colour words about matched instances; of them wrong ones that belong to *another* instance of the clip.
-    `dlc_sum`: DLC-S summed over `true_instances`.
+    `mentions`, `false_mentions`: words for objects in all texts, and those of absent classes. `clips`,
+    `clips_with_false`. `classes_true`, `classes_said`: true classes, and those of them named anywhere.
+    `reported`, `unmatched`, `invented`: instances (see `Matching`). `true_instances`, `missed`.
+    `colour_answers`, `leaked_colours`: colour words about matched instances; of them wrong ones that belong
+    to *another* instance of the clip. `dlc_sum`: DLC-S summed over `true_instances`.
     """
 
     mentions: int = 0
@@ -104,18 +105,30 @@ def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) ->
         leaked += len(_leaks(instance, statement, truth))
     ignored_reports = len(said.statements) - len(pairs) - len(matching.unmatched)
     return HallucinationCounts(
-        mentions=len(mentions), false_mentions=len(false), clips=1, clips_with_false=int(bool(false)),
-        classes_true=len(wanted), classes_said=len(wanted & set(mentions)),
-        reported=len(said.statements) - ignored_reports, unmatched=len(matching.unmatched), invented=len(matching.invented),
-        true_instances=len(truth.instances), missed=len(matching.missed), colour_answers=answers, leaked_colours=leaked,
-        dlc_sum=sum(_dlc(i, s, truth) for i, s in pairs))
+        mentions=len(mentions),
+        false_mentions=len(false),
+        clips=1,
+        clips_with_false=int(bool(false)),
+        classes_true=len(wanted),
+        classes_said=len(wanted & set(mentions)),
+        reported=len(said.statements) - ignored_reports,
+        unmatched=len(matching.unmatched),
+        invented=len(matching.invented),
+        true_instances=len(truth.instances),
+        missed=len(matching.missed),
+        colour_answers=answers,
+        leaked_colours=leaked,
+        dlc_sum=sum(_dlc(i, s, truth) for i, s in pairs),
+    )
 
 
 def _dlc(instance: TrueInstance, said: Statement, truth: TrueClip) -> float:
-    """DLC-S of one matched instance (a missed one scores 0): the mean of positives and negatives behind a recognition gate.
+    """DLC-S of one matched instance (a missed one scores 0): the mean of positives and negatives behind a
+    recognition gate.
 
-    Positives: first and second colour, 1 right, 0 not said, -1 wrong. Negatives: 1 where no neighbour's colour is claimed, else -1. With a wrong class every
-    score is min(0, score). An instance alone in its clip has no negatives and skips that term.
+    Positives: first and second colour, 1 right, 0 not said, -1 wrong. Negatives: 1 where no neighbour's
+    colour is claimed, else -1. With a wrong class every score is min(0, score). An instance alone in its clip
+    has no negatives and skips that term.
     """
     colours = colours_in(said.appearance)
     wanted = [c for c in (instance.primary_colour, instance.secondary_colour) if c is not None]

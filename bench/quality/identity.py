@@ -1,4 +1,5 @@
-"""How well tracks keep their identity: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own code].
+"""How well tracks keep their identity: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own
+code].
 
 Both look at every confirmed track, reported in a caption or not, and at every analysed frame.
 """
@@ -22,8 +23,9 @@ Floats = NDArray[np.float64]
 class IdentityCounts:
     """Sums that may be pooled over clips by `+`.
 
-    `idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha. `association` [19]: sum over true positives of
-    TPA / (TPA + FNA + FPA). `switches`: changes of the track that covers an instance (IoU >= 0.5).
+    `idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha.
+    `association` [19]: sum over true positives of TPA / (TPA + FNA + FPA). `switches`: changes of the track
+    that covers an instance (IoU >= 0.5).
     """
 
     idtp: int
@@ -36,9 +38,16 @@ class IdentityCounts:
     switches: int
 
     def __add__(self, other: IdentityCounts) -> IdentityCounts:
-        return IdentityCounts(self.idtp + other.idtp, self.idfn + other.idfn, self.idfp + other.idfp, self.tp + other.tp,
-                              self.fn + other.fn, self.fp + other.fp, self.association + other.association,
-                              self.switches + other.switches)
+        return IdentityCounts(
+            self.idtp + other.idtp,
+            self.idfn + other.idfn,
+            self.idfp + other.idfp,
+            self.tp + other.tp,
+            self.fn + other.fn,
+            self.fp + other.fp,
+            self.association + other.association,
+            self.switches + other.switches,
+        )
 
     @property
     def idf1(self) -> float:
@@ -54,7 +63,9 @@ class IdentityCounts:
 
     @property
     def ass_a(self) -> Floats:
-        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is nothing at all."""
+        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is
+        nothing at all.
+        """
         nothing = self.tp + self.fn + self.fp == 0
         return np.where(nothing, 1.0, self.association / np.maximum(self.tp, 1))
 
@@ -71,8 +82,8 @@ def no_identity() -> IdentityCounts:
 
 
 def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks, frame_count: int) -> IdentityCounts:
-    """Count one clip. Predicted masks that lie on something ignored and on nothing that counts are taken out first,
-    frame by frame, as benchmarks with "don't care" regions do."""
+    """Count one clip. Predicted masks that lie on something ignored and on nothing that counts are taken out
+    first, frame by frame, as benchmarks with "don't care" regions do."""
     true_ids, said_ids = sorted(truth), sorted(said)
     frames = [_frame_similarity(truth, said, true_ids, said_ids, ignored, f) for f in range(frame_count)]
     present_true = np.array([[f in truth[i] for i in true_ids] for f in range(frame_count)], bool)
@@ -84,12 +95,14 @@ def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks,
     idtp = int(sum(overlaps[r, c] for r, c in heaviest_pairs(overlaps)))
     true_total, said_total = int(present_true.sum()), int(present_said.sum())
     tp, fn, fp, association = _hota_sums(similarity, present_true, present_said)
-    return IdentityCounts(idtp, true_total - idtp, said_total - idtp, tp, fn, fp, association,
-                          _switches(similarity, both))
+    return IdentityCounts(
+        idtp, true_total - idtp, said_total - idtp, tp, fn, fp, association, _switches(similarity, both)
+    )
 
 
-def _frame_similarity(truth: TrackMasks, said: TrackMasks, true_ids: list[int], said_ids: list[int],
-                      ignored: TrackMasks, frame: int) -> tuple[Floats, list[bool]]:
+def _frame_similarity(
+    truth: TrackMasks, said: TrackMasks, true_ids: list[int], said_ids: list[int], ignored: TrackMasks, frame: int
+) -> tuple[Floats, list[bool]]:
     """IoU [true, said] in one frame, and which predictions stay."""
     iou = np.zeros((len(true_ids), len(said_ids)))
     kept = [frame in said[t] for t in said_ids]
@@ -106,12 +119,14 @@ def _frame_similarity(truth: TrackMasks, said: TrackMasks, true_ids: list[int], 
     return iou, kept
 
 
-def _hota_sums(similarity: Floats, present_true: NDArray[np.bool_],
-               present_said: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats]:
+def _hota_sums(
+    similarity: Floats, present_true: NDArray[np.bool_], present_said: NDArray[np.bool_]
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Per alpha: TP, FN, FP, and the sum over TP of the association Jaccard.
 
-    The per-frame assignment maximises (global alignment Jaccard * similarity), where the alignment is the soft count of frames in which two
-    tracks overlap: sum of s / (row sum + column sum - s), over the lengths of both.
+    The per-frame assignment maximises (global alignment Jaccard * similarity), where the alignment is the
+    soft count of frames in which two tracks overlap: sum of s / (row sum + column sum - s), over the lengths
+    of both.
     """
     frames = len(similarity)
     both = present_true[:, :, None] & present_said[:, None, :]
@@ -132,7 +147,9 @@ def _hota_sums(similarity: Floats, present_true: NDArray[np.bool_],
 
 
 def _switches(similarity: Floats, both: NDArray[np.bool_]) -> int:
-    """How often the predicted track covering a true instance (IoU >= 0.5) is another one than the last that did."""
+    """How often the predicted track covering a true instance (IoU >= 0.5) is another one than the last that
+    did.
+    """
     count = 0
     for r in range(similarity.shape[1]):
         last = -1

@@ -1,4 +1,6 @@
-"""How good masks are: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own code]."""
+"""How good masks are: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own
+code].
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from edgecap.runtime.mask import Mask
 
 @dataclass(frozen=True, slots=True)
 class MaskScores:
-    """One matched instance. `j_union`, `f_union`: means over all frames of either side, 0 where one is absent (late births and early losses cost).
-    `j_both`, `f_both`: means over the frames that both have (the masks' own quality); 0 where there is none."""
+    """One matched instance. `j_union`, `f_union`: means over all frames of either side, 0 where one is absent
+    (late births and early losses cost). `j_both`, `f_both`: means over the frames that both have (the masks'
+    own quality); 0 where there is none."""
 
     j_union: float
     f_union: float
@@ -24,8 +27,12 @@ class MaskScores:
     f_both: float
 
 
-def mask_scores(true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], *, ignored: Mapping[int, Mask]) -> MaskScores:
-    """J and F of one pair; frames in which the true one is visible but not countable (`ignored`) are left out."""
+def mask_scores(
+    true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], *, ignored: Mapping[int, Mask]
+) -> MaskScores:
+    """J and F of one pair; frames in which the true one is visible but not countable (`ignored`) are left
+    out.
+    """
     frames = (set(true_masks) | set(said_masks)) - set(ignored)
     shared = sorted(f for f in frames if f in true_masks and f in said_masks)
     j = [true_masks[f].iou(said_masks[f]) for f in shared]
@@ -35,7 +42,9 @@ def mask_scores(true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], 
 
 
 def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
-    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both masks are empty, 0 where one is."""
+    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both
+    masks are empty, 0 where one is.
+    """
     empty = true_mask.area_pixels == 0, said_mask.area_pixels == 0
     if any(empty):
         return float(all(empty))
@@ -44,20 +53,22 @@ def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
     edge_a, edge_b = _boundary(a), _boundary(b)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * tolerance + 1,) * 2)
     near_a, near_b = cv2.dilate(edge_a, disc), cv2.dilate(edge_b, disc)
-    precision = np.count_nonzero(edge_b & near_a) / np.count_nonzero(edge_b)
-    recall = np.count_nonzero(edge_a & near_b) / np.count_nonzero(edge_a)
+    precision = np.count_nonzero(np.minimum(edge_b, near_a)) / np.count_nonzero(edge_b)
+    recall = np.count_nonzero(np.minimum(edge_a, near_b)) / np.count_nonzero(edge_a)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _on_common_canvas(a: Mask, b: Mask, *, pad: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both masks as uint8 0/1 on the rectangle that holds them, `pad` wider on each side (whole frames would be 50 times slower)."""
+    """Both masks as uint8 0/1 on the rectangle that holds them, `pad` wider on each side (whole frames would
+    be 50 times slower).
+    """
     left, top = (min(a.origin_xy[k], b.origin_xy[k]) - pad for k in (0, 1))
     right, bottom = (max(m.origin_xy[k] + m.bits.shape[1 - k] for m in (a, b)) + pad for k in (0, 1))
     canvases = []
     for mask in (a, b):
         canvas = np.zeros((bottom - top, right - left), np.uint8)
         x, y, (h, w) = mask.origin_xy[0] - left, mask.origin_xy[1] - top, mask.bits.shape
-        canvas[y:y + h, x:x + w] = mask.bits
+        canvas[y : y + h, x : x + w] = mask.bits
         canvases.append(canvas)
     return canvases[0], canvases[1]
 

@@ -14,8 +14,9 @@ BAR_TIERS = ("clean", "moving")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One promise. `figure`: a name of `Figures.values`, or a field whose three-state precision (share of right ones among those said of matched
-    instances) is meant. `at_least` False: the figure must not exceed `limit`. `tiers`: where it applies."""
+    """One promise. `figure`: a name of `Figures.values`, or a field whose three-state precision (share of
+    right ones among those said of matched instances) is meant. `at_least` False: the figure must not exceed
+    `limit`. `tiers`: where it applies."""
 
     label: str
     figure: str
@@ -66,8 +67,11 @@ def value_of(figures: Figures, name: str) -> float:
 def bar_lines(results: Sequence[BarResult]) -> list[str]:
     """One line per bar: met or MISSED, value, limit."""
     width = max((len(r.bar.label) for r in results), default=0)
-    return [f"{'met   ' if r.met else 'MISSED'}  {r.bar.label:<{width}}  {r.value:6.3f}  "
-            f"({'at least' if r.bar.at_least else 'at most'} {r.bar.limit:.2f})" for r in results]
+    return [
+        f"{'met   ' if r.met else 'MISSED'}  {r.bar.label:<{width}}  {r.value:6.3f}  "
+        f"({'at least' if r.bar.at_least else 'at most'} {r.bar.limit:.2f})"
+        for r in results
+    ]
 
 
 def figure_lines(figures: Figures, *, oracle: Figures, blind: Figures) -> list[str]:
@@ -87,11 +91,22 @@ def figure_lines(figures: Figures, *, oracle: Figures, blind: Figures) -> list[s
 def figures_json(figures: Figures) -> dict[str, Any]:
     """Figures as JSON types."""
     return {
-        "clips": figures.clips, "values": {name: round(value, 5) for name, value in figures.values.items()},
-        "fields": {name: {"precision": round(t.precision, 5), "recall": round(t.recall, 5), "hit": round(t.hit, 5),
-                          "f1": round(t.f1, 5), "n": t.total} for name, t in figures.fields.items()},
-        "camera_labels": {label: {"precision": round(p, 5), "recall": round(r, 5), "clips": n}
-                          for label, (p, r, n) in figures.camera_labels.items()},
+        "clips": figures.clips,
+        "values": {name: round(value, 5) for name, value in figures.values.items()},
+        "fields": {
+            name: {
+                "precision": round(t.precision, 5),
+                "recall": round(t.recall, 5),
+                "hit": round(t.hit, 5),
+                "f1": round(t.f1, 5),
+                "n": t.total,
+            }
+            for name, t in figures.fields.items()
+        },
+        "camera_labels": {
+            label: {"precision": round(p, 5), "recall": round(r, 5), "clips": n}
+            for label, (p, r, n) in figures.camera_labels.items()
+        },
     }
 
 

@@ -1,4 +1,6 @@
-"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare, pool."""
+"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare,
+pool.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from edgecap.runtime.record import FailedVideo, Record
 
 @dataclass(frozen=True, slots=True)
 class TierQuality:
-    """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`: videos that gave no caption to their end."""
+    """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`:
+    videos that gave no caption to their end.
+    """
 
     tier: str
     seeds: tuple[int, ...]
@@ -33,9 +37,16 @@ class TierQuality:
     video_seconds: float
 
 
-def run_tier(pipeline: Pipeline, tier: str, *, seeds: range, folder: Path,
-             on_clip: Callable[[int, ClipResult, list[Record], TrueClip], None] = lambda *args: None) -> TierQuality:
-    """Caption and score the clips of `seeds`. `folder`: where clips are cached. `on_clip(seed, result, records, truth)` after each.
+def run_tier(
+    pipeline: Pipeline,
+    tier: str,
+    *,
+    seeds: range,
+    folder: Path,
+    on_clip: Callable[[int, ClipResult, list[Record], TrueClip], None] = lambda *args: None,
+) -> TierQuality:
+    """Caption and score the clips of `seeds`. `folder`: where clips are cached. `on_clip(seed, result,
+    records, truth)` after each.
 
     A clip that fails counts as a silent caption, and is listed.
     """
@@ -58,14 +69,23 @@ def run_tier(pipeline: Pipeline, tier: str, *, seeds: range, folder: Path,
         results.append(result)
         on_clip(seed, result, sink.records, truth)
     return TierQuality(
-        tier=tier, seeds=tuple(seeds), figures=pool(results), oracle=pool([evaluate_clip(t, oracle_said(t)) for t in truths]),
-        blind=pool([evaluate_clip(t, s) for t, s in zip(truths, blind_said(truths), strict=True)]), results=tuple(results),
-        failures=tuple(failures), used=used, wall_seconds=wall, video_seconds=video)
+        tier=tier,
+        seeds=tuple(seeds),
+        figures=pool(results),
+        oracle=pool([evaluate_clip(t, oracle_said(t)) for t in truths]),
+        blind=pool([evaluate_clip(t, s) for t, s in zip(truths, blind_said(truths), strict=True)]),
+        results=tuple(results),
+        failures=tuple(failures),
+        used=used,
+        wall_seconds=wall,
+        video_seconds=video,
+    )
 
 
 def _score(video: Path, truth_path: Path, records: list[Record]) -> tuple[TrueClip, ClipResult]:
     clip = ClipTruth.load(truth_path)
-    # A clip without a record is judged at the frames that would have been looked at: it is silent, not absent.
+    # A clip without a record is judged at the frames that would have been looked at: it is silent, not
+    # absent.
     frames = frame_indices(records) or list(range(0, clip.num_frames, max(1, round(clip.fps / 8.0))))
     truth = true_clip(clip, frames)
     return truth, evaluate_clip(truth, said_clip(video.stem, records))

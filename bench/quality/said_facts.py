@@ -14,8 +14,9 @@ from edgecap.runtime.schema_check import schema_errors
 
 
 def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
-    """What the records of one clip say, in order. Of an instance that several records speak of, the one that saw it longest is taken; texts of the whole
-    picture and the camera's labels come from the record with most frames. No record at all: a silent caption."""
+    """What the records of one clip say, in order. Of an instance that several records speak of, the one that
+    saw it longest is taken; texts of the whole picture and the camera's labels come from the record with most
+    frames. No record at all: a silent caption."""
     if not records:
         return SaidClip(name, 0, (), {}, frozenset(), "", "", 0, ("no record was written",), ())
     main = max(records, key=lambda r: len(r.window.observations))
@@ -27,12 +28,17 @@ def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
             if instance.track_id not in best or seen > best[instance.track_id][0]:
                 best[instance.track_id] = seen, _statement(instance, tracks[instance.track_id])
     return SaidClip(
-        name=name, frame_count=sum(len(r.window.observations) for r in records),
-        statements=tuple(s for _, s in best.values()), masks=_masks(records),
-        camera_labels=frozenset(main.evidence.camera.labels), global_text=main.caption.global_description.text,
-        background_text=main.caption.background.text, rows=len(records),
+        name=name,
+        frame_count=sum(len(r.window.observations) for r in records),
+        statements=tuple(s for _, s in best.values()),
+        masks=_masks(records),
+        camera_labels=frozenset(main.evidence.camera.labels),
+        global_text=main.caption.global_description.text,
+        background_text=main.caption.background.text,
+        rows=len(records),
         schema_errors=tuple(e for r in records for e in schema_errors(record_to_json(r, root=None))),
-        caption_ids=tuple(frozenset(i.track_id for i in r.caption.instances) for r in records))
+        caption_ids=tuple(frozenset(i.track_id for i in r.caption.instances) for r in records),
+    )
 
 
 def frame_indices(records: Sequence[Record]) -> list[int]:
@@ -41,19 +47,28 @@ def frame_indices(records: Sequence[Record]) -> list[int]:
 
 
 def _statement(instance: InstanceCaption, track: TrackEvidence) -> Statement:
-    return Statement(track_id=instance.track_id, class_name=instance.class_name.text, appearance=instance.appearance.text,
-                     action=_without(instance.action.text, instance.action.computed_part),
-                     position=instance.position.text, heading_image=_heading(track.motion_image),
-                     heading_world=_heading(track.motion_world))
+    return Statement(
+        track_id=instance.track_id,
+        class_name=instance.class_name.text,
+        appearance=instance.appearance.text,
+        action=_without(instance.action.text, instance.action.computed_part),
+        position=instance.position.text,
+        heading_image=_heading(track.motion_image),
+        heading_world=_heading(track.motion_world),
+    )
 
 
 def _without(text: str, computed_part: str) -> str:
-    """The model's own words: the action field ends with the computed motion sentence, which is scored as motion."""
+    """The model's own words: the action field ends with the computed motion sentence, which is scored as
+    motion.
+    """
     return text.removesuffix(computed_part).strip() if computed_part else text
 
 
 def _heading(motion: Motion) -> Heading:
-    return Heading(motion.displacement_xy, None if motion.direction == "static" else motion.angle_degrees, motion.moving)
+    return Heading(
+        motion.displacement_xy, None if motion.direction == "static" else motion.angle_degrees, motion.moving
+    )
 
 
 def _masks(records: Sequence[Record]) -> dict[int, dict[int, Mask]]:

@@ -31,7 +31,9 @@ class Tally:
 
     @property
     def precision(self) -> float:
-        """Share of answers that are right; 0 where nothing was answered (the original divides by zero there)."""
+        """Share of answers that are right; 0 where nothing was answered (the original divides by zero
+        there).
+        """
         answered = self.right + self.wrong
         return self.right / answered if answered else 0.0
 

@@ -1,8 +1,9 @@
 """The world's truth file -> `TrueClip`, at the analysed frames of a record.
 
-Which instances count, which frames count and what a direction is are the world's own definitions (`bench.world.motion`): an instance is visible in a
-frame when 30 % of it and 60 pixels of 640x360 are; it counts when that holds for half a second; directions are those of its body
-centre from the first visible frame to the last, static below 2 % of the diagonal.
+Which instances count, which frames count and what a direction is are the world's own definitions
+(`bench.world.motion`): an instance is visible in a frame when 30 % of it and 60 pixels of 640x360 are; it
+counts when that holds for half a second; directions are those of its body centre from the first visible frame
+to the last, static below 2 % of the diagonal.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _STATIC = "static"
 
 
 def true_clip(clip: ClipTruth, frames: Sequence[int]) -> TrueClip:
-    """Truth of `clip` at its source frames `frames` (rising). Frames beyond the clip's end (a decoder's double) are an error of ours."""
+    """Truth of `clip` at its source frames `frames` (rising). Frames beyond the clip's end (a decoder's
+    double) are an error of ours.
+    """
     if frames and not 0 <= min(frames) <= max(frames) < clip.num_frames:
         raise ValueError(f"frames {min(frames)} to {max(frames)} of a clip of {clip.num_frames}")
     instances: list[TrueInstance] = []
@@ -36,14 +39,23 @@ def true_clip(clip: ClipTruth, frames: Sequence[int]) -> TrueClip:
         if rest:
             ignored[actor.id] = rest
     return TrueClip(
-        name=clip.name, frame_count=len(frames), instances=tuple(instances), masks=masks, ignored=ignored,
+        name=clip.name,
+        frame_count=len(frames),
+        instances=tuple(instances),
+        masks=masks,
+        ignored=ignored,
         classes=frozenset(a.class_name for a in clip.actors if a.id in masks or a.id in ignored),
-        camera_labels=frozenset(clip.camera_labels), camera_moves=set(clip.camera_labels) != {_STATIC},
-        background_text=sentences.background(clip.background), global_text=clip.global_sentence)
+        camera_labels=frozenset(clip.camera_labels),
+        camera_moves=set(clip.camera_labels) != {_STATIC},
+        background_text=sentences.background(clip.background),
+        global_text=clip.global_sentence,
+    )
 
 
 def released_rule(x: float, y: float) -> str:
-    """Position cell as the reference's released code has it: rows are bottom above 1/3, else center; "top" cannot occur."""
+    """Position cell as the reference's released code has it: rows are bottom above 1/3, else center; "top"
+    cannot occur.
+    """
     column = "left" if x < 1 / 3 else "middle" if x < 2 / 3 else "right"
     return f"{'bottom' if y > 1 / 3 else 'center'}-{column}"
 
@@ -58,18 +70,26 @@ def _masks(actor: ActorTruth, frames: Sequence[int]) -> dict[int, Mask]:
     return found
 
 
-def _instance(actor: ActorTruth, clip: ClipTruth, frames: Sequence[int], countable: dict[int, Mask],
-              seen: dict[int, Mask]) -> TrueInstance:
+def _instance(
+    actor: ActorTruth, clip: ClipTruth, frames: Sequence[int], countable: dict[int, Mask], seen: dict[int, Mask]
+) -> TrueInstance:
     start, end = (_centroid(countable[k]) for k in (min(countable), max(countable)))
     last = seen.get(len(frames) - 1)
     return TrueInstance(
-        instance_id=actor.id, class_name=actor.class_name, primary_colour=actor.primary_colour,
-        secondary_colour=actor.secondary_colour, cell_start=position_cell(*start), cell_end=position_cell(*end),
-        released_start=released_rule(*start), released_end=released_rule(*end),
+        instance_id=actor.id,
+        class_name=actor.class_name,
+        primary_colour=actor.primary_colour,
+        secondary_colour=actor.secondary_colour,
+        cell_start=position_cell(*start),
+        cell_end=position_cell(*end),
+        released_start=released_rule(*start),
+        released_end=released_rule(*end),
         gone_at_end=last is None or last.area_pixels < visible_pixels(clip.size_wh),
-        heading_image=_heading(actor, clip, "image"), heading_world=_heading(actor, clip, "world"),
+        heading_image=_heading(actor, clip, "image"),
+        heading_world=_heading(actor, clip, "world"),
         action_text=sentences.action(actor.class_name, actor.moving, actor.gesture),
-        appearance_text=sentences.appearance(actor.class_name, actor.primary_colour, actor.secondary_colour))
+        appearance_text=sentences.appearance(actor.class_name, actor.primary_colour, actor.secondary_colour),
+    )
 
 
 def _centroid(mask: Mask) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from edgecap import __version__
 from edgecap.runtime.caption import FieldText, InstanceCaption
 from edgecap.runtime.keyframe import key_observation
 from edgecap.runtime.record import FailedVideo, Record
-from edgecap.runtime.record_json import video_name
+from edgecap.runtime.record_json import message_of, video_name
 from edgecap.runtime.sinks.drawing import colour_of, jpeg_uri, key_frame
 from edgecap.runtime.sinks.instance_strip import instance_strip
 from edgecap.runtime.sinks.output import ready_file, replace_text
@@ -71,7 +71,7 @@ class HtmlReportSink:
         extent = " to its end" if failed.clips_written else ""
         self._sections.append(f'<section class="clip failed"><h3>Not captioned{extent}'
                               f'</h3><p><b>{escape(failed.error)}</b>: '
-                              f'{escape(failed.message)}</p></section>\n')
+                              f'{escape(message_of(failed))}</p></section>\n')
         self._save_when_due(self.path)
 
     def _heading(self, video_path: str) -> None:

@@ -12,7 +12,8 @@ from edgecap.bench.quality.identity import IdentityCounts, identity_counts
 from edgecap.bench.quality.masks import boundary_f, mask_scores
 from edgecap.bench.quality.matching import heaviest_pairs, lies_on, match_clip, match_tracks, similarity_of
 from edgecap.runtime.mask import Mask
-from tests.bench.tiny_clips import SIZE_WH, said_of, square, track, two_dogs
+
+from .tiny_clips import SIZE_WH, said_of, square, track, two_dogs
 
 
 def identity(truth: TrackMasks, said: TrackMasks, ignored: TrackMasks | None = None) -> IdentityCounts:
@@ -33,7 +34,9 @@ def test_similarity_is_over_the_union_of_frames() -> None:
     half = track(5, 5, frames=range(5))
     assert similarity_of(track(5, 5), track(5, 5), ignored={}) == 1.0
     assert similarity_of(track(5, 5), half, ignored={}) == 0.5
-    assert similarity_of(half, track(5, 5), ignored=track(5, 5, frames=range(5, 10))) == 1.0, "uncountable frames are left out"
+    assert similarity_of(half, track(5, 5), ignored=track(5, 5, frames=range(5, 10))) == 1.0, (
+        "uncountable frames are left out"
+    )
     # squares of 10x10 shifted by 5: intersection 50, union 150
     assert similarity_of(track(5, 5), track(10, 5), ignored={}) == pytest.approx(1 / 3)
 
@@ -52,8 +55,7 @@ def test_unmatched_reports_are_fragments_or_inventions_or_ignored() -> None:
     truth = two_dogs(ignored={9: track(40, 40)})
     base = said_of(truth)
     extra = {3: {f: truth.masks[1][f] for f in range(3)}, 4: track(40, 5), 5: track(40, 40)}
-    statements = base.statements + tuple(
-        type(base.statements[0])(t, "dog", "", "", "", None, None) for t in extra)
+    statements = base.statements + tuple(type(base.statements[0])(t, "dog", "", "", "", None, None) for t in extra)
     matching = match_clip(truth, said_of(truth, statements=statements, masks={**base.masks, **extra}))
     assert matching.unmatched == (3, 4), "5 lies on something ignored"
     assert matching.invented == (4,)
@@ -127,7 +129,8 @@ def test_boundary_f() -> None:
     assert boundary_f(square(5, 5), square(5, 5)) == 1.0
     assert boundary_f(empty, empty) == 1.0
     assert boundary_f(square(5, 5), empty) == 0.0
-    # tolerance here is ceil(0.008 * 110.1) = 1 pixel: a shift by one keeps the boundary, one by 20 loses all of it
+    # tolerance here is ceil(0.008 * 110.1) = 1 pixel: a shift by one keeps the boundary, one by 20 loses all
+    # of it
     assert boundary_f(square(5, 5), square(6, 5)) == 1.0
     assert boundary_f(square(5, 5), square(25, 5)) == 0.0
     assert 0.0 < boundary_f(square(5, 5), square(8, 5)) < 1.0

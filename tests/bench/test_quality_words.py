@@ -14,7 +14,8 @@ from edgecap.bench.quality.report import BARS, bar_lines, check_bars, figure_lin
 from edgecap.bench.quality.tally import Tally
 from edgecap.bench.quality.truth_facts import released_rule
 from edgecap.bench.quality.vocabulary import are_neighbours, cells_in, class_of, colours_in, mentions_in
-from tests.bench.tiny_clips import STILL, instance, said_of, statement, track, two_dogs
+
+from .tiny_clips import STILL, instance, said_of, statement, track, two_dogs
 
 
 def test_tally_arithmetic() -> None:
@@ -24,18 +25,25 @@ def test_tally_arithmetic() -> None:
     assert (Tally(silent=3).precision, Tally().recall, Tally().f1) == (0.0, 0.0, 0.0)
 
 
-@pytest.mark.parametrize(("text", "colours"), [
-    ("A person in a red shirt and blue trousers.", ("red", "blue")),
-    ("A grey dog with a golden vest.", ("gray", "yellow")),
-    ("A reddish thing.", ()),
-    ("An orange car with an orange stripe.", ("orange", "orange")),
-], ids=["two", "synonyms", "no part of a word", "twice"])
+@pytest.mark.parametrize(
+    ("text", "colours"),
+    [
+        ("A person in a red shirt and blue trousers.", ("red", "blue")),
+        ("A grey dog with a golden vest.", ("gray", "yellow")),
+        ("A reddish thing.", ()),
+        ("An orange car with an orange stripe.", ("orange", "orange")),
+    ],
+    ids=["two", "synonyms", "no part of a word", "twice"],
+)
 def test_colour_words(text: str, colours: tuple[str, ...]) -> None:
     assert colours_in(text) == colours
 
 
 def test_cells_and_neighbours() -> None:
-    assert cells_in("The dog moves from top-left to bottom-right and out of frame in the end.") == ("top-left", "bottom-right")
+    assert cells_in("The dog moves from top-left to bottom-right and out of frame in the end.") == (
+        "top-left",
+        "bottom-right",
+    )
     assert are_neighbours("top-left", "center-middle")
     assert not are_neighbours("top-left", "top-right")
     assert released_rule(0.5, 0.1) == "center-middle", "the released code has no top"
@@ -50,7 +58,14 @@ def test_mentions_are_counted_one_by_one_and_the_longest_phrase_wins() -> None:
 
 
 def test_directions() -> None:
-    assert [way_of(a, FOUR_WAYS) for a in (0, 44, 90, 180, 270, 359)] == ["right", "right", "down", "left", "up", "right"]
+    assert [way_of(a, FOUR_WAYS) for a in (0, 44, 90, 180, 270, 359)] == [
+        "right",
+        "right",
+        "down",
+        "left",
+        "up",
+        "right",
+    ]
     assert [way_of(a, EIGHT_WAYS) for a in (45, 200, 300)] == ["down-right", "left", "up-right"]
     assert angle_between(350, 20) == 30
     assert angle_between(90, 270) == 180
@@ -59,8 +74,16 @@ def test_directions() -> None:
 def test_oracle_is_perfect_in_every_figure() -> None:
     truth = two_dogs()
     figures = pool([evaluate_clip(truth, oracle_said(truth))])
-    zero = {"hallucinated_instances", "invented_instances", "omission", "id_switches", "chair_i", "chair_s", "colour_leakage",
-            "unknown_ids"}
+    zero = {
+        "hallucinated_instances",
+        "invented_instances",
+        "omission",
+        "id_switches",
+        "chair_i",
+        "chair_s",
+        "colour_leakage",
+        "unknown_ids",
+    }
     for name, value in figures.values.items():
         wanted = 0.0 if name in zero or name.startswith("angle_error") else 1.0
         assert value == wanted, name
@@ -84,8 +107,15 @@ def test_a_silent_captioner_is_not_rewarded() -> None:
 def test_faults_show_where_they_are() -> None:
     truth = two_dogs()
     base = oracle_said(truth)
-    changed = statement(base, 1, class_name="horse", appearance="A green dog with a red vest.",
-                        position="dog moves from top-middle to bottom-right.", heading_image=STILL, heading_world=Heading((0.1, 0.1), 45.0, True))
+    changed = statement(
+        base,
+        1,
+        class_name="horse",
+        appearance="A green dog with a red vest.",
+        position="dog moves from top-middle to bottom-right.",
+        heading_image=STILL,
+        heading_world=Heading((0.1, 0.1), 45.0, True),
+    )
     result = evaluate_clip(truth, said_of(truth, statements=changed))
     fields = result.fields.tallies
     assert fields["class"] == Tally(right=1, wrong=1)
@@ -98,7 +128,8 @@ def test_faults_show_where_they_are() -> None:
     assert fields["direction 8 world static"] == Tally(right=1, wrong=1)
     assert result.fields.angle_errors == {"world static": (45.0,)}
     seen = result.hallucination
-    # mentions: global dog, cat; class fields horse, cat; appearances dog, cat; no object in the actions or the background
+    # mentions: global dog, cat; class fields horse, cat; appearances dog, cat; no object in the actions or
+    # the background
     assert (seen.mentions, seen.false_mentions, seen.clips_with_false) == (6, 1, 1)
     assert seen.chair_i == pytest.approx(1 / 6)
     # the green is the cat's; the red is the dog's own (second) colour
@@ -129,7 +160,11 @@ def test_missed_and_invented_instances() -> None:
 def test_one_instance_under_two_ids() -> None:
     truth = two_dogs()
     base = oracle_said(truth)
-    masks = {1: {f: truth.masks[1][f] for f in range(6)}, 3: {f: truth.masks[1][f] for f in range(6, 10)}, 2: truth.masks[2]}
+    masks = {
+        1: {f: truth.masks[1][f] for f in range(6)},
+        3: {f: truth.masks[1][f] for f in range(6, 10)},
+        2: truth.masks[2],
+    }
     again = type(base.statements[0])(3, "dog", "", "", "", None, None)
     figures = pool([evaluate_clip(truth, said_of(truth, masks=masks, statements=(*base.statements, again)))])
     assert figures.values["id_consistency"] == 0.5
@@ -138,8 +173,11 @@ def test_one_instance_under_two_ids() -> None:
 
 
 def test_camera_labels() -> None:
-    counts = camera_counts(frozenset({"pan_left", "zoom_in"}), frozenset({"pan_left", "shake"})) + camera_counts(
-        frozenset({"static"}), frozenset({"static"})) + camera_counts(frozenset({"tilt_up"}), frozenset())
+    counts = (
+        camera_counts(frozenset({"pan_left", "zoom_in"}), frozenset({"pan_left", "shake"}))
+        + camera_counts(frozenset({"static"}), frozenset({"static"}))
+        + camera_counts(frozenset({"tilt_up"}), frozenset())
+    )
     assert counts.exact == Tally(right=1, silent=1, wrong=1)
     # TP 2, FP 1 (shake), FN 2 (zoom_in, tilt_up)
     assert counts.micro_f1 == pytest.approx(4 / 7)

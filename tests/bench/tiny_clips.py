@@ -25,19 +25,49 @@ def track(x: int, y: int, *, frames: range = range(10), step: int = 0) -> dict[i
     return {f: square(x + step * f, y) for f in frames}
 
 
-def instance(instance_id: int, *, class_name: str = "dog", first: str = "red", second: str | None = "blue",
-             heading: Heading = RIGHT, cells: tuple[str, str] = ("top-left", "center-right"), gone: bool = False) -> TrueInstance:
+def instance(
+    instance_id: int,
+    *,
+    class_name: str = "dog",
+    first: str = "red",
+    second: str | None = "blue",
+    heading: Heading = RIGHT,
+    cells: tuple[str, str] = ("top-left", "center-right"),
+    gone: bool = False,
+) -> TrueInstance:
     """An instance with plain facts."""
     look = f"A {first} {class_name} with a {second} vest." if second else f"A {first} {class_name}."
-    return TrueInstance(instance_id, class_name, first, second, *cells, "center-left", "bottom-right", gone, heading, heading,
-                        "It runs.", look)
+    return TrueInstance(
+        instance_id,
+        class_name,
+        first,
+        second,
+        *cells,
+        "center-left",
+        "bottom-right",
+        gone,
+        heading,
+        heading,
+        "It runs.",
+        look,
+    )
 
 
 def two_dogs(**changes: object) -> TrueClip:
     """Two instances, far apart, over ten frames; camera static."""
     instances = (instance(1), instance(2, class_name="cat", first="green", second=None, heading=STILL))
-    clip = TrueClip("tiny", 10, instances, {1: track(5, 5, step=2), 2: track(70, 30)}, {}, frozenset({"dog", "cat"}),
-                    frozenset({"static"}), False, "A meadow.", "A dog and a cat are in a meadow.")
+    clip = TrueClip(
+        "tiny",
+        10,
+        instances,
+        {1: track(5, 5, step=2), 2: track(70, 30)},
+        {},
+        frozenset({"dog", "cat"}),
+        frozenset({"static"}),
+        False,
+        "A meadow.",
+        "A dog and a cat are in a meadow.",
+    )
     return replace(clip, **changes)  # type: ignore[arg-type]
 
 

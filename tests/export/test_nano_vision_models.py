@@ -106,7 +106,7 @@ def _toy_run(checkpoint: Path) -> TrainingRun[torch.Tensor]:
     def losses_of(module: nn.Module, batch: torch.Tensor) -> Losses:
         return {"square": (module(batch).float() - 1).square().mean()}
 
-    return TrainingRun(network, Recipe(checkpoint, Budget(steps=40), checkpoint_minutes=1e9), batch_of=batch_of,
+    return TrainingRun(network, Recipe(checkpoint, Budget(steps=40), peak_rate=0.1, checkpoint_minutes=1e9), batch_of=batch_of,
                        losses_of=losses_of)
 
 

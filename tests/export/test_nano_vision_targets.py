@@ -102,7 +102,7 @@ def test_random_views_are_a_function_of_the_generator() -> None:
     assert not np.array_equal(first.image, other.image)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 2, 3])
 def test_mask_targets_lie_where_the_graph_crops(seed: int) -> None:
     """Sampling the bright rectangles through the graph's own crop must give the coverage that is asked for."""
     rng = generator(seed, "crop")
@@ -114,8 +114,9 @@ def test_mask_targets_lie_where_the_graph_crops(seed: int) -> None:
     instance[:h, :w] = cv2.resize((window > 0).astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
     sampled = crop(torch.from_numpy(instance)[None, None], torch.from_numpy(boxes), side=MASK_SIDE)[:, 0].numpy()
     assert coverage.shape == (len(boxes), MASK_SIDE, MASK_SIDE)
-    # rectangles stand far apart, so every bright cell of a crop belongs to its own instance
-    assert np.abs(sampled - coverage).mean(initial=0.0, where=np.ones_like(coverage, bool)) < 0.02 if len(boxes) else True
+    assert len(boxes) > 0
+    # rectangles stand far apart, so every bright cell of a crop belongs to its own instance; edges differ by interpolation
+    assert np.abs(sampled - coverage).mean() < 0.02
 
 
 def test_coverage_of_an_exact_prompt_is_the_box_without_its_margin() -> None:

@@ -17,21 +17,25 @@ def test_defaults() -> None:
     assert config.needs_pack
 
 
-@pytest.mark.parametrize(("options", "complaint"), [
-    ({"window_seconds": 1.9}, "window_seconds must be 2 to 10 seconds; got 1.9"),
-    ({"window_seconds": True}, "window_seconds must be 2 to 10 seconds; got True"),
-    ({"sample_fps": 0}, "sample_fps must be 1 to 60"),
-    ({"sample_fps": float("nan")}, "sample_fps must be 1 to 60"),
-    ({"max_instances": 2.5}, "max_instances must be a whole number from 1 to 64; got 2.5"),
-    ({"working_side": 2000}, "working_side must be a whole number from 64 to 1280"),
-    ({"detector": "yolo"}, "detector must be one of pack, motion; got 'yolo'"),
-    ({"provider": "rocm"}, "provider must be one of cpu, cuda, tensorrt"),
-    ({"policy": "drop"}, "policy must be one of block, drop-oldest"),
-    ({"pack": ""}, "pack is the name of a shipped pack"),
-    ({"threads": 0}, "threads.decode must be a whole number"),
-    ({"threads": "2"}, "threads is a StageThreads"),
-    ({"windows": 5}, "unknown option 'windows'; known options: pack, detector"),
-], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"window_seconds": 1.9}, "window_seconds must be 2 to 10 seconds; got 1.9"),
+        ({"window_seconds": True}, "window_seconds must be 2 to 10 seconds; got True"),
+        ({"sample_fps": 0}, "sample_fps must be 1 to 60"),
+        ({"sample_fps": float("nan")}, "sample_fps must be 1 to 60"),
+        ({"max_instances": 2.5}, "max_instances must be a whole number from 1 to 64; got 2.5"),
+        ({"working_side": 2000}, "working_side must be a whole number from 64 to 1280"),
+        ({"detector": "yolo"}, "detector must be one of pack, motion; got 'yolo'"),
+        ({"provider": "rocm"}, "provider must be one of cpu, cuda, tensorrt"),
+        ({"policy": "drop"}, "policy must be one of block, drop-oldest"),
+        ({"pack": ""}, "pack is the name of a shipped pack"),
+        ({"threads": 0}, "threads.decode must be a whole number"),
+        ({"threads": "2"}, "threads is a StageThreads"),
+        ({"windows": 5}, "unknown option 'windows'; known options: pack, detector"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
 def test_bad_options(options: dict[str, object], complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint.replace("(", "\\(").replace(".", "\\.")):
         make_config(**options)

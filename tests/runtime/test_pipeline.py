@@ -1,4 +1,6 @@
-"""The order of a run, bad videos among good ones, Ctrl-C, resuming, dropping: with stages that cost nothing."""
+"""The order of a run, bad videos among good ones, Ctrl-C, resuming, dropping: with stages that cost
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ FPS = 24
 
 @dataclass
 class FakeVideo:
-    """`seconds` of grey frames; `breaks_at`: an UnreadableVideoError after that many frames; a cut at `cut_at` seconds."""
+    """`seconds` of grey frames; `breaks_at`: an UnreadableVideoError after that many frames; a cut at
+    `cut_at` seconds.
+    """
 
     path: Path
     seconds: float
@@ -45,7 +49,9 @@ class FakeVideo:
 
     @property
     def info(self) -> VideoInfo:
-        return VideoInfo(str(self.path), (64, 48), (64, 48), 0, Fraction(FPS), self.seconds, round(self.seconds * FPS), "fake")
+        return VideoInfo(
+            str(self.path), (64, 48), (64, 48), 0, Fraction(FPS), self.seconds, round(self.seconds * FPS), "fake"
+        )
 
     def __iter__(self) -> Iterator[Frame]:
         noise = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), dtype=np.uint8)
@@ -109,7 +115,9 @@ class Rig:
             self.described.append(window.clip_index)
             return Describer(None).describe(window, evidence, verdict)
 
-        return StageSet(open_video, new_perceiver, ("object",), measure, lambda window: unchecked(), describe, {"pack": "fake"})
+        return StageSet(
+            open_video, new_perceiver, ("object",), measure, lambda window: unchecked(), describe, {"pack": "fake"}
+        )
 
 
 def rig_of(tmp_path: Path, *videos: tuple[str, float], **options: object) -> tuple[Rig, list[Path]]:
@@ -125,28 +133,46 @@ def test_windows_come_in_order_with_times_and_totals(tmp_path: Path, overlap: bo
     rig, paths = rig_of(tmp_path, ("a.mp4", 11.0), ("b.mp4", 4.0))
     sink = CollectSink()
     summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink], overlap=overlap)
-    clips = [(Path(r.video.path).name, r.window.clip_index, r.window.start_seconds, r.window.end_seconds) for r in sink.records]
+    clips = [
+        (Path(r.video.path).name, r.window.clip_index, r.window.start_seconds, r.window.end_seconds)
+        for r in sink.records
+    ]
     assert clips == [("a.mp4", 0, 0.0, 5.0), ("a.mp4", 1, 5.0, 11.0), ("b.mp4", 0, 0.0, 4.0)]
     assert [len(r.window.observations) for r in sink.records] == [40, 48, 32]
-    assert [r.stage_seconds["detect"] for r in sink.records] == [41.0, 47.0, 32.0], "per window, with the frame that closed it"
+    assert [r.stage_seconds["detect"] for r in sink.records] == [41.0, 47.0, 32.0], (
+        "per window, with the frame that closed it"
+    )
     assert set(sink.records[0].stage_seconds) == {"decode", "detect", "measure", "describe"}
     assert (summary.videos, summary.videos_done, summary.clips, summary.exit_code) == (2, 2, 3, 0)
     assert summary.video_seconds == pytest.approx(15.0)
     assert summary.frames_analysed == 120
-    assert [(s.name, s.items) for s in summary.stages] == [("decode", 120), ("perceive", 120), ("describe", 3), ("write", 3)]
+    assert [(s.name, s.items) for s in summary.stages] == [
+        ("decode", 120),
+        ("perceive", 120),
+        ("describe", 3),
+        ("write", 3),
+    ]
     assert len(rig.perceivers) == 2, "each video has its own perceiver"
     assert all(0 <= r.age_seconds < 10 for r in sink.records)
 
 
 @pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
 def test_bad_videos_are_rows_and_the_run_goes_on(tmp_path: Path, overlap: bool) -> None:
-    rig, paths = rig_of(tmp_path, ("bug.mp4", 6.0), ("empty.mp4", 0.0), ("broken.mp4", 12.0), ("good.mp4", 4.0), fails_at=33)
+    rig, paths = rig_of(
+        tmp_path, ("bug.mp4", 6.0), ("empty.mp4", 0.0), ("broken.mp4", 12.0), ("good.mp4", 4.0), fails_at=33
+    )
     rig.videos["broken.mp4"].breaks_at = 200
     sink = CollectSink()
-    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run([*paths, tmp_path / "none.mp4"], [sink], overlap=overlap)
+    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(
+        [*paths, tmp_path / "none.mp4"], [sink], overlap=overlap
+    )
     rows = [(Path(f.path).name, f.error, f.exit_code, f.clips_written) for f in sink.failures]
-    assert rows == [("bug.mp4", "ZeroDivisionError", 1, 0), ("empty.mp4", "EmptyVideoError", 3, 0),
-                    ("broken.mp4", "UnreadableVideoError", 3, 2), ("none.mp4", "MissingInputError", 3, 0)]
+    assert rows == [
+        ("bug.mp4", "ZeroDivisionError", 1, 0),
+        ("empty.mp4", "EmptyVideoError", 3, 0),
+        ("broken.mp4", "UnreadableVideoError", 3, 2),
+        ("none.mp4", "MissingInputError", 3, 0),
+    ]
     assert "internal error" in sink.failures[0].message
     done = [(Path(r.video.path).name, round(r.window.end_seconds, 2)) for r in sink.records]
     assert done == [("broken.mp4", 5.0), ("broken.mp4", 8.38), ("good.mp4", 4.0)], "what came before the break is used"
@@ -178,7 +204,9 @@ def test_a_cut_ends_the_window_and_is_told_to_the_perceiver(tmp_path: Path) -> N
 def test_windows_of_an_earlier_run_are_not_described_again(tmp_path: Path) -> None:
     rig, paths = rig_of(tmp_path, ("a.mp4", 15.0))
     sink = CollectSink()
-    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink], skip={(str(paths[0]), 0), (str(paths[0]), 1)})
+    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(
+        paths, [sink], skip={(str(paths[0]), 0), (str(paths[0]), 1)}
+    )
     assert [r.window.clip_index for r in sink.records] == rig.described == [2]
     assert (summary.clips, summary.clips_skipped, summary.exit_code) == (1, 2, 0)
 
@@ -232,4 +260,6 @@ def test_stages_overlap(tmp_path: Path) -> None:
     rig, paths = rig_of(tmp_path, ("a.mp4", 8.0), perceive_slow=0.005, describe_slow=0.15)
     pipeline = Pipeline(PipelineConfig(window_seconds=2.0), stages=rig.stages())
     serial, overlapped = (pipeline.run(paths, overlap=o).wall_seconds for o in (False, True))
-    assert overlapped < 0.85 * serial, f"{overlapped = :.2f}, {serial = :.2f}: 0.32 s of looking hides behind 0.6 s of describing"
+    assert overlapped < 0.85 * serial, (
+        f"{overlapped = :.2f}, {serial = :.2f}: 0.32 s of looking hides behind 0.6 s of describing"
+    )

@@ -30,8 +30,15 @@ def keep(into: list[Any]) -> Any:
 @pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
 def test_every_item_arrives_in_order(overlap: bool) -> None:
     got: list[int] = []
-    run(range(50), [Stage("double", lambda n: [2 * n, 2 * n + 1]), Stage("odd", lambda n: [n] if n % 2 else []),
-                    Stage("last", keep(got))], overlap=overlap)
+    run(
+        range(50),
+        [
+            Stage("double", lambda n: [2 * n, 2 * n + 1]),
+            Stage("odd", lambda n: [n] if n % 2 else []),
+            Stage("last", keep(got)),
+        ],
+        overlap=overlap,
+    )
     assert got == list(range(1, 100, 2))
 
 
@@ -115,7 +122,9 @@ def test_a_full_queue_holds_the_source_back() -> None:
 
 def test_drop_oldest_forgets_only_what_may_be_dropped() -> None:
     dropped: list[str] = []
-    queue = BoundedQueue(3, policy="drop-oldest", droppable=lambda item: item.startswith("frame"), on_drop=dropped.append)
+    queue = BoundedQueue(
+        3, policy="drop-oldest", droppable=lambda item: item.startswith("frame"), on_drop=dropped.append
+    )
     for item in ("start", "frame 1", "frame 2", "frame 3", "frame 4"):
         queue.put(item)
     assert dropped == ["frame 1", "frame 2"]
@@ -153,8 +162,13 @@ def test_stop_serial_finishes_the_item_in_hand() -> None:
 def test_messages_that_pass_through_are_not_items() -> None:
     clock = StageClock()
     stage = Stage("last", lambda item: [], counts=lambda item: item != "message")
-    run_stages(SourceStage("source", ["message", "frame", "frame"], counts=lambda item: item == "frame"), [stage],
-               clock=clock, stop=StopSignal(), overlap=False)
+    run_stages(
+        SourceStage("source", ["message", "frame", "frame"], counts=lambda item: item == "frame"),
+        [stage],
+        clock=clock,
+        stop=StopSignal(),
+        overlap=False,
+    )
     assert [(t.name, t.items) for t in clock.times()] == [("source", 2), ("last", 2)]
 
 

@@ -191,7 +191,7 @@ def test_report_is_whole_after_every_write_and_needs_nothing_else(tmp_path: Path
     page = _Page(text)
     assert page.open == [] and page.links == [] and not re.search(r"https?://|@import|url\(", text)
     assert len(page.images) == 2 * 3, "a key frame and two strips per clip"
-    assert any("<not> a video" in w for w in page.words) and any("2 clips, 4 instances" in w
+    assert any(w.strip() == ": b.mp4: <not> a video" for w in page.words) and any("2 clips, 4 instances" in w
                                                                  for w in page.words)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"], "no temporary file is left"
 

@@ -96,9 +96,7 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     network = DetectorGraph(load_average(Detector(len(LABELS)), work_dir / "detector.pt"))  # type: ignore[arg-type]
     fold_batch_norms(network)
     fp32, int8 = detector_graph("fp32"), detector_graph("int8-static")
-    rows, columns = Dim("rows", min=2, max=64), Dim("columns", min=2, max=64)
-    export_graph(network, [torch.zeros(2, 3, 224, 384, dtype=torch.uint8)], work_dir / fp32.file, fp32,
-                 dynamic_shapes=[{0: Dim("batch", min=1, max=64), 2: STRIDE * rows, 3: STRIDE * columns}])
+    write_detector(network, work_dir / fp32.file)
     frames = cached_frames(work_dir, split="validation", shards=1)
     quantise_static(work_dir / fp32.file, out_dir / int8.file, int8, keep_fp32=_DETECTOR_FP32,
                     feeds=({"images": padded(f)[None]} for f in frames[-CALIBRATION_FRAMES:]))
@@ -106,7 +104,14 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     torch_outputs = [_run_torch(network, feed, fp32) for feed in feeds]
     fp32_outputs, int8_outputs = (_run_all(path, feeds) for path in (work_dir / fp32.file, out_dir / int8.file))
     return Exported(detector_spec("int8-static"), (_detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
-                                                   _detector_parity("detector.int8.onnx", "detector.fp32.onnx", fp32_outputs, int8_outputs)))
+                                                   _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs)))
+
+
+def write_detector(network: DetectorGraph, path: Path) -> None:
+    """The fp32 graph, free in batch and in height and width by steps of `STRIDE`."""
+    rows, columns = Dim("rows", min=2, max=64), Dim("columns", min=2, max=64)
+    export_graph(network, [torch.zeros(2, 3, 224, 384, dtype=torch.uint8)], path, detector_graph("fp32"),
+                 dynamic_shapes=[{0: Dim("batch", min=1, max=64), 2: STRIDE * rows, 3: STRIDE * columns}])
 
 
 def _detector_parity(graph: str, reference_name: str, reference: Sequence[Arrays], got: Sequence[Arrays]) -> GraphParity:
@@ -128,7 +133,7 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
     assert isinstance(network, Segmenter)
     fold_batch_norms(network)
     encoder, decoder = network.encoder, DecoderGraph(network.decoder)
-    _export_segmenter_fp32(encoder, decoder, work_dir)
+    write_segmenter(encoder, decoder, work_dir)
     frames = [f for f in cached_frames(work_dir, split="validation", shards=1) if len(f.class_ids)]
     encoder_fp32, encoder_int8 = work_dir / encoder_graph("fp32").file, out_dir / encoder_graph("int8-static").file
     decoder_fp32, decoder_int8 = work_dir / decoder_graph("fp32").file, out_dir / decoder_graph("int8-static").file
@@ -140,14 +145,15 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
     return Exported(segmenter_spec("int8-static"), _segmenter_parity(encoder, decoder, work_dir, out_dir, frames[:PARITY_FRAMES]))
 
 
-def _export_segmenter_fp32(encoder: torch.nn.Module, decoder: torch.nn.Module, work_dir: Path) -> None:
+def write_segmenter(encoder: torch.nn.Module, decoder: torch.nn.Module, folder: Path) -> None:
+    """The two fp32 graphs, free in height and width by steps of `STRIDE` and in the number of boxes."""
     rows, columns = Dim("rows", min=2, max=64), Dim("columns", min=2, max=64)
     image = torch.zeros(1, 3, 224, 384, dtype=torch.uint8)
-    export_graph(encoder, [image], work_dir / encoder_graph("fp32").file, encoder_graph("fp32"),
+    export_graph(encoder, [image], folder / encoder_graph("fp32").file, encoder_graph("fp32"),
                  dynamic_shapes=[{2: STRIDE * rows, 3: STRIDE * columns}])
     fine, coarse = encoder(image)
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.3, 0.3, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
-    export_graph(decoder, [fine.detach(), coarse.detach(), boxes], work_dir / decoder_graph("fp32").file, decoder_graph("fp32"),
+    export_graph(decoder, [fine.detach(), coarse.detach(), boxes], folder / decoder_graph("fp32").file, decoder_graph("fp32"),
                  dynamic_shapes=[{2: 16 * rows, 3: 16 * columns}, {2: 8 * rows, 3: 8 * columns},
                                  {0: Dim("boxes", min=1, max=256)}])
 

@@ -50,8 +50,7 @@ class Seen:
 
 def seen_instances(view: View) -> Seen:
     """Instances with visible pixels inside the window; boxes cut by the window's edge are measured anew on the labels."""
-    (x0, y0), (w, h) = view.origin_xy, view.content_wh
-    window = view.labels[y0:y0 + int(np.ceil(h / view.scale)), x0:x0 + int(np.ceil(w / view.scale))]
+    (w, h), window = view.content_wh, _window(view)
     inside = np.bincount(window.ravel(), minlength=len(view.class_ids) + 1)[1:]
     whole = view.visible_areas
     to_reference = (_REFERENCE_SIDE / max(view.labels.shape)) ** 2
@@ -66,6 +65,12 @@ def seen_instances(view: View) -> Seen:
         fraction = view.visible_fractions[i] * inside[i] / whole[i]
         asked.append(fraction >= MIN_FRACTION and inside[i] * to_reference >= MIN_AREA)
     return Seen(np.array(index, np.int64), np.array(boxes, np.float32).reshape(-1, 4), np.array(asked, bool))
+
+
+def _window(view: View) -> NDArray[np.uint8]:
+    """The part of the label map that the picture shows."""
+    (x0, y0), (w, h) = view.origin_xy, view.content_wh
+    return view.labels[y0:y0 + int(np.ceil(h / view.scale)), x0:x0 + int(np.ceil(w / view.scale))]
 
 
 def dense_target(view: View, *, classes: int) -> DenseTarget:
@@ -131,12 +136,12 @@ def mask_targets(view: View, rng: np.random.Generator, *, jitter: float, most: i
 
 def _coverage(view: View, instance: int, crop_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Share of each cell of `crop_xyxy` (pixels of the picture) that the instance covers: the label map sampled at twice
-    the grid, then averaged 2x2."""
-    source = crop_xyxy / view.scale + np.tile(np.array(view.origin_xy, np.float32), 2)
+    the grid, then averaged 2x2. Nothing lies outside the picture."""
+    source = crop_xyxy / view.scale
     fine = 2 * MASK_SIDE
     step = (source[2:] - source[:2]) / fine
     # pixel centres lie at integers for warpAffine, so a cell's centre is half a step in and half a pixel back
     matrix = np.array([[step[0], 0, source[0] + step[0] / 2 - 0.5], [0, step[1], source[1] + step[1] / 2 - 0.5]])
-    mask = (view.labels == instance + 1).astype(np.float32)
+    mask = (_window(view) == instance + 1).astype(np.float32)
     sampled = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     return sampled.reshape(MASK_SIDE, 2, MASK_SIDE, 2).mean(axis=(1, 3))

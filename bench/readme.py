@@ -1,0 +1,90 @@
+"""The numbers of README.md, written from measurements that are in the repository.
+
+In: `bench/results/*.json` as `edgecap bench ... --json` wrote them. Out: README.md with the text between the markers
+`<!-- numbers -->` and `<!-- /numbers -->` replaced. Run by `make readme`; `--measure` takes the measurements again first.
+`tests/test_readme.py` fails when README.md and the measurements differ.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).resolve().parent / "results"
+START, END = "<!-- numbers -->", "<!-- /numbers -->"
+_MEASUREMENTS = {
+    "quality": ["bench", "quality", "--tier", "clean", "--tier", "moving", "--tier", "stress", "--clips", "40"],
+    "caption": ["bench", "caption"],
+}
+
+
+def render(text: str) -> str:
+    """README text with its numbers made again. ValueError where a marker is missing."""
+    if text.count(START) != 1 or text.count(END) != 1:
+        raise ValueError(f"README.md must hold {START} and {END} once each")
+    before, rest = text.split(START)
+    after = rest.split(END)[1]
+    quality, caption = _load("quality"), _load("caption")
+    return f"{before}{START}\n{_quality_table(quality)}\n\n{_speed_table(caption)}\n{END}{after}"
+
+
+def main() -> None:
+    """`python -m edgecap.bench.readme [--measure]`: rewrite README.md in place."""
+    if "--measure" in sys.argv[1:]:
+        for name, command in _MEASUREMENTS.items():
+            done = subprocess.run([sys.executable, "-m", "edgecap.cli", *command, "--json"], capture_output=True,
+                                  text=True, check=True)
+            (RESULTS / f"{name}.json").write_text(done.stdout, encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(render(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _load(name: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return data
+
+
+def _quality_table(data: dict[str, Any]) -> str:
+    tiers = data["tiers"]
+    clips = min(t["figures"]["clips"] for t in tiers.values())
+    lines = [f"Quality on {clips} held-out clips per tier (seeds never trained on), whole pipeline, quantised pack; "
+             f"`edgecap bench quality`. Machine: {data['machine']}.", "",
+             "| figure | bar | " + " | ".join(tiers) + " |", "|---|---|" + "---|" * len(tiers)]
+    bars = {bar["label"]: bar for tier in tiers.values() for bar in tier["bars"]}
+    for label, bar in bars.items():
+        sign = "≥" if bar["at_least"] else "≤"
+        cells = [_value(tier, bar["figure"]) for tier in tiers.values()]
+        lines.append(f"| {label} | {sign} {bar['limit']:.2f} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _value(tier: dict[str, Any], figure: str) -> str:
+    figures = tier["figures"]
+    if figure in figures["values"]:
+        return f"{figures['values'][figure]:.3f}"
+    return f"{figures['fields'][figure]['precision']:.3f}" if figure in figures["fields"] else "–"
+
+
+def _speed_table(data: dict[str, Any]) -> str:
+    width, height = data["size_wh"]
+    rows = [
+        ("speed, stages overlapped", f"{data['times_real_time']:.1f}x real time"),
+        ("overlapped against serial, same run", f"{data['speedup']:.2f}x"),
+        ("overlap efficiency", f"{data['overlap_efficiency']:.2f}"),
+        ("answered tokens per second of describe", f"{data['tokens_per_second']:.0f}"),
+        ("age of a caption, p50 / p95", f"{data['age_p50_seconds']:.2f} s / {data['age_p95_seconds']:.2f} s"),
+        ("peak memory", f"{data['peak_rss_mb']:.0f} MB"),
+    ]
+    head = (f"Speed on a {width}x{height}@{data['source_fps']:g} clip of {data['video_seconds']:.0f} s with "
+            f"{data['instances_per_clip']:.1f} instances per record, captions on; `edgecap bench caption`. "
+            f"Machine: {data['machine']}.")
+    table = "\n".join(f"| {name} | {value} |" for name, value in rows)
+    return f"{head}\n\n| figure | value |\n|---|---|\n{table}"
+
+
+if __name__ == "__main__":
+    main()

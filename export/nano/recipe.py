@@ -1,0 +1,136 @@
+"""The whole of the nano pack, from nothing: render, train three models, export, quantise, measure, calibrate, write.
+
+In: seeds and a work folder. Out: a pack folder (`engines/packs/nano` ships in the wheel) and, in the work folder, the same
+pack in fp32 for comparison. Every step is resumable: checkpoints and rendered shards that exist are used.
+Called by `python -m edgecap.export.nano`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edgecap.engines import write_pack
+from edgecap.engines.specs import PackSpec
+from edgecap.export.nano.caption.dataset import write_shards
+from edgecap.export.nano.caption.export_captioner import export_captioner
+from edgecap.export.nano.caption.train import train_captioner
+from edgecap.export.nano.domain import calibrate_domain
+from edgecap.export.nano.vision.cache import cached_frames
+from edgecap.export.nano.vision.export_vision import (
+    decoder_graph,
+    detector_graph,
+    encoder_graph,
+    export_detector,
+    export_segmenter,
+)
+from edgecap.export.nano.vision.train_detector import train_detector
+from edgecap.export.nano.vision.train_segmenter import train_segmenter
+
+VERSION = "1"
+LICENCE = "Apache-2.0"
+PARITY_FILE = "parity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class NanoBudget:
+    """How long each model trains. Minutes are wall minutes of one quiet core; `seed` fixes every random choice.
+
+    Shards: rendered training data (256 frames each for vision, 200 scenes each for the captioner).
+    """
+
+    detector_steps: int = 14_000
+    detector_minutes: float = 45.0
+    segmenter_steps: int = 9_000
+    segmenter_minutes: float = 30.0
+    captioner_minutes: float = 82.0
+    vision_shards: int = 37
+    validation_shards: int = 4
+    captioner_shards: int = 45
+    seed: int = 0
+
+
+def make_nano(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> PackSpec:
+    """Train what is not trained yet, then export. `say` receives one line per step."""
+    train(work_dir, budget, say=say)
+    return export(work_dir, out_dir, budget, say=say)
+
+
+def train(work_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> None:
+    """Render the training data and train the three models; checkpoints in `work_dir`."""
+    say(f"rendering {budget.vision_shards} shards of vision frames into {work_dir}/vision_cache")
+    cached_frames(work_dir, split="train", shards=budget.vision_shards)
+    say("training the detector")
+    train_detector(work_dir, steps=budget.detector_steps, minutes=budget.detector_minutes, shards=budget.vision_shards)
+    say("training the segmenter")
+    train_segmenter(work_dir, steps=budget.segmenter_steps, minutes=budget.segmenter_minutes, shards=budget.vision_shards)
+    say(f"rendering {budget.captioner_shards} shards of views into {work_dir}/caption/views")
+    write_shards(work_dir / "caption" / "views", train_shards=budget.captioner_shards)
+    say("training the captioner")
+    train_captioner(work_dir / "caption", minutes=budget.captioner_minutes, seed=budget.seed)
+
+
+def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> PackSpec:
+    """Checkpoints -> quantised pack in `out_dir` (replaced), fp32 twin in `work_dir`/pack-fp32. Returns the pack's spec."""
+    staging = work_dir / "pack-int8"
+    _empty(staging)
+    say("exporting and quantising the detector and the segmenter")
+    detector, segmenter = export_detector(work_dir, staging), export_segmenter(work_dir, staging)
+    say("exporting the captioner with 8-bit decoder weights")
+    captioner, captioner_parity = export_captioner(work_dir / "caption", staging)
+    (staging / "captioner.json").unlink(missing_ok=True)  # the spec goes into pack.json
+    say("calibrating the domain check on validation scenes")
+    frames = cached_frames(work_dir, split="validation", shards=budget.validation_shards)
+    domain = calibrate_domain(detector.spec, staging, frames)
+    parity: dict[str, Any] = {"vision": [p.as_dict() for p in (*detector.parity, *segmenter.parity)],
+                              "captioner": captioner_parity}
+    (staging / PARITY_FILE).write_text(json.dumps(parity, indent=1) + "\n", encoding="utf-8")
+    spec = PackSpec(
+        name="nano", version=VERSION, licence=LICENCE,
+        source={"recipe": "python -m edgecap.export.nano", "data": "edgecap.bench.world, training seeds only",
+                "budget": json.dumps(asdict(budget))},
+        files={}, detector=detector.spec, segmenter=segmenter.spec, captioner=captioner, domain=domain)  # type: ignore[arg-type]
+    written = write_pack(staging, spec)
+    say(f"fp32 twin in {_write_fp32(work_dir, staging, spec)}")
+    _replace(staging, out_dir)
+    total = sum(entry.bytes for entry in written.files.values())
+    say(f"pack in {out_dir}: {len(written.files)} files, {total / 1e6:.2f} MB")
+    return written
+
+
+def _write_fp32(work_dir: Path, int8: Path, spec: PackSpec) -> Path:
+    """The same pack with unquantised graphs, to measure what quantisation costs."""
+    folder = work_dir / "pack-fp32"
+    _empty(folder)
+    assert spec.detector is not None and spec.segmenter is not None and spec.captioner is not None
+    detector = replace(spec.detector, graph=detector_graph("fp32"))
+    segmenter = replace(spec.segmenter, encoder=encoder_graph("fp32"), decoder=decoder_graph("fp32"))
+    words = replace(spec.captioner.decoder, file="decoder.fp32.onnx", precision="fp32")
+    for graph in (detector.graph, segmenter.encoder, segmenter.decoder):
+        shutil.copyfile(work_dir / graph.file, folder / graph.file)
+    shutil.copyfile(work_dir / "caption" / words.file, folder / words.file)
+    assert spec.domain is not None
+    for name in (spec.captioner.vision.file, spec.captioner.embedding_file, spec.captioner.tokenizer_file, spec.domain.file):
+        shutil.copyfile(int8 / name, folder / name)
+    write_pack(folder, replace(spec, name="nano-fp32", detector=detector, segmenter=segmenter,
+                               captioner=replace(spec.captioner, decoder=words)))
+    return folder
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+
+
+def _replace(staging: Path, out_dir: Path) -> None:
+    """Put the finished folder in place of the old one, so that a reader never sees half a pack."""
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out_dir.with_name(f".{out_dir.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(staging, fresh)
+    shutil.rmtree(out_dir, ignore_errors=True)
+    fresh.rename(out_dir)
