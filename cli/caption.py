@@ -8,14 +8,15 @@ import traceback
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgecap.engines.errors import InputError
 from edgecap.runtime.config import make_config
-from edgecap.runtime.record import FailedVideo, Record
-from edgecap.runtime.record_json import failed_to_json, record_to_json
+
+if TYPE_CHECKING:
+    from edgecap.runtime.record import FailedVideo, Record
 
 CAPTIONS_FILE = "captions.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
@@ -107,10 +108,14 @@ class JsonPrinter:
 
     def write(self, record: Record) -> None:
         """One row of a clip."""
+        from edgecap.runtime.record_json import record_to_json
+
         self._print(record_to_json(record, root=self._root))
 
     def fail(self, failed: FailedVideo) -> None:
         """One row with status "error"."""
+        from edgecap.runtime.record_json import failed_to_json
+
         self._print(failed_to_json(failed, root=self._root))
 
     def _print(self, row: dict[str, Any]) -> None:

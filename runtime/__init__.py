@@ -1,7 +1,7 @@
 """The stream: a video in, instance-aware structured captions out.
 
-    from edgecap.runtime import caption
-    rows = caption("clip.mp4")
+    from edgecap.runtime import caption_video
+    rows = caption_video("clip.mp4")
 
 Names are loaded when first used, so `import edgecap.runtime` opens no video library and no engine.
 """
@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgecap.runtime.api import CollectSink, caption
+    from edgecap.runtime.api import CollectSink, caption_video
     from edgecap.runtime.config import PipelineConfig, StageThreads, make_config
     from edgecap.runtime.pipeline import Pipeline
     from edgecap.runtime.record import FailedVideo, Record
@@ -32,7 +32,7 @@ __all__ = [
     "RunSummary",
     "SrtSink",
     "StageThreads",
-    "caption",
+    "caption_video",
     "make_config",
     "record_to_json",
 ]
@@ -49,7 +49,7 @@ _HOME = {
     "RunSummary": "summary",
     "SrtSink": "sinks",
     "StageThreads": "config",
-    "caption": "api",
+    "caption_video": "api",
     "make_config": "config",
     "record_to_json": "record_json",
 }

@@ -46,10 +46,10 @@ class _RowSink:
         self.rows.append(record_to_json(record, root=None))
 
     def fail(self, failed: FailedVideo) -> None:
-        """The failure is raised by `caption` when the run is over."""
+        """The failure is raised by `caption_video` when the run is over."""
 
 
-def caption(path: str | Path, **options: Any) -> list[dict[str, Any]]:
+def caption_video(path: str | Path, **options: Any) -> list[dict[str, Any]]:
     """Caption one video or every video of a folder: one InstanceCap row (a dict of JSON types) per clip.
 
     `options` are the fields of `PipelineConfig` (pack, detector, captioner, window_seconds...); an unknown

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from edgecap.runtime import lexicon
@@ -100,7 +100,7 @@ def _colour_reasons(text: str, track: TrackEvidence) -> list[Reason]:
         return []
     named = _colours_in(text, track.class_name)
     reasons = [Reason("colour", f"{word} is {shares.get(colour, 0.0):.0%} of what is visible", (word,))
-               for word, colour in named.items() if not _supported(colour, shares)]
+               for word, colour in named.items() if not _supported(colour, shares, set(named.values()))]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
     if share > DOMINANT_SHARE and not near & set(named.values()):
@@ -109,8 +109,10 @@ def _colour_reasons(text: str, track: TrackEvidence) -> list[Reason]:
     return reasons
 
 
-def _supported(colour: str, shares: dict[str, float]) -> bool:
-    return any(shares.get(name, 0.0) >= ABSENT_SHARE for name in (colour, *lexicon.COLOUR_NEIGHBOURS[colour]))
+def _supported(colour: str, shares: dict[str, float], named: Collection[str]) -> bool:
+    """Whether it is there, or a neighbour is that the text does not name (so that one may stand for the other)."""
+    neighbours = lexicon.COLOUR_NEIGHBOURS[colour] - set(named)
+    return any(shares.get(name, 0.0) >= ABSENT_SHARE for name in (colour, *neighbours))
 
 
 def _colours_in(text: str, class_name: str) -> dict[str, str]:

@@ -22,6 +22,9 @@ _LEAVING_SPEED = 0.02
 """Frame widths per second towards a border that count as heading out; centroid jitter over 0.5 s stays below
 half of it."""
 _TREND_SECONDS = 0.5
+_NEAR, _SLIVER = 0.1, 0.005
+"""Share of the frame: farther from a border when last seen, or with more still to go, it was lost rather than gone."""
+_LONG_GONE_SECONDS = 1.0
 
 
 def cell(*, x: float, y: float) -> str:
@@ -42,9 +45,9 @@ def cells(life: Life) -> tuple[str, ...]:
 def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
     """True where the track ended before the last of `step_count` observations, by going out of the picture.
 
-    It has gone out where its last box touches a border that it was heading to or that hid most of it, or where its last
-    movement carries its whole box past a border before `end_seconds`. Occlusion or loss in mid-frame is not "out of
-    frame".
+    It has gone out where its last movement carries its whole box past a border that it was near to before
+    `end_seconds`, or where a border hid most of it and it has not been seen for a second. Occlusion or loss in
+    mid-frame is not "out of frame", nor is a part that still stands in the picture.
     """
     if int(life.steps[-1]) >= step_count - 1:
         return False
@@ -57,10 +60,10 @@ def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
         # `near` is the edge at the border in question: clipped, it stands still, so the far one tells.
         distance = box[near] if sign < 0 else 1.0 - box[near]
         outward = sign * velocity[far]
-        if distance <= _TOUCH and (outward > _LEAVING_SPEED or mostly_gone):
+        left_to_go = (box[far] if sign < 0 else 1.0 - box[far]) - outward * gap
+        if outward > _LEAVING_SPEED and distance <= _NEAR and left_to_go <= _SLIVER:
             return True
-        far_distance = box[far] if sign < 0 else 1.0 - box[far]
-        if outward > _LEAVING_SPEED and outward * gap > far_distance and distance < 0.1:
+        if mostly_gone and distance <= _TOUCH and gap >= _LONG_GONE_SECONDS:
             return True
     return False
 

@@ -108,18 +108,18 @@ class Track:
 
 
 _LOOK_SIDE = 16
-_LOOK_BINS = (8, 6, 6)
+_LOOK_BINS = (8, 12, 12)
 
 
 def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lab histogram float32 [288] (sums to 1) of the ellipse in the middle of a box (relative); corners are background."""
+    """Lab histogram float32 [1152] (sums to 1) of the ellipse in the middle of a box (relative); corners are background."""
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
     crop = image_rgb[top:max(top + 1, int(y2)), left:max(left + 1, int(x2))]
     small = cv2.resize(crop, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
-    bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_LOOK_BINS), [0, 256, 64, 192, 64, 192])
+    bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_LOOK_BINS), [0, 256, 0, 256, 0, 256])
     return (bins.ravel() / max(float(bins.sum()), 1.0)).astype(np.float32)
 
 

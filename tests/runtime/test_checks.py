@@ -77,6 +77,13 @@ def test_colours_against_the_palette(text: str, banned: tuple[str, ...]) -> None
     assert bool(reasons) == bool(banned)
 
 
+def test_a_neighbour_that_is_named_itself_vouches_for_no_other() -> None:
+    blue = make_track(WINDOW, 7, palette=(("blue", 0.6), ("white", 0.4)))
+    assert check_instance(_answer("A person in purple clothes."), blue, LABELS) == (), "blue seen as purple"
+    [reason] = check_instance(_answer("A person in a blue shirt and purple trousers."), blue, LABELS)
+    assert reason.banned_words == ("purple",)
+
+
 def test_dominant_colour_must_be_named() -> None:
     green = make_track(WINDOW, 7, palette=(("green", 0.8), ("pink", 0.2)))
     reasons = check_instance(_answer("A person in pink clothes."), green, LABELS)
