@@ -8,7 +8,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 7 --count 1 --out demo
-	$(BIN)/edgecap caption demo --out demo/out --srt
+	$(BIN)/edgecap caption demo --out demo/out --annotate --srt
 	@echo "captions   demo/out/captions.jsonl"
 	@echo "report     demo/out/report.html"
 

@@ -49,6 +49,11 @@ def quality_lines(quality: TierQuality) -> list[str]:
         f"{quality.video_seconds:.0f} s of video in {quality.wall_seconds:.0f} s"
     )
     lines = [head, *figure_lines(quality.figures, oracle=quality.oracle, blind=quality.blind)]
+    lines += [
+        f"{r.name}: instances {list(r.matching.missed)} missed, tracks {list(r.matching.unmatched)} on no instance"
+        for r in quality.results
+        if r.matching.missed or r.matching.unmatched
+    ]
     lines += [f"failed: {f.path}: {f.message}" for f in quality.failures]
     bars = bar_lines(check_bars(quality.figures, tier=quality.tier))
     return [*lines, "", *(bars or ["no bars for this tier"])]
@@ -74,6 +79,11 @@ def quality_json(quality: TierQuality) -> dict[str, Any]:
                 "met": r.met,
             }
             for r in check_bars(quality.figures, tier=quality.tier)
+        ],
+        "faulty_clips": [
+            {"clip": r.name, "missed": list(r.matching.missed), "unmatched_tracks": list(r.matching.unmatched)}
+            for r in quality.results
+            if r.matching.missed or r.matching.unmatched
         ],
         "failures": [dataclasses.asdict(f) for f in quality.failures],
     }

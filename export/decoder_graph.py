@@ -1,21 +1,23 @@
 """A Llama-style decoder written straight from its state dict as an ONNX graph, with the I/O of `CaptionerSpec.decoder`.
 
-In: weights by name (numpy) and a `DecoderConfig`. Out: an `onnx.ModelProto`. Called by the captioner exporters. No torch, no
-tracing: 12 nodes a layer (RMSNorm, GroupQueryAttention with its rotary, MatMulNBits or MatMul, SiLU gate).
+In: weights by name (numpy) and a `DecoderConfig`. Out: an `onnx.ModelProto`. Called by the captioner exporters.
+No torch, no tracing: 12 nodes a layer (RMSNorm, GroupQueryAttention with its rotary, MatMulNBits or MatMul, SiLU gate).
 
-    inputs_embeds [B,S,H] -> (norm -> qkv -> GQA(past/present) -> o -> +) (norm -> gate,up -> silu*up -> down -> +) x layers
+    inputs_embeds [B,S,H] -> layers x [ norm -> qkv -> GQA(past/present) -> o -> +
+                                        norm -> gate,up -> silu(gate)*up -> down -> + ]
                           -> row last_index of each sequence -> norm -> lm_head -> logits [B,V]
 
 How ONNX Runtime 1.31 (CPU) wants to be called; each line is checked by tests/export/test_decoder_graph.py:
 
-* past and present are one buffer [B, kv_heads, M, head_dim], bound to both names by IO binding; M is free per binding and at
-  most `max_positions`. Nothing else changes shape while decoding.
-* `seqlens_k[b]` is the number of valid positions *after* the call minus one; `total_sequence_length` is max(seqlens_k) + 1.
+* past and present are one buffer [B, kv_heads, M, head_dim], bound to both names by IO binding; M is free per binding
+  and at most `max_positions`. Nothing else changes shape while decoding. Stale values beyond the lengths do no harm.
+* `seqlens_k[b]` is the number of valid positions *after* the call, minus one; `total_sequence_length` is
+  max(seqlens_k) + 1.
 * S == 1 (decode): any B, any mix of lengths. Row b is written at position seqlens_k[b].
 * S > 1 on an empty cache (first prefill): any B; rows are right-padded to S with seqlens_k[b] = real length - 1, and
   total_sequence_length must equal S, which is how the kernel knows it for a first prompt.
-* S > 1 on a filled cache (question after a shared prefix): B must be 1: bind the batch-1 slice pool[b:b+1] of the pool, which is
-  contiguous. The chunk is written at positions total_sequence_length - S ... total_sequence_length - 1. A chunk may be
+* S > 1 on a filled cache (question after a shared prefix): B must be 1; bind the batch-1 slice pool[b:b+1] of the pool,
+  which is contiguous. The chunk goes to positions total_sequence_length - S ... total_sequence_length - 1. It may be
   right-padded to a bucket if both lengths count the padding; decoding then starts at the real length and overwrites it.
 * 8-bit weights quantise activations per row, so the answer does not depend on who else is in the batch.
 """
@@ -30,14 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.specs import DType, GraphSpec, TensorSpec
+from edgecap.export.block_weights import ACCURACY_INT8, BLOCK, quantise_blocks
 
 if TYPE_CHECKING:
     import onnx
 
 WeightFormat = Literal["fp32", "int8"]
 PRECISIONS: dict[WeightFormat, str] = {"fp32": "fp32", "int8": "int8-weights"}
-_BLOCK = 32  # weights per scale; 32 lost least in spec/measured.md
-_ACCURACY_INT8 = 4  # MatMulNBits computes with int8 activations (VNNI)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         if self.head_dim % 16 or self.heads % self.kv_heads:
-            raise ValueError(f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got {self.head_dim = }, "
-                             f"{self.heads = }, {self.kv_heads = }")
-        if self.hidden_size % _BLOCK or self.mlp_size % _BLOCK or (self.heads * self.head_dim) % _BLOCK:
-            raise ValueError(f"8-bit blocks want widths that are multiples of {_BLOCK}, got {self.hidden_size = }, "
+            raise ValueError(f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got "
+                             f"{self.head_dim = }, {self.heads = }, {self.kv_heads = }")
+        if self.hidden_size % BLOCK or self.mlp_size % BLOCK or (self.heads * self.head_dim) % BLOCK:
+            raise ValueError(f"8-bit blocks want widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
                              f"{self.mlp_size = }, heads*head_dim = {self.heads * self.head_dim}")
 
 
@@ -69,8 +70,8 @@ def build_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderCon
     """The decoder as a checked ModelProto.
 
     `weights`: "layers.{i}.self_attn.{q,k,v,o}_proj.weight", "layers.{i}.mlp.{gate,up,down}_proj.weight",
-    "layers.{i}.{input,post_attention}_layernorm.weight", "norm.weight", "lm_head.weight", each float32 [out, in] as torch
-    stores it. Rotary: the half-split form of Llama in transformers. Raises KeyError for a missing weight.
+    "layers.{i}.{input,post_attention}_layernorm.weight", "norm.weight", "lm_head.weight", each float32 [out, in] as
+    torch stores it. Rotary: the half-split form of Llama in transformers. Raises KeyError for a missing weight.
     """
     import onnx
     from onnx import helper
@@ -82,8 +83,8 @@ def build_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderCon
     spec = decoder_spec(config, file="", weight_format=weight_format)
     graph = helper.make_graph(net.nodes, "decoder", [_value_info(t) for t in spec.inputs],
                               [_value_info(t) for t in spec.outputs], net.initialisers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)],
-                              producer_name="edgecap", ir_version=10)
+    opsets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, producer_name="edgecap", ir_version=10)
     onnx.checker.check_model(model, full_check=False)
     return model
 
@@ -100,18 +101,6 @@ def decoder_spec(config: DecoderConfig, *, file: str, weight_format: WeightForma
                 *(TensorSpec(f"past_{kind}_{i}", "float32", cache) for i, kind in pairs)),
         outputs=(TensorSpec("logits", "float32", ("B", config.vocab_size)),
                  *(TensorSpec(f"present_{kind}_{i}", "float32", cache) for i, kind in pairs)))
-
-
-def quantise_blocks(weight: NDArray[np.float32]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """Symmetric 8-bit blocks along the input axis: weight [N, K] -> codes uint8 [N, K/32, 32], scales float32 [N, K/32].
-
-    weight ~ (codes - 128) * scale: 128 is the zero point that MatMulNBits assumes when none is given.
-    """
-    rows, width = weight.shape
-    blocks = weight.reshape(rows, width // _BLOCK, _BLOCK)
-    scales = np.maximum(np.abs(blocks).max(2) / 127.0, 1e-12).astype(np.float32)
-    codes = np.clip(np.rint(blocks / scales[..., None]) + 128, 1, 255).astype(np.uint8)
-    return codes, scales
 
 
 @dataclass(slots=True)
@@ -133,7 +122,8 @@ class _Net:
     def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: object) -> str:
         from onnx import helper
 
-        self.nodes.append(helper.make_node(op, inputs, outputs, name=outputs[0] + "/" + op, domain=domain, **attributes))
+        name = f"{outputs[0]}/{op}"
+        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
         return outputs[0]
 
     def norm(self, x: str, weight_name: str, out: str) -> str:
@@ -148,8 +138,8 @@ class _Net:
             return self.node("MatMul", [x, self.constant(out + ".weight", weight.T)], [out])
         codes, scales = quantise_blocks(weight)
         names = [self.constant(out + ".codes", codes), self.constant(out + ".scales", scales)]
-        return self.node("MatMulNBits", [x, *names], [out], domain="com.microsoft", N=weight.shape[0], K=weight.shape[1],
-                         bits=8, block_size=_BLOCK, accuracy_level=_ACCURACY_INT8)
+        return self.node("MatMulNBits", [x, *names], [out], domain="com.microsoft", N=weight.shape[0],
+                         K=weight.shape[1], bits=8, block_size=BLOCK, accuracy_level=ACCURACY_INT8)
 
 
 def _add_rotary_angles(net: _Net) -> None:
@@ -173,7 +163,8 @@ def _add_attention(net: _Net, x: str, i: int) -> str:
     normed = net.norm(x, f"layers.{i}.input_layernorm.weight", f"{at}.normed")
     qkv = net.linear(normed, [f"{at}.{p}_proj.weight" for p in "qkv"], f"{at}.qkv")
     net.node("GroupQueryAttention",
-             [qkv, "", "", f"past_key_{i}", f"past_value_{i}", "seqlens_k", "total_sequence_length", "cos_cache", "sin_cache"],
+             [qkv, "", "", f"past_key_{i}", f"past_value_{i}", "seqlens_k", "total_sequence_length",
+              "cos_cache", "sin_cache"],
              [f"{at}.mixed", f"present_key_{i}", f"present_value_{i}"], domain="com.microsoft", num_heads=config.heads,
              kv_num_heads=config.kv_heads, do_rotary=1, rotary_interleaved=0, scale=float(config.head_dim ** -0.5))
     out = net.linear(f"{at}.mixed", [f"{at}.o_proj.weight"], f"{at}.out")

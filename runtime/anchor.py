@@ -30,10 +30,10 @@ _WEIGHT_ONE_SIDE, _WEIGHT_NO_SIDE = 0.3, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to 1.
-    `clean` bool [T]: the whole body shows (nothing cuts its box on any side). `blind_xy` bool [T, 2]: most of the body is
-    cut off along the *other* axis, so that the part which shows tells nothing of the whole on this one (of a horse
-    that comes in, the head shows first)."""
+    """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to
+    1. `clean` bool [T]: the whole body shows (nothing cuts its box on any side). `blind_xy` bool [T, 2]: most
+    of the body is cut off along the *other* axis, so that the part which shows tells nothing of the whole on
+    this one (of a horse that comes in, the head shows first)."""
 
     points_xy: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -84,11 +84,14 @@ def _from_side(life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, who
 
 def _hidden_sides(life: Life, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64],
                   cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in front."""
+    """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in
+    front."""
     hidden = cut.copy()
     sizes = life.areas / scales ** 2
     whole = ~cut.any(1)
     for i, seconds in enumerate(life.pts_seconds):
+        if len(others[i]) == 0:
+            continue
         # Compared with its size around that time, so that a body that comes nearer isn't "hidden" while it is far.
         near = whole & (np.abs(life.pts_seconds - seconds) <= _USUAL_SECONDS)
         if near.any() and sizes[i] < _HIDDEN_AREA * float(np.percentile(sizes[near], 75)):

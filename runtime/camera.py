@@ -18,7 +18,7 @@ from edgecap.runtime.frame import Frame
 from edgecap.runtime.mask import Mask
 
 _SIDE = 480  # long side of the grey picture that is measured; finer ones cost time and gain nothing on H.264
-_MAX_CORNERS = 240
+_MAX_CORNERS = 200
 _WINDOW = 15
 _LEVELS = 3
 _MAX_ROUND_TRIP_PX = 0.5

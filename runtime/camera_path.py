@@ -27,7 +27,8 @@ from edgecap.runtime.observation import Observation
 from edgecap.runtime.smoothing import local_linear
 
 PAN_THRESHOLD = 0.07
-"""Frame widths that the centre must shift in one direction; as the reference on a 16:9 picture (0.1 of its height is 0.056)."""
+"""Frame widths that the centre must shift in one direction; as the reference on a 16:9 picture (0.1 of its
+height is 0.056)."""
 ZOOM_THRESHOLD = 1.10
 ROLL_THRESHOLD_DEGREES = 5.0
 SHAKE_THRESHOLD = 0.004

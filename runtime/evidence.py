@@ -84,8 +84,8 @@ class CameraEvidence:
     `labels`: sorted; ("static",) when nothing passes its threshold; () when it could not be estimated.
     Totals are integrated over the whole path: `pan_total` and `tilt_total` sum of absolute view shifts in frame widths,
     `zoom_total` largest over smallest scale, `roll_total_degrees` swept angle. `confidence`: mean inlier share (0-1).
-    `phases`: the same labels in the order of happening; labels of one group happen at the same time ("static" and "shake"
-    stand in no phase).
+    `phases`: the same labels in the order of happening; labels of one group happen at the same time ("static" and
+    "shake" stand in no phase).
     """
 
     labels: tuple[CameraLabel, ...]

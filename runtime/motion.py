@@ -27,7 +27,9 @@ _SMOOTH_SECONDS = 0.4
 _STEP_ERROR = 0.0006
 """Frame widths by which one estimated camera step is wrong; errors of n steps add up as sqrt(n)."""
 _SWING = 1.6
-"""A swing that leads nowhere must be this many times the dead zone to be movement."""
+_SWING_BODIES = 0.4
+"""A swing that leads nowhere must exceed so many dead zones, and so many body lengths, to be movement and no
+gesture."""
 _REST_SECONDS = 0.5
 _TURN_DEGREES = 50.0
 _LEAST_LEG = 0.03
@@ -40,7 +42,7 @@ def image_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     """Movement across the picture, whatever the camera does."""
     widths = anchor.points_xy * np.array([1.0, path.aspect])
     return describe_path(life.pts_seconds, _sighted(widths, anchor.blind_xy), anchor.weights, clean=anchor.clean,
-                         aspect=path.aspect, camera_steps=0)
+                         size=_body_size(life, path), aspect=path.aspect, camera_steps=0)
 
 
 def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
@@ -54,7 +56,7 @@ def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     carried = np.stack([_apply(path.between(source=int(life.steps[row]), target=middle), point)
                         for row, point in zip(rows, widths, strict=True)])
     return describe_path(life.pts_seconds[rows], _sighted(carried, anchor.blind_xy[rows]), anchor.weights[rows],
-                         clean=anchor.clean[rows], aspect=path.aspect,
+                         clean=anchor.clean[rows], size=_body_size(life, path), aspect=path.aspect,
                          camera_steps=int(life.steps[rows[-1]] - life.steps[rows[0]]))
 
 
@@ -79,8 +81,8 @@ def camera_scales(life: Life, path: CameraPath) -> NDArray[np.float64]:
 
 
 def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
-    """approaching or receding where the mask's scale changes by over 1.25 with the camera's zoom divided out, and its box
-    grows or shrinks on both axes.
+    """approaching or receding where the mask's scale changes by over 1.25 with the camera's zoom divided out,
+    and its box grows or shrinks on both axes.
 
     Only observations that show the whole body count; with fewer than four of them, or under half a second, it
     is "constant".
@@ -93,36 +95,35 @@ def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
     sizes = np.column_stack([extent, np.sqrt(life.areas[clean])]) / scales[clean, None]
     logs = np.log(np.maximum(sizes, 1e-6)).astype(np.float64)
     centred = times - times.mean()
-    # A straight line per size: a gesture swings about it, and what comes out from behind something grows on one axis only.
+    # A straight line per size: a gesture swings about it; what comes out from behind something grows on one axis.
     change = centred @ logs / float(centred @ centred) * (times[-1] - times[0])
     size = np.abs(change)
-    if np.ptp(np.sign(change)) > 0 or size.min() < 0.6 * size.max() or not _follows_line(centred, logs[:, 2]):
+    if np.ptp(np.sign(change)) > 0 or size.min() < 0.5 * size.max() or not _follows_line(centred, logs[:, 2]):
         return "constant"
     scale = float(np.median(change))
     return "approaching" if scale > np.log(DEPTH_RATIO) else "receding" if scale < -np.log(DEPTH_RATIO) else "constant"
 
 
 def _follows_line(centred: NDArray[np.float64], values: NDArray[np.float64]) -> bool:
-    """True where the values correlate with time by 0.8 or more, either way."""
+    """True where the values correlate with time by 0.9 or more, either way."""
     away = values - values.mean()
     spread = float(np.sqrt((centred @ centred) * (away @ away)))
-    return spread > 1e-9 and abs(float(centred @ away)) >= 0.8 * spread
+    return spread > 1e-9 and abs(float(centred @ away)) >= 0.9 * spread
 
 
 def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.float64], *,
-                  clean: NDArray[np.bool_], aspect: float, camera_steps: int) -> Motion:
-    """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `Anchor`.
+                  clean: NDArray[np.bool_], size: float, aspect: float, camera_steps: int) -> Motion:
+    """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `Anchor`, `size` of
+    the body.
 
-    `camera_steps`: number of estimated steps that its points were carried over. Movement that shows in whole bodies
-    counts beyond the dead zone; a swing without net displacement, or one of cut bodies only, beyond 1.6 times that:
-    gestures and what a border does to a mask stay below.
+    It moves where whole bodies drift by more than the dead zone. A swing without drift, or a drift of cut
+    bodies only, must be clearly larger: gestures, and what a border does to a mask, stay below.
+    `camera_steps`: number of estimated steps that the points were carried over.
     """
     dead = DEAD_ZONE_DIAGONALS * float(np.hypot(1.0, aspect)) + _STEP_ERROR * float(np.sqrt(camera_steps))
     smooth = local_linear(times, points, half_width_seconds=_SMOOTH_SECONDS, weights=weights)
     net = smooth[-1] - smooth[0]
-    whole = smooth[clean] if clean.any() else smooth[:1]
-    net_clean = float(np.hypot(*(whole[-1] - whole[0])))
-    if net_clean <= dead and _diameter(smooth) <= _SWING * dead:
+    if _trend(times[clean], smooth[clean]) <= dead and _diameter(smooth) <= max(_SWING * dead, _SWING_BODIES * size):
         return Motion(direction="static", moving=False, displacement_xy=(float(net[0]), float(net[1])),
                       angle_degrees=None, speed_per_second=0.0, stops=False, starts=False, turns=False,
                       returns=False)
@@ -141,10 +142,11 @@ def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.
 
 
 def _sighted(points: Path, blind: NDArray[np.bool_]) -> Path:
-    """Fill in the blind coordinates of a path float64 [T, 2]: from the nearest seen one, on in the direction it had there.
+    """Fill in the blind coordinates of a path float64 [T, 2]: from the nearest seen one, on in the direction
+    it had there.
 
-    Only where the body mostly moves across the border that cuts it; of one that moves along a border, the part that
-    shows does tell.
+    Only where the body mostly moves across the border that cuts it; of one that moves along a border, the
+    part that shows does tell.
     """
     out = points.copy()
     for axis in (0, 1):
@@ -178,6 +180,22 @@ def _apply(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[n
     moved = matrix @ np.array([point[0], point[1], 1.0])
     result: NDArray[np.float64] = moved[:2] / moved[2]
     return result
+
+
+def _body_size(life: Life, path: CameraPath) -> float:
+    """Median long side of its box in frame widths."""
+    extents = (life.boxes_xyxy[:, 2:] - life.boxes_xyxy[:, :2]) * np.array([1.0, path.aspect])
+    return float(np.median(extents.max(1)))
+
+
+def _trend(times: NDArray[np.float64], points: Path) -> float:
+    """Length of the displacement that a straight line through the path gives: a swing has none, wherever it
+    begins and ends."""
+    if len(times) < 2:
+        return 0.0
+    centred = times - times.mean()
+    slope = centred @ points / float(centred @ centred)
+    return float(np.hypot(*slope)) * float(times[-1] - times[0])
 
 
 def _diameter(points: Path) -> float:

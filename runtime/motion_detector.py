@@ -18,20 +18,27 @@ from edgecap.runtime.detections import Detections
 from edgecap.runtime.frame import Frame
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.motion_flow import SIDE, FlowEstimator, ResidualFlow, carry, guided_coefficients
-from edgecap.runtime.motion_regions import Region, find_regions
+from edgecap.runtime.motion_regions import Region, colour_index, find_regions, recoloured
+from edgecap.runtime.track import colour_look, look_distance
 
-_HOLD_SECONDS = 1.0
+_HOLD_SECONDS = 1.0  # how long an object that stopped is kept
+_PART_SECONDS = 2.0  # how long it is kept whole while only a part of it moves
+_HOLD_PX = 5.0  # per step of the small picture: what moved faster did not stop, it left
+_SAME_LOOK = 0.5  # distance of colour histograms: what looks different is not the object but what it uncovered
 _MEMORY = 0.5  # share of the last frame's motion map that is carried along: single-frame noise stays below 0.5
 _GUIDE_RADIUS, _GUIDE_SMOOTHNESS = 4, 4e-4
 _MAX_SHARE = 0.6  # of the frame: a larger "object" is the background that the fit missed
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Held:
-    """An object of the last frames: its region (mask in the last small picture) and when it last moved."""
+    """An object of the last frames: its region (mask in the last small picture), its colours when it was seen whole, and
+    when it last moved at all and as a whole."""
 
     region: Region
+    look: NDArray[np.float32]
     moved_seconds: float
+    whole_seconds: float
     frames: int = 1
 
 
@@ -64,7 +71,7 @@ class MotionDetector:
         expected = [carry(h.region.mask.astype(np.float32), flow.flow) > 0.5 for h in self._held]
         regions = find_regions(self._remembered(flow), flow, expected)
         regions = [r for r in regions if r.mask.mean() < _MAX_SHARE]
-        self._held = self._followed(regions, expected, frame.pts_seconds)
+        self._held = self._followed(regions, expected, frame)
         return _to_detections([h.region for h in self._held if h.frames > 1], frame, current)
 
     def _foreground(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -80,28 +87,57 @@ class MotionDetector:
         self._memory = strength
         return strength
 
-    def _followed(self, regions: list[Region], expected: list[NDArray[np.bool_]], seconds: float) -> list[_Held]:
-        """Pair regions with held objects by overlap; hold for a while what has stopped moving."""
+    def _followed(self, regions: list[Region], expected: list[NDArray[np.bool_]], frame: Frame) -> list[_Held]:
+        """Pair regions with held objects by overlap; keep for a while what has stopped moving, whole or in part."""
+        seconds = frame.pts_seconds
         result: list[_Held] = []
-        free = list(range(len(self._held)))
+        free: list[int] = []
+        for i, mask in enumerate(expected):
+            parts = [r for r in regions if np.count_nonzero(r.mask & mask) > 0.7 * np.count_nonzero(r.mask)]
+            others = [r for r in regions if not any(r is part for part in parts)]
+            intruded = any(np.count_nonzero(r.mask & mask) > 0.2 * np.count_nonzero(mask) for r in others)
+            kept = None if intruded else self._kept(self._held[i], mask, parts, frame)
+            if kept is None:
+                free.append(i)
+                continue
+            result.append(kept)
+            regions = others
         for region in regions:
-            overlaps = [(np.count_nonzero(expected[i] & region.mask) / max(1, np.count_nonzero(expected[i] | region.mask)), i)
-                        for i in free]
+            overlaps = [(_iou(expected[i], region.mask), i) for i in free]
             share, best = max(overlaps, default=(0.0, -1))
+            frames = 1
             if share > 0.1:
                 free.remove(best)
-                result.append(_Held(region, seconds, self._held[best].frames + 1))
-            else:
-                result.append(_Held(region, seconds))
-        for i in free:
-            held, mask = self._held[i], expected[i]
-            for region in regions:
-                mask = mask & ~region.mask
-            kept = np.count_nonzero(mask) > 0.5 * max(1, np.count_nonzero(held.region.mask))
-            if held.frames > 2 and kept and seconds - held.moved_seconds <= _HOLD_SECONDS:
-                still = Region(mask, np.zeros(2, np.float32), max(0.4, 0.9 * held.region.score))
-                result.append(_Held(still, held.moved_seconds, held.frames + 1))
+                frames = self._held[best].frames + 1
+            result.append(_Held(region, colour_look(frame.image_rgb, _box(region.mask)), seconds, seconds, frames))
         return result
+
+    @staticmethod
+    def _kept(held: _Held, mask: NDArray[np.bool_], parts: list[Region], frame: Frame) -> _Held | None:
+        """The held object where it should be now, when less than half of it moves; None when it moves on or is gone."""
+        seconds, area = frame.pts_seconds, np.count_nonzero(mask)
+        moving = sum(np.count_nonzero(part.mask) for part in parts)
+        slow = float(np.linalg.norm(held.region.motion_xy)) < _HOLD_PX
+        if held.frames <= 2 or not slow or moving > 0.5 * area or area < 0.5 * np.count_nonzero(held.region.mask):
+            return None
+        moved = seconds if parts else held.moved_seconds
+        if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
+            return None
+        if look_distance(held.look, colour_look(frame.image_rgb, _box(mask))) > _SAME_LOOK:
+            return None
+        for part in parts:
+            mask = mask | part.mask
+        score = max(0.45, 0.9 * held.region.score)
+        return _Held(Region(mask, np.zeros(2, np.float32), score), held.look, moved, held.whole_seconds, held.frames + 1)
+
+
+def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b))
+
+
+def _box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Relative box float32 [4] of a mask of the small picture."""
+    return Mask.from_full(mask).box_xyxy
 
 
 def _to_detections(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> Detections:
@@ -121,9 +157,10 @@ def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) ->
     height, width = frame.image_rgb.shape[:2]
     guide = small.astype(np.float32) / 255
     fine = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    colours = colour_index(frame.image_rgb, (small.shape[1], small.shape[0]))
     soft = []
     for region in regions:
-        slope, offset = guided_coefficients(guide, region.mask.astype(np.float32), radius=_GUIDE_RADIUS,
+        slope, offset = guided_coefficients(guide, recoloured(region.mask, colours), radius=_GUIDE_RADIUS,
                                             smoothness=_GUIDE_SMOOTHNESS)
         soft.append(cv2.resize(slope, (width, height)) * fine + cv2.resize(offset, (width, height)))
     values = np.stack(soft)

@@ -18,9 +18,11 @@ _RANSAC_PX = 0.8
 _MIN_SAMPLES, _MIN_SHARE = 40, 0.25
 _FLOOR_PX = 0.55  # H.264 leaves residual flow of 0.1-0.3 px on still backgrounds
 _NOISE_FACTOR = 4.0
-_PARALLAX = 0.4
+_MOST_PARALLAX_PX = 0.6  # more would hide walkers from every panning camera
 _SAY_GREYS = 4.0  # predictions that differ by less are H.264 noise
+_FITS_GREYS = 9.0
 _AVERAGE_RADIUS = 5
+_PRIOR = 0.04  # weight of the vote for "still" that every pixel starts with
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,9 @@ class FlowEstimator:
         to_previous, noise = background
         shift = _displacement(to_previous, current.shape)
         residual = (shift - flow).astype(np.float32)
-        # Parallax: what is nearer than the fitted plane moves against it by a share of the camera's own motion.
-        threshold = max(_FLOOR_PX, _NOISE_FACTOR * noise) + _PARALLAX * float(np.median(np.linalg.norm(shift, axis=2)))
+        # Parallax: what is nearer than the fitted plane moves against it by about the camera's own motion.
+        parallax = min(_MOST_PARALLAX_PX, float(np.median(np.linalg.norm(shift, axis=2))))
+        threshold = max(_FLOOR_PX, _NOISE_FACTOR * noise) + parallax
         strength = _strength(previous, current, flow, residual, trip, to_previous, threshold)
         return ResidualFlow(flow=flow, residual=residual, strength=strength, threshold_px=threshold, to_previous=to_previous)
 
@@ -87,14 +90,18 @@ def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDA
     size = np.linalg.norm(residual, axis=2)
     fast = (size / threshold) ** 2
     better = (error_background / error_flow) ** 2
-    moving = (fast / (1 + fast)) * (better / (1 + better)) * 1.5
+    # Uncovered background fits neither motion; an object fits its own.
+    explained = 1.0 / (1.0 + (np.maximum(error_flow - _FITS_GREYS, 0) / (2 * _FITS_GREYS)) ** 2)
+    moving = (fast / (1 + fast)) * (better / (1 + better)) * explained * 1.5
     # A pixel that does not come back when followed there and back was hidden before: its flow is its neighbour's.
-    trust = 1.0 / (1.0 + (trip / np.maximum(1.0, 0.4 * size)) ** 4)
+    trust = np.maximum(1.0 / (1.0 + (trip / np.maximum(1.0, 0.4 * size)) ** 4), 0.3 * (1 - explained))
     # Slow pixels speak for the background by their texture alone: there both predictions are the same by definition.
     still = cv2.blur(np.abs(cv2.Laplacian(here, cv2.CV_32F)), patch) * (size < 0.5 * threshold)
     say = np.maximum(at_stake, 0.5 * still)
-    weight = (trust * say ** 2 / (say ** 2 + _SAY_GREYS ** 2) + 1e-3).astype(np.float32)
-    return _averaged(here / 255, np.minimum(moving, 1).astype(np.float32), weight)
+    weight = (trust * say ** 2 / (say ** 2 + _SAY_GREYS ** 2)).astype(np.float32)
+    # Where nobody near has a say the pixel is background: the prior is a weak vote for "still" everywhere.
+    values = (np.minimum(moving, 1) * weight / (weight + _PRIOR)).astype(np.float32)
+    return _averaged(here / 255, values, weight + np.float32(_PRIOR))
 
 
 def _averaged(guide: NDArray[np.float32], values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -58,7 +58,7 @@ def _region(mask: NDArray[np.bool_], strength: NDArray[np.float32], flow: Residu
 
 
 def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Holes below a fifth of the object are filled: flat parts show no motion of their own; larger ones are see-through."""
+    """Holes below half of the object are filled: flat parts show no motion of their own; larger ones are see-through."""
     outside = (~mask).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
     height, width = mask.shape
@@ -66,7 +66,7 @@ def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for label in range(1, count):
         x, y, w, h, area = stats[label]
         at_border = x == 0 or y == 0 or x + w == width or y + h == height
-        if not at_border and area < 0.2 * np.count_nonzero(mask):
+        if not at_border and area < 0.5 * np.count_nonzero(mask):
             filled |= labels == label
     return filled
 
@@ -118,3 +118,41 @@ def _joined(regions: list[Region]) -> list[Region]:
         else:
             done.append(region)
     return done
+
+
+_RING_PX, _GAP_PX = 14, 2
+_COLOUR_BINS = 12
+_MOST_CHANGE = 0.45  # share of the mask that colour may take away before it is not believed
+
+
+def colour_index(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDArray[np.int32]:
+    """Every pixel's bin in Lab, int32 [h, w], of the small picture."""
+    small = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB).astype(np.int32) * _COLOUR_BINS // 256
+    return np.asarray((lab[..., 0] * _COLOUR_BINS + lab[..., 1]) * _COLOUR_BINS + lab[..., 2], np.int32)
+
+
+def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How much each pixel belongs to the object, float32 [h, w] 0-1: its place in `mask` and its colour weighed together.
+
+    Colours that are common in a ring around the object and rare in it are background that the object just uncovered.
+    Where object and ring look alike, or colour would take most of the object away, the mask stands as it is.
+    """
+    window = mask.astype(np.uint8)
+    near = cv2.dilate(window, np.ones((2 * _GAP_PX + 1,) * 2, np.uint8)).astype(bool)
+    ring = cv2.dilate(window, np.ones((2 * _RING_PX + 1,) * 2, np.uint8)).astype(bool) & ~near
+    inside, outside = (_histogram(colours[where]) for where in (mask, ring))
+    ratio = np.clip(np.log((inside + 1e-3) / (outside + 1e-3)), -3, 3)
+    belongs = 1 / (1 + np.exp(-(np.where(mask, 1.0, -1.0) + ratio[colours])))
+    belongs = cv2.blur(np.where(near, belongs, 0.0).astype(np.float32), (3, 3))
+    taken = 1.0 - np.count_nonzero((belongs > 0.5) & mask) / max(1, np.count_nonzero(mask))
+    return mask.astype(np.float32) if taken > _MOST_CHANGE else belongs.astype(np.float32, copy=False)
+
+
+def _histogram(values: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Shares of the colour bins, float64, smoothed over lightness (shadows)."""
+    counts = np.bincount(values, minlength=_COLOUR_BINS ** 3).astype(np.float64).reshape(_COLOUR_BINS, -1)
+    smooth = 0.5 * counts
+    smooth[1:] += 0.25 * counts[:-1]
+    smooth[:-1] += 0.25 * counts[1:]
+    return smooth.ravel() / max(1.0, float(smooth.sum()))

@@ -24,9 +24,9 @@ from edgecap.runtime.mask import Mask
 
 TERMS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 PROTOTYPES: dict[str, tuple[tuple[int, int, int], ...]] = {
-    "black": ((0, 0, 0), (20, 20, 22), (36, 36, 40), (30, 24, 22), (20, 24, 36)),
-    "white": ((255, 255, 255), (240, 240, 238), (226, 226, 226), (246, 240, 226), (228, 236, 246)),
-    "gray": ((70, 70, 72), (96, 97, 100), (128, 128, 130), (160, 161, 164), (190, 190, 192),
+    "black": ((0, 0, 0), (20, 20, 22), (36, 36, 40), (30, 24, 22), (20, 24, 36), (52, 52, 56)),
+    "white": ((255, 255, 255), (240, 240, 238), (226, 226, 226), (246, 240, 226), (228, 236, 246), (216, 216, 214)),
+    "gray": ((86, 86, 88), (104, 105, 108), (128, 128, 130), (160, 161, 164), (190, 190, 192),
              (112, 116, 124), (140, 132, 126)),
     "red": ((90, 8, 12), (140, 14, 20), (190, 24, 28), (220, 36, 36), (236, 60, 52), (200, 64, 64)),
     "orange": ((246, 130, 20), (255, 150, 40), (226, 110, 10), (236, 96, 24), (250, 160, 74),
@@ -49,7 +49,8 @@ _SIDE = 32
 _LIGHTNESS_WEIGHT = 0.55
 """Distance in L* counts this much of one in a* or b*."""
 _LIT_LEVEL, _BRIGHT_LEVEL, _MOST_GAIN = 205.0, 240.0, 2.5
-"""A picture whose 98th percentile lies under the first is too dark and is brought to the second, at most by the third."""
+"""A picture whose 98th percentile lies under the first is too dark and is brought to the second, at most by
+the third."""
 _LEAST_CORE = 0.15
 """Share of an instance's pixels that must have neighbours of their own colour; below it, all its pixels are
 counted."""
@@ -125,8 +126,10 @@ def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _exposure(image_rgb: NDArray[np.uint8]) -> float:
-    """Factor that brings a dark picture's brightest surfaces to where a well exposed one has them; 1 for all others."""
-    level = float(np.percentile(image_rgb[::4, ::4].max(-1), 98))
+    """Factor that brings a dark picture's brightest surfaces to where a well exposed one has them; 1 for all
+    others."""
+    red, green, blue = (image_rgb[::8, ::8, channel] for channel in range(3))
+    level = float(np.percentile(np.maximum(np.maximum(red, green), blue), 98))
     return 1.0 if level >= _LIT_LEVEL else min(_BRIGHT_LEVEL / max(level, 1.0), _MOST_GAIN)
 
 

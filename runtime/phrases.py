@@ -1,7 +1,7 @@
 """Class names counted in words: the phrase a prompt or a sentence uses for "what is there".
 
-In: class names. Out: an English noun phrase. Called by describe.py (the global question) and by the training recipe, which
-must agree word for word.
+In: class names. Out: an English noun phrase. Called by describe.py (the global question) and by the training recipe,
+which must agree word for word.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 _COUNTS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice", "knife": "knives",
-              "sheep": "sheep", "skis": "skis", "scissors": "scissors"}
+_IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice",
+              "knife": "knives", "sheep": "sheep", "skis": "skis", "scissors": "scissors"}
 _HISSING = ("s", "x", "z", "ch", "sh")
 
 

@@ -23,7 +23,8 @@ _LEAVING_SPEED = 0.02
 half of it."""
 _TREND_SECONDS = 0.5
 _NEAR, _SLIVER = 0.1, 0.005
-"""Share of the frame: farther from a border when last seen, or with more still to go, it was lost rather than gone."""
+"""Share of the frame: farther from a border when last seen, or with more still to go, it was lost rather than
+gone."""
 _LONG_GONE_SECONDS = 1.0
 
 
@@ -46,8 +47,8 @@ def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
     """True where the track ended before the last of `step_count` observations, by going out of the picture.
 
     It has gone out where its last movement carries its whole box past a border that it was near to before
-    `end_seconds`, or where a border hid most of it and it has not been seen for a second. Occlusion or loss in
-    mid-frame is not "out of frame", nor is a part that still stands in the picture.
+    `end_seconds`, or where a border hid most of it and it has not been seen for a second. Occlusion or loss
+    in mid-frame is not "out of frame", nor is a part that still stands in the picture.
     """
     if int(life.steps[-1]) >= step_count - 1:
         return False

@@ -23,12 +23,12 @@ class Track:
 
     `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2, 2],
     covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman filter).
-    `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when it was last detected.
+    `votes`: score mass per class id. `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when it was last detected.
     """
 
     track_id: int
     state: NDArray[np.float64]
-    class_id: int
+    votes: dict[int, float]
     look: NDArray[np.float32]
     born_seconds: float
     seen_seconds: float
@@ -45,6 +45,11 @@ class Track:
         side = self._sides()
         self.cov[:, 0, 0] = (_MEASURED * side) ** 2
         self.cov[:, 1, 1] = (_FIRST_SPEED * side) ** 2
+
+    @property
+    def class_id(self) -> int:
+        """The class that the detections so far voted for."""
+        return max(self.votes, key=lambda class_id: self.votes[class_id])
 
     def _sides(self) -> NDArray[np.float64]:
         """The length that each of the four values is judged against: the geometric mean of the box's sides."""

@@ -68,7 +68,8 @@ class Tracker:
         self._predict(frame.pts_seconds, camera_step, height)
         pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
         for track, index in pairs:
-            self._hit(track, boxes[index], looks[index], int(detections.class_ids[index]), frame.pts_seconds, height)
+            track.correct(boxes[index], frame_height=height)
+            self._hit(track, looks[index], int(detections.class_ids[index]), float(detections.scores[index]), frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
@@ -113,16 +114,18 @@ class Tracker:
             if not rows or not columns:
                 continue
             cost = _costs(rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds)
+            if indices is doubtful:
+                predicted = np.stack([t.box(height) for t in rows])
+                cost[iou_matrix(predicted.astype(np.float32), boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP] = np.inf
             pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
         return pairs
 
-    def _hit(self, track: Track, box: NDArray[np.float64], look: NDArray[np.float32], class_id: int, seconds: float,
-             height: float) -> None:
-        track.correct(box, frame_height=height)
+    def _hit(self, track: Track, look: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
         track.frames += 1
         track.hits += 1
         track.misses = 0
-        track.seen_seconds, track.class_id = seconds, class_id
+        track.seen_seconds = seconds
+        track.votes[class_id] = track.votes.get(class_id, 0.0) + score
         track.look = 0.85 * track.look + np.float32(0.15) * look
         if track.hits >= self.settings.confirm_hits and not track.confirmed:
             track.confirmed = True
@@ -137,7 +140,7 @@ class Tracker:
                 continue
             x1, y1, x2, y2 = boxes[i]
             track = Track(track_id=self._next_id, state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
-                          class_id=int(detections.class_ids[i]), look=looks[i], born_seconds=seconds, seen_seconds=seconds)
+                          votes={int(detections.class_ids[i]): float(score)}, look=looks[i], born_seconds=seconds, seen_seconds=seconds)
             self._next_id += 1
             born.append((track, i))
         self._tracks += [track for track, _ in born]
@@ -169,8 +172,9 @@ class Tracker:
 
 
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
-_OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.4, 0.25, 0.25, 0.1
+_OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
 _MAX_COST = 0.72
+_DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
 _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (hidden objects turn and stop); box sides at most
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen

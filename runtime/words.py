@@ -19,7 +19,8 @@ _TOWARDS: dict[str, str] = {
     "right": "to the right", "down-right": "down and to the right", "down": "down",
     "down-left": "down and to the left",
     "left": "to the left", "up-left": "up and to the left", "up": "up", "up-right": "up and to the right"}
-_DEPTH = {"approaching": "comes closer", "receding": "moves farther away"}
+_DEPTH = {"approaching": ("comes closer", "coming closer"), "receding": ("moves farther away", "going farther away"),
+          "constant": ("stays in place", "")}
 _CAMERA: dict[str, str] = {
     "pan_left": "pans left", "pan_right": "pans right", "tilt_up": "tilts up", "tilt_down": "tilts down",
     "zoom_in": "zooms in", "zoom_out": "zooms out",
@@ -29,7 +30,7 @@ _BACK: dict[str, str] = {
     "zoom_in": "back in", "zoom_out": "back out",
     "roll_left": "back to the left", "roll_right": "back to the right"}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep",
+_IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep", "broccoli": "broccoli",
               "skis": "skis", "scissors": "scissors"}
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
 _LEAST_EXCURSION = 0.04
@@ -155,14 +156,15 @@ def _farthest_cell(track: TrackEvidence) -> str | None:
 
 
 def _movement(track: TrackEvidence) -> str:
-    motion, depth = track.motion_world, _DEPTH.get(track.depth)
+    motion = track.motion_world
+    alone, beside = _DEPTH[track.depth]
     if not motion.moving:
-        return depth or "stays in place"
+        return alone
     text = f"moves {_route(track)}"
     if motion.starts:
         text = f"stays in place at first, then {text}"
-    if depth:
-        text += f" and {depth}"
+    if beside:
+        text += f", {beside}"
     return f"{text}, then stops" if motion.stops else text
 
 

@@ -7,13 +7,15 @@ behind the motion sentence.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from edgecap.bench.quality.facts import Heading, SaidClip, Statement, TrueClip, TrueInstance
 from edgecap.bench.quality.matching import Matching
 from edgecap.bench.quality.tally import Score, Tally, judged
 from edgecap.bench.quality.vocabulary import are_neighbours, cells_in, class_of, colours_in
+from edgecap.bench.world.motion import position_cell
+from edgecap.runtime.mask import Mask
 
 FOUR_WAYS = ("right", "down", "left", "up")
 EIGHT_WAYS = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
@@ -33,12 +35,15 @@ def field_scores(truth: TrueClip, said: SaidClip, matching: Matching) -> FieldSc
     """Score every field of one clip."""
     statement_of = {s.track_id: s for s in said.statements}
     partner = {i: statement_of[t] for i, t, _ in matching.pairs}
+    seen_cells = {i: cells_where_seen(truth, i, said.masks[t]) for i, t, _ in matching.pairs}
     scores: dict[str, list[Score]] = {}
     errors: dict[str, list[float]] = {}
     camera = "moving" if truth.camera_moves else "static"
     for instance in truth.instances:
         statement = partner.get(instance.instance_id)
-        for field, score in _score_instance(instance, statement):
+        rows = _score_instance(instance, statement)
+        rows += _score_position(instance, statement, seen_cells.get(instance.instance_id))
+        for field, score in rows:
             scores.setdefault(field, []).append(score)
         for plane, wanted, got in _headings(instance, statement):
             for field, score in _score_heading(wanted, got):
@@ -64,22 +69,50 @@ def way_of(angle_degrees: float, ways: Sequence[str]) -> str:
     return ways[round(angle_degrees / step) % len(ways)]
 
 
+def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int, Mask]) -> tuple[str, str] | None:
+    """True cells (start, end) in the first and the last frame of a track in which the instance is truly
+    visible, by its visible mask.
+
+    A track that begins late or follows the last sliver out of the picture is judged where it looked; what it
+    missed is recall's and HOTA's affair. None where the track never sees the instance.
+    """
+    visible = {**truth.ignored.get(instance_id, {}), **truth.masks.get(instance_id, {})}
+    shared = sorted(visible.keys() & said_masks.keys())
+    centroids = [visible[f].centroid_xy for f in shared[:1] + shared[-1:]]
+    cells = [position_cell(*xy) for xy in centroids if xy is not None]
+    return (cells[0], cells[-1]) if cells else None
+
+
+def _score_position(
+    instance: TrueInstance, said: Statement | None, seen: tuple[str, str] | None
+) -> list[tuple[str, Score]]:
+    """Start and end cell where the track looked, over the instance's whole countable life, and what the
+    released rule of the reference would have said of the same centroids (a baseline, the same for every
+    pipeline)."""
+    cells = cells_in(said.position) if said else ()
+    rows: list[tuple[str, Score]] = []
+    for which, at in (("start", 0), ("end", -1)):
+        whole = instance.cell_start if at == 0 else instance.cell_end
+        true = seen[at] if seen is not None else whole
+        released = instance.released_start if at == 0 else instance.released_end
+        rows += [
+            (f"position {which}", judged(cells[at] == true) if cells else 0),
+            (f"position {which}, neighbour", judged(are_neighbours(cells[at], true)) if cells else 0),
+            (f"position {which}, whole life", judged(cells[at] == whole) if cells else 0),
+            (f"position {which}, released rule", judged(released == whole)),
+        ]
+    gone = judged(("out of frame" in said.position) == instance.gone_at_end) if said else 0
+    return [*rows, ("out of frame", gone)]
+
+
 def _score_instance(instance: TrueInstance, said: Statement | None) -> list[tuple[str, Score]]:
     colours = colours_in(said.appearance) if said else ()
     second = _second_colour(colours)
-    cells = cells_in(said.position) if said else ()
     rows: list[tuple[str, Score]] = [
         ("class", _of_class(instance, said)),
         ("colour", judged(colours[0] == instance.primary_colour) if colours else 0),
         ("appearance sentence", _sentence(said.appearance if said else None, instance.appearance_text)),
         ("action sentence", _sentence(said.action if said else None, instance.action_text)),
-        ("position start", judged(cells[0] == instance.cell_start) if cells else 0),
-        ("position end", judged(cells[-1] == instance.cell_end) if cells else 0),
-        ("position start, neighbour", judged(are_neighbours(cells[0], instance.cell_start)) if cells else 0),
-        ("position end, neighbour", judged(are_neighbours(cells[-1], instance.cell_end)) if cells else 0),
-        ("position start, released rule", judged(instance.released_start == instance.cell_start)),
-        ("position end, released rule", judged(instance.released_end == instance.cell_end)),
-        ("out of frame", judged(("out of frame" in said.position) == instance.gone_at_end) if said else 0),
     ]
     if instance.secondary_colour is not None:
         rows.append(("second colour", judged(second == instance.secondary_colour) if second else 0))

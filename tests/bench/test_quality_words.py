@@ -9,7 +9,7 @@ import pytest
 from edgecap.bench.quality.camera import camera_counts
 from edgecap.bench.quality.evaluate import blind_said, evaluate_clip, oracle_said, pool
 from edgecap.bench.quality.facts import Heading
-from edgecap.bench.quality.fields import EIGHT_WAYS, FOUR_WAYS, angle_between, way_of
+from edgecap.bench.quality.fields import EIGHT_WAYS, FOUR_WAYS, angle_between, cells_where_seen, way_of
 from edgecap.bench.quality.report import BARS, bar_lines, check_bars, figure_lines, figures_json
 from edgecap.bench.quality.tally import Tally
 from edgecap.bench.quality.truth_facts import released_rule
@@ -134,6 +134,22 @@ def test_faults_show_where_they_are() -> None:
     assert seen.chair_i == pytest.approx(1 / 6)
     # the green is the cat's; the red is the dog's own (second) colour
     assert (seen.colour_answers, seen.leaked_colours) == (3, 1)
+
+
+def test_position_is_judged_where_the_track_looked() -> None:
+    truth = two_dogs()
+    masks = {1: {f: truth.masks[1][f] for f in range(4, 10)}, 2: truth.masks[2]}
+    late = statement(oracle_said(truth), 1, position="dog moves from top-middle to top-right.")
+    tallies = evaluate_clip(truth, said_of(truth, statements=late, masks=masks)).fields.tallies
+    assert cells_where_seen(truth, 1, masks[1]) == ("top-middle", "top-right")
+    assert tallies["position start"] == Tally(right=2)
+    assert tallies["position start, whole life"] == Tally(right=1, wrong=1)
+    assert cells_where_seen(truth, 1, {}) is None
+    sliver = two_dogs(
+        masks={1: {f: truth.masks[1][f] for f in range(6)}, 2: truth.masks[2]},
+        ignored={1: {f: truth.masks[1][f] for f in range(6, 10)}},
+    )
+    assert cells_where_seen(sliver, 1, truth.masks[1]) == ("top-left", "top-right"), "uncountable frames are seen too"
 
 
 def test_recognition_gates_dlc() -> None:

@@ -12,6 +12,7 @@ from edgecap.runtime.mask import Mask
 
 SIZE_WH = (96, 54)
 RIGHT = Heading((0.3, 0.0), 0.0, True)
+CENTER_RIGHT = ("center-right", "center-right")
 STILL = Heading((0.0, 0.0), None, False)
 
 
@@ -32,7 +33,7 @@ def instance(
     first: str = "red",
     second: str | None = "blue",
     heading: Heading = RIGHT,
-    cells: tuple[str, str] = ("top-left", "center-right"),
+    cells: tuple[str, str] = ("top-left", "top-right"),
     gone: bool = False,
 ) -> TrueInstance:
     """An instance with plain facts."""
@@ -55,12 +56,15 @@ def instance(
 
 def two_dogs(**changes: object) -> TrueClip:
     """Two instances, far apart, over ten frames; camera static."""
-    instances = (instance(1), instance(2, class_name="cat", first="green", second=None, heading=STILL))
+    instances = (
+        instance(1),
+        instance(2, class_name="cat", first="green", second=None, heading=STILL, cells=CENTER_RIGHT),
+    )
     clip = TrueClip(
         "tiny",
         10,
         instances,
-        {1: track(5, 5, step=2), 2: track(70, 30)},
+        {1: track(5, 5, step=7), 2: track(70, 30)},
         {},
         frozenset({"dog", "cat"}),
         frozenset({"static"}),

@@ -12,13 +12,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 ort = pytest.importorskip("onnxruntime")
 
-from edgecap.export.decoder_graph import (  # noqa: E402
-    DecoderConfig,
-    WeightFormat,
-    build_decoder,
-    decoder_spec,
-    quantise_blocks,
-)
+from edgecap.export.block_weights import quantise_blocks, quantise_matmuls  # noqa: E402
+from edgecap.export.decoder_graph import DecoderConfig, WeightFormat, build_decoder, decoder_spec  # noqa: E402
 
 CONFIG = DecoderConfig(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, mlp_size=96, vocab_size=50,
                        max_positions=64, rope_theta=10_000.0, norm_eps=1e-5)
@@ -190,3 +185,22 @@ def test_sizes_the_kernels_cannot_take_are_refused(wrong: dict[str, int]) -> Non
     sizes = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
     with pytest.raises(ValueError, match=next(iter(wrong))):
         DecoderConfig(**{**sizes, **wrong})
+
+
+def test_a_graphs_matmuls_get_small_weights_and_keep_their_meaning() -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(2)
+    wide, odd = rng.normal(0, 1, (64, 24)).astype(np.float32), rng.normal(0, 1, (24, 8)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "wide"], ["h"]), helper.make_node("MatMul", ["h", "odd"], ["y"])]
+    graph = helper.make_graph(
+        nodes, "two", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
+        [numpy_helper.from_array(wide, "wide"), numpy_helper.from_array(odd, "odd")])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
+    assert quantise_matmuls(model) == 1  # 24 is no multiple of 32
+    assert [n.op_type for n in model.graph.node] == ["MatMulNBits", "MatMul"]
+    assert {i.name for i in model.graph.initializer} == {"wide.codes", "wide.scales", "odd"}
+    x = rng.normal(0, 1, (3, 64)).astype(np.float32)
+    got = _session(model).run(None, {"x": x})[0]
+    assert np.linalg.norm(got - x @ wide @ odd) < 0.02 * np.linalg.norm(x @ wide @ odd)

@@ -40,8 +40,8 @@ def exported(work: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any,
 
 def test_calling_the_parts_equals_the_librarys_forward() -> None:
     torch.manual_seed(0)
-    config = NetworkConfig(side=32, patch=8, vision_width=32, vision_mlp=64, vision_layers=2, text_width=64, text_heads=4,
-                           text_mlp=64, text_layers=2, vocab_size=40)
+    config = NetworkConfig(side=32, patch=8, vision_width=32, vision_mlp=64, vision_layers=2, text_width=64,
+                           text_heads=4, text_mlp=64, text_layers=2, vocab_size=40)
     network = build_network(config, bos_id=0, eos_id=1, pad_id=3, image_id=2).eval()
     pixels = torch.randn(2, 3, 32, 32)
     images = 2 * config.tokens_per_view

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from edgecap.bench.world import CLASSES, sentences  # noqa: E402
-from edgecap.export.nano.caption.evaluate import shares  # noqa: E402
-from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack  # noqa: E402
-from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, MAX_TOKENS, fill  # noqa: E402
-from edgecap.export.nano.caption.tokenizer import (  # noqa: E402
+from edgecap.bench.world import CLASSES, sentences
+from edgecap.export.nano.caption.evaluate import shares
+from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
+from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, MAX_TOKENS, fill
+from edgecap.export.nano.caption.tokenizer import (
     SPECIALS,
     VOCAB_LIMIT,
     corpus_words,
@@ -22,7 +22,8 @@ from edgecap.export.nano.caption.tokenizer import (  # noqa: E402
     train_tokenizer,
 )
 
-INSTANCE = {"kind": "instance", "class": "person", "primary": "red", "secondary": "blue", "gesture": "wave", "moving": True}
+INSTANCE = {"kind": "instance", "class": "person", "primary": "red", "secondary": "blue", "gesture": "wave",
+            "moving": True}
 PICTURE = {"kind": "picture", "background": "beach", "classes": ["dog", "person", "dog"]}
 PREFIX = 5
 
@@ -51,7 +52,8 @@ def test_any_text_round_trips(tokenizer: Any, text: str) -> None:
 def test_answers_fit_their_limits(tokenizer: Any) -> None:
     answers: dict[str, list[str]] = {
         "appearance": [sentences.appearance(c.name, "orange", "purple") for c in CLASSES],
-        "action": [sentences.action(c.name, moving, g.name) for c in CLASSES for g in c.gestures for moving in (True, False)],
+        "action": [sentences.action(c.name, moving, g.name) for c in CLASSES for g in c.gestures
+                   for moving in (True, False)],
         "background": [sentences.background(name) for name in BACKGROUNDS],
         "global": [sentences.global_sentence(CLASS_NAMES[:n] * 2, name) for name in BACKGROUNDS for n in range(6)]}
     longest = {field: max(len(encode(tokenizer, a)) + 1 for a in lines) for field, lines in answers.items()}

@@ -1,6 +1,7 @@
 """Windows whose truth is known because they are drawn from it: bodies in a flat world, seen by a camera that moves.
 
-World units are frame widths at zoom 1, y down. No picture is rendered: masks are the bodies' rectangles, cut by the frame.
+World units are frame widths at zoom 1, y down. No picture is rendered: masks are the bodies' rectangles, cut by the
+frame.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from edgecap.runtime.frame import Frame
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.observation import Observation, TrackedInstance, Window
-from numpy.typing import NDArray
 
 SIZE_WH = (320, 180)
 ASPECT = SIZE_WH[1] / SIZE_WH[0]
@@ -44,7 +46,8 @@ STILL_CAMERA = View()
 
 @dataclass(frozen=True)
 class Body:
-    """A rectangle: where its centre is at a time (None: it isn't there), its size, and how much its mask jitters (widths)."""
+    """A rectangle: where its centre is at a time (None: it isn't there), its size, and how much its mask jitters
+    (widths)."""
 
     where: Callable[[float], tuple[float, float] | None]
     size: tuple[float, float] = (0.12, 0.16)
@@ -60,12 +63,19 @@ def straight(x: float, y: float, *, vx: float = 0.0, vy: float = 0.0) -> Where:
     return lambda t: (x + vx * t, y + vy * t)
 
 
-def window(bodies: list[Body] | None = None, view: Callable[[float], View] = lambda t: STILL_CAMERA, *,
-           seconds: float = 5.0, fps: float = FPS, missing_steps: tuple[int, ...] = (), seed: int = 0) -> Window:
+def window(
+    bodies: list[Body] | None = None,
+    view: Callable[[float], View] = lambda t: STILL_CAMERA,
+    *,
+    seconds: float = 5.0,
+    fps: float = FPS,
+    missing_steps: tuple[int, ...] = (),
+    seed: int = 0,
+) -> Window:
     """A window of `seconds`; track ids are 1, 2, ... in the order of `bodies`."""
     rng = np.random.default_rng(seed)
     image = np.full((SIZE_WH[1], SIZE_WH[0], 3), 128, np.uint8)
-    image[:20] = 245                                                    # a bright sky: the picture isn't underexposed
+    image[:20] = 245  # a bright sky: the picture isn't underexposed
     observations, before = [], np.eye(3)
     count = round(seconds * fps)
     for k in range(count):
@@ -83,12 +93,14 @@ def window(bodies: list[Body] | None = None, view: Callable[[float], View] = lam
     return Window(0, 0, 0.0, seconds, tuple(observations), LABELS, True, 0.0)
 
 
-def _mask(body: Body, t: float, to_picture: NDArray[np.float64], share: float, rng: np.random.Generator) -> Mask | None:
+def _mask(
+    body: Body, t: float, to_picture: NDArray[np.float64], share: float, rng: np.random.Generator
+) -> Mask | None:
     centre = body.where(t)
     if centre is None:
         return None
     middle = (to_picture @ np.array([*centre, 1.0]))[:2] + rng.normal(0, body.jitter or 1e-12, 2)
-    half = np.array(body.size) / 2 * np.sqrt(np.linalg.det(to_picture[:2, :2])) * body.growth ** share
+    half = np.array(body.size) / 2 * np.sqrt(np.linalg.det(to_picture[:2, :2])) * body.growth**share
     low, high = (np.round((middle + sign * half) * SIZE_WH[0]).astype(int) for sign in (-1, 1))
     low, high = np.maximum(low, 0), np.minimum(high, SIZE_WH)
     if (high - low < 2).any():

@@ -1,4 +1,5 @@
-"""Timings of the hot host-side loops (pytest-benchmark; `pytest --benchmark-enable`), on the sizes of a 640x360 stream.
+"""Timings of the hot host-side loops (pytest-benchmark; `pytest --benchmark-enable`), on the sizes of a 640x360
+stream.
 
 No time is asserted: each benchmark checks the result it timed.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+
 from edgecap.runtime import rle
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.measure import measure

@@ -1,4 +1,5 @@
-"""Camera labels from exact steps: the sign conventions of the reference's golden table, and what fools end-point methods."""
+"""Camera labels from exact steps: the sign conventions of the reference's golden table, and what fools end-point
+methods."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from edgecap.runtime.camera_path import camera_evidence, camera_path
 
 from .drawn_windows import ASPECT, View, window
@@ -18,7 +20,8 @@ def _labels(view, **options):
 
 
 def _four_borders(*, top, bottom, left, right):
-    """A step that moves the middles of the four borders by these pixels of 1280x720 (least squares over similarities)."""
+    """A step that moves the middles of the four borders by these pixels of 1280x720 (least squares over
+    similarities)."""
     size = np.array([1280.0, 720.0])
     points = np.array([(640, 0), (640, 720), (0, 360), (1280, 360)], float)
     moves = np.array([top, bottom, left, right], float)
@@ -28,8 +31,8 @@ def _four_borders(*, top, bottom, left, right):
     return scale @ np.array([[a, -b, c], [b, a, d], [0, 0, 1]]) @ np.linalg.inv(scale)
 
 
-# spec/instancecap.md 2.3, in its pixels. What it calls Undetermined is a roll and has its own label here. Its last row (top and
-# bottom move, left and right stand still) is no movement of a camera, and is left out.
+# spec/instancecap.md 2.3, in its pixels. What it calls Undetermined is a roll and has its own label here.
+# Its last row (top and bottom move, left and right stand still) is no movement of a camera, and is left out.
 GOLDEN = {
     "all borders left": ((-100, 0), (-100, 0), (-100, 0), (-100, 0), ("pan_right",)),
     "all borders right": ((100, 0), (100, 0), (100, 0), (100, 0), ("pan_left",)),
@@ -59,16 +62,16 @@ PATHS = {
     "pan right": (lambda t: View(x=0.5 + 0.08 * t), ("pan_right",)),
     "pan left, slow": (lambda t: View(x=0.5 - 0.055 * t), ("pan_left",)),
     "tilt down": (lambda t: View(y=CENTRE_Y + 0.09 * t), ("tilt_down",)),
-    "zoom in": (lambda t: View(zoom=1.06 ** t), ("zoom_in",)),
-    "zoom out": (lambda t: View(zoom=1.08 ** -t), ("zoom_out",)),
+    "zoom in": (lambda t: View(zoom=1.06**t), ("zoom_in",)),
+    "zoom out": (lambda t: View(zoom=1.08**-t), ("zoom_out",)),
     "roll right": (lambda t: View(roll=3 * t), ("roll_right",)),
     "roll left": (lambda t: View(roll=-3 * t), ("roll_left",)),
-    "pan and zoom": (lambda t: View(x=0.5 + 0.08 * t, zoom=1.1 ** t), ("pan_right", "zoom_in")),
-    "pan, roll and zoom": (lambda t: View(x=0.5 - 0.1 * t, zoom=1.1 ** -t, roll=0.0), ("pan_left", "zoom_out")),
+    "pan and zoom": (lambda t: View(x=0.5 + 0.08 * t, zoom=1.1**t), ("pan_right", "zoom_in")),
+    "pan, roll and zoom": (lambda t: View(x=0.5 - 0.1 * t, zoom=1.1**-t, roll=0.0), ("pan_left", "zoom_out")),
     "out and back": (lambda t: View(x=0.5 + 0.12 * (2.5 - abs(t - 2.5))), ("pan_left", "pan_right")),
     "a pan with a pause": (lambda t: View(x=0.5 + 0.15 * (min(t, 1.5) + max(t - 3.5, 0))), ("pan_right",)),
     "still": (lambda t: View(), ("static",)),
-    "drift under the threshold": (lambda t: View(x=0.5 + 0.01 * t, zoom=1.012 ** t, roll=0.6 * t), ("static",)),
+    "drift under the threshold": (lambda t: View(x=0.5 + 0.01 * t, zoom=1.012**t, roll=0.6 * t), ("static",)),
 }
 
 
@@ -83,8 +86,11 @@ def test_labels_of_paths(path, fps):
 @pytest.mark.parametrize("drift", [0.0, 0.1])
 def test_shake_is_found_even_where_sampling_aliases_it(hertz, drift):
     def view(t):
-        return View(x=0.5 + drift * t + 0.012 * np.sin(2 * np.pi * hertz * t + 0.7),
-                    y=CENTRE_Y + 0.011 * np.sin(2 * np.pi * (hertz - 0.3) * t + 2.0))
+        return View(
+            x=0.5 + drift * t + 0.012 * np.sin(2 * np.pi * hertz * t + 0.7),
+            y=CENTRE_Y + 0.011 * np.sin(2 * np.pi * (hertz - 0.3) * t + 2.0),
+        )
+
     assert _labels(view) == (("pan_right", "shake") if drift else ("shake",))
 
 
@@ -104,7 +110,7 @@ def test_noise_of_the_estimate_is_neither_shake_nor_movement():
 
 
 def test_zoom_and_roll_about_the_centre_are_no_pan():
-    found = camera_evidence(window(view=lambda t: View(zoom=1.2 ** t, roll=6 * t)).observations, aspect=ASPECT)
+    found = camera_evidence(window(view=lambda t: View(zoom=1.2**t, roll=6 * t)).observations, aspect=ASPECT)
     assert found.labels == ("roll_right", "zoom_in")
     assert found.pan_total < 0.005
     assert found.tilt_total < 0.005
@@ -115,6 +121,7 @@ def test_zoom_and_roll_about_the_centre_are_no_pan():
 def test_phases_keep_order_and_simultaneity():
     def view(t):
         return View(x=0.5 + 0.15 * min(t, 2.5) - 0.12 * max(t - 3.0, 0), zoom=1.2 ** min(t, 2.5))
+
     found = camera_evidence(window(view=view, seconds=6).observations, aspect=ASPECT)
     assert found.phases == (("pan_right", "zoom_in"), ("pan_left",))
 
@@ -137,8 +144,10 @@ def test_missing_steps_claim_nothing_and_a_single_gap_is_bridged():
 
 
 def test_between_composes_steps_and_refuses_gaps():
-    path = camera_path(window(view=lambda t: View(x=0.5 + 0.1 * t, zoom=1.1 ** t, roll=4 * t),
-                              missing_steps=(30,)).observations, aspect=ASPECT)
+    path = camera_path(
+        window(view=lambda t: View(x=0.5 + 0.1 * t, zoom=1.1**t, roll=4 * t), missing_steps=(30,)).observations,
+        aspect=ASPECT,
+    )
     world = np.array([0.4, 0.3, 1.0])
     views = [View(x=0.5 + 0.1 * k / 8, zoom=1.1 ** (k / 8), roll=4 * k / 8).matrix() for k in (3, 25)]
     assert path.between(source=25, target=3) @ (views[1] @ world) == pytest.approx(views[0] @ world)

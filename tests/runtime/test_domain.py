@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.specs import DomainSpec
 from edgecap.runtime.domain import DomainCheck, DomainStats, calibrate, distances, unchecked

@@ -6,9 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from edgecap.bench.world import Renderer, make_scene
 from edgecap.runtime.evidence import Evidence
+from edgecap.runtime.frame import Frame
+from edgecap.runtime.life import lives
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.measure import measure
+from edgecap.runtime.motion import octant
+from edgecap.runtime.observation import Observation, TrackedInstance, Window
 from edgecap.runtime.ranking import importance
 
 from .drawn_windows import LABELS, SIZE_WH, Body, View, straight, window
@@ -27,14 +33,48 @@ def test_evidence_of_one_walker_under_a_pan():
     (track,) = evidence.tracks
     assert (track.class_name, track.class_confidence) == ("dog", 1.0)
     assert track.motion_world.direction == "right"
-    assert len(track.pts_seconds) == len(track.centroids_xy) == len(track.boxes_xyxy) == len(track.areas) == len(track.cells) == 40
+    assert (
+        len(track.pts_seconds)
+        == len(track.centroids_xy)
+        == len(track.boxes_xyxy)
+        == len(track.areas)
+        == len(track.cells)
+        == 40
+    )
     assert (track.position_start, track.position_end) == ("center-left", "center-middle")
     assert not track.out_of_frame_at_end and not track.born and not track.lost
     assert [c.name for c in track.palette] == ["gray"]
 
 
+@pytest.mark.parametrize(("tier", "seed"), [("clean", 900_004), ("moving", 900_005), ("moving", 900_012)])
+def test_agrees_with_the_synthetic_world_on_its_exact_masks_and_camera(tier, seed):
+    scene = make_scene(seed=seed, tier=tier, size_wh=(320, 180), duration_seconds=5.0)
+    renderer, observations, before = Renderer(scene), [], np.eye(3)
+    relative = np.diag([1 / 320, 1 / 180, 1.0])
+    for k in range(0, scene.num_frames, 3):
+        frame = renderer.render(k)
+        masks = [Mask.from_full(m) for m in frame.visible_masks]
+        rows = [r for r, m in enumerate(masks) if m.area_pixels >= 15 and frame.visible_fractions[r] >= 0.3]
+        instances = tuple(TrackedInstance(int(frame.actor_ids[r]), masks[r].box_xyxy, 0.9, 0, masks[r]) for r in rows)
+        step = relative @ frame.camera @ np.linalg.inv(before)
+        observations.append(
+            Observation(Frame(k, k / 24, frame.image_rgb), instances, step if k else None, 1.0 if k else 0.0)
+        )
+        before = relative @ frame.camera
+    evidence = measure(Window(0, 0, 0.0, 5.0, tuple(observations), LABELS, True, 0.0))
+    assert evidence.camera.labels == scene.camera_path.labels
+    assert evidence.tracks
+    for track in evidence.tracks:
+        actor = scene.actors[track.track_id]
+        centres, _ = actor.path.at(track.pts_seconds[[0, -1]])
+        net = (centres[1] - centres[0]) / 640
+        assert track.motion_world.moving == (np.hypot(*net) > 0.02)
+        assert track.motion_world.direction == (octant(net) if np.hypot(*net) > 0.02 else "static")
+        assert track.palette[0].name in {actor.primary_colour, actor.secondary_colour}
+
+
 def test_measuring_twice_gives_the_same():
-    drawn = window([Body(straight(0.3, 0.3, vx=0.06), jitter=0.003), Body(STILL)], lambda t: View(zoom=1.1 ** t))
+    drawn = window([Body(straight(0.3, 0.3, vx=0.06), jitter=0.003), Body(STILL)], lambda t: View(zoom=1.1**t))
     one, two = measure(drawn), measure(drawn)
     assert one.camera == two.camera
     for a, b in zip(one.tracks, two.tracks, strict=True):
@@ -82,8 +122,10 @@ def test_born_and_lost_inside_the_window():
 def test_empty_masks_are_not_used():
     drawn = window([Body(straight(0.2, 0.28, vx=0.1))])
     empty = Mask.from_full(np.zeros(SIZE_WH[::-1], bool))
-    observations = [replace(o, instances=tuple(replace(i, mask=empty) for i in o.instances)) if k < 8 or k == 20 else o
-                    for k, o in enumerate(drawn.observations)]
+    observations = [
+        replace(o, instances=tuple(replace(i, mask=empty) for i in o.instances)) if k < 8 or k == 20 else o
+        for k, o in enumerate(drawn.observations)
+    ]
     (track,) = measure(replace(drawn, observations=tuple(observations))).tracks
     assert len(track.cells) == 31
     assert track.position_start == "center-left"
@@ -99,15 +141,19 @@ def test_a_window_without_observations():
 
 def test_the_class_is_a_vote_weighted_by_score():
     drawn = window([Body(STILL)])
-    observations = [replace(o, instances=tuple(replace(i, class_id=2 if k % 3 else 0, score=0.5 if k % 3 else 0.8)
-                                               for i in o.instances)) for k, o in enumerate(drawn.observations)]
+    observations = [
+        replace(
+            o,
+            instances=tuple(replace(i, class_id=2 if k % 3 else 0, score=0.5 if k % 3 else 0.8) for i in o.instances),
+        )
+        for k, o in enumerate(drawn.observations)
+    ]
     (track,) = measure(replace(drawn, observations=tuple(observations))).tracks
     assert track.class_name == LABELS[2]
     assert track.class_confidence == pytest.approx(26 * 0.5 / (26 * 0.5 + 14 * 0.8), abs=0.01)
 
 
 def test_importance_is_the_documented_product():
-    from edgecap.runtime.life import lives
     (life,) = lives(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
     still = importance(life, moving=False, observation_count=40)
     assert still == pytest.approx(float(life.areas.mean()) * 0.8, rel=0.02)

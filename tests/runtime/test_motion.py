@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from edgecap.runtime.anchor import anchor
 from edgecap.runtime.camera_path import camera_path
 from edgecap.runtime.life import lives
@@ -21,8 +22,10 @@ def _motions(drawn, track_id=1):
     path = camera_path(drawn.observations, aspect=ASPECT)
     (life,) = [one for one in lives(drawn) if one.track_id == track_id]
     scales = camera_scales(life, path)
-    others = [np.array([i.box_xyxy for i in drawn.observations[s].instances if i.track_id != track_id] or NO_BOXES)
-              for s in life.steps]
+    others = [
+        np.array([i.box_xyxy for i in drawn.observations[s].instances if i.track_id != track_id] or NO_BOXES)
+        for s in life.steps
+    ]
     body = anchor(life, others, scales=scales)
     return image_motion(life, body, path), world_motion(life, body, path), depth(life, body, scales)
 
@@ -30,8 +33,21 @@ def _motions(drawn, track_id=1):
 @pytest.mark.parametrize("index", range(8), ids=DIRECTIONS)
 def test_eight_directions_under_a_still_camera(index):
     angle = np.radians(45 * index + 12)
-    image, world, how_deep = _motions(window([Body(straight(0.5 - 0.1 * np.cos(angle), 0.28 - 0.1 * np.sin(angle),
-                                                            vx=0.04 * np.cos(angle), vy=0.04 * np.sin(angle)), jitter=JITTER)]))
+    image, world, how_deep = _motions(
+        window(
+            [
+                Body(
+                    straight(
+                        0.5 - 0.1 * np.cos(angle),
+                        0.28 - 0.1 * np.sin(angle),
+                        vx=0.04 * np.cos(angle),
+                        vy=0.04 * np.sin(angle),
+                    ),
+                    jitter=JITTER,
+                )
+            ]
+        )
+    )
     assert image.direction == world.direction == DIRECTIONS[index]
     assert world.angle_degrees == pytest.approx(45 * index + 12, abs=4)
     assert not (world.stops or world.starts or world.turns or world.returns)
@@ -55,10 +71,17 @@ def test_jitter_of_a_mask_at_rest_is_no_movement(seed):
         assert motion.angle_degrees is None and motion.speed_per_second == 0.0 and motion.headings == ()
 
 
-@pytest.mark.parametrize("view", [
-    lambda t: View(x=0.5 + 0.12 * t), lambda t: View(y=ASPECT / 2 - 0.05 * t), lambda t: View(zoom=1.1 ** t, x=0.5 - 0.03 * t),
-    lambda t: View(roll=5 * t), lambda t: View(x=0.5 + 0.2 * (2.5 - abs(t - 2.5)))],
-    ids=["pan", "tilt", "zoom and pan", "roll", "out and back"])
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda t: View(x=0.5 + 0.12 * t),
+        lambda t: View(y=ASPECT / 2 - 0.05 * t),
+        lambda t: View(zoom=1.1**t, x=0.5 - 0.03 * t),
+        lambda t: View(roll=5 * t),
+        lambda t: View(x=0.5 + 0.2 * (2.5 - abs(t - 2.5))),
+    ],
+    ids=["pan", "tilt", "zoom and pan", "roll", "out and back"],
+)
 def test_at_rest_in_the_world_under_a_moving_camera(view):
     image, world, how_deep = _motions(window([Body(straight(0.62, 0.33), jitter=JITTER)], view))
     assert image.moving
@@ -67,21 +90,28 @@ def test_at_rest_in_the_world_under_a_moving_camera(view):
 
 
 def test_the_camera_follows():
-    image, world, _ = _motions(window([Body(straight(0.4, 0.3, vx=0.1), jitter=JITTER)], lambda t: View(x=0.4 + 0.1 * t)))
+    image, world, _ = _motions(
+        window([Body(straight(0.4, 0.3, vx=0.1), jitter=JITTER)], lambda t: View(x=0.4 + 0.1 * t))
+    )
     assert not image.moving
     assert world.direction == "right"
     assert world.displacement_xy[0] == pytest.approx(0.1 * 39 / 8, rel=0.05)
 
 
 def test_object_and_camera_move_apart():
-    image, world, _ = _motions(window([Body(straight(0.5, 0.4, vy=-0.05), jitter=JITTER)], lambda t: View(x=0.5 + 0.09 * t)))
+    image, world, _ = _motions(
+        window([Body(straight(0.5, 0.4, vy=-0.05), jitter=JITTER)], lambda t: View(x=0.5 + 0.09 * t))
+    )
     assert world.direction == "up"
     assert image.direction in ("left", "up-left")
 
 
 def test_shake_of_the_camera_is_no_movement_in_picture_or_world():
     def view(t):
-        return View(x=0.5 + 0.015 * np.sin(2 * np.pi * 4.3 * t), y=ASPECT / 2 + 0.015 * np.sin(2 * np.pi * 3.4 * t + 1))
+        return View(
+            x=0.5 + 0.015 * np.sin(2 * np.pi * 4.3 * t), y=ASPECT / 2 + 0.015 * np.sin(2 * np.pi * 3.4 * t + 1)
+        )
+
     image, world, _ = _motions(window([Body(straight(0.4, 0.3), jitter=JITTER)], view))
     assert not image.moving and not world.moving
 
@@ -90,17 +120,25 @@ def test_shake_of_the_camera_is_no_movement_in_picture_or_world():
 def test_noise_of_the_camera_estimate_is_no_movement(seed):
     rng = np.random.default_rng(seed)
     drawn = window([Body(straight(0.4, 0.3), jitter=JITTER)], lambda t: View(x=0.5 + 0.06 * t))
-    noisy = [o if o.camera_step is None else
-             replace(o, camera_step=o.camera_step + np.array([[0, 0, 1], [0, 0, 1], [0, 0, 0]]) * rng.normal(0, 0.0008, (3, 3)))
-             for o in drawn.observations]
+    noisy = [
+        o
+        if o.camera_step is None
+        else replace(
+            o, camera_step=o.camera_step + np.array([[0, 0, 1], [0, 0, 1], [0, 0, 0]]) * rng.normal(0, 0.0008, (3, 3))
+        )
+        for o in drawn.observations
+    ]
     assert not _motions(replace(drawn, observations=tuple(noisy)))[1].moving
 
 
 def _goes(kind):
     return {
-        "stops": lambda t: (0.3 + 0.12 * min(t, 2.5), 0.3), "starts": lambda t: (0.3 + 0.12 * max(t - 2.5, 0), 0.3),
+        "stops": lambda t: (0.3 + 0.12 * min(t, 2.5), 0.3),
+        "starts": lambda t: (0.3 + 0.12 * max(t - 2.5, 0), 0.3),
         "turns": lambda t: (0.3 + 0.1 * min(t, 2.5), 0.2 + 0.1 * max(t - 2.5, 0)),
-        "returns": lambda t: (0.3 + 0.12 * (2.5 - abs(t - 2.5)), 0.3), "steady": lambda t: (0.3 + 0.08 * t, 0.3)}[kind]
+        "returns": lambda t: (0.3 + 0.12 * (2.5 - abs(t - 2.5)), 0.3),
+        "steady": lambda t: (0.3 + 0.08 * t, 0.3),
+    }[kind]
 
 
 @pytest.mark.parametrize("kind", ["stops", "starts", "turns", "returns", "steady"])
@@ -117,7 +155,9 @@ def test_stops_starts_turns_returns(kind, pan):
 
 
 def test_a_window_may_catch_a_standstill_in_the_middle():
-    _, motion, _ = _motions(window([Body(lambda t: (0.2 + 0.15 * (min(t, 1.5) + max(t - 3.5, 0)), 0.3), jitter=JITTER)]))
+    _, motion, _ = _motions(
+        window([Body(lambda t: (0.2 + 0.15 * (min(t, 1.5) + max(t - 3.5, 0)), 0.3), jitter=JITTER)])
+    )
     assert motion.direction == "right" and not motion.stops and not motion.starts and not motion.turns
 
 
@@ -141,6 +181,7 @@ def test_never_whole_in_the_picture():
 def test_at_rest_while_another_passes_in_front():
     def uncovered(t):
         return straight(0.5, 0.3)(t)
+
     passer = Body(straight(0.1, 0.3, vx=0.2), size=(0.12, 0.25))
     drawn = window([Body(uncovered, size=(0.2, 0.2)), passer], seconds=4)
     hidden = []
@@ -159,10 +200,12 @@ def test_at_rest_while_another_passes_in_front():
     assert how_deep == "constant"
 
 
-@pytest.mark.parametrize(("growth", "expected"), [(1.5, "approaching"), (1 / 1.5, "receding"), (1.1, "constant"), (1.0, "constant")])
+@pytest.mark.parametrize(
+    ("growth", "expected"), [(1.5, "approaching"), (1 / 1.5, "receding"), (1.1, "constant"), (1.0, "constant")]
+)
 @pytest.mark.parametrize("zoom", [1.0, 1.12], ids=["still camera", "zooming"])
 def test_depth_with_the_cameras_zoom_divided_out(growth, expected, zoom):
-    assert _motions(window([Body(straight(0.5, 0.28), growth=growth)], lambda t: View(zoom=zoom ** t)))[2] == expected
+    assert _motions(window([Body(straight(0.5, 0.28), growth=growth)], lambda t: View(zoom=zoom**t)))[2] == expected
 
 
 def test_coming_in_is_no_approach():

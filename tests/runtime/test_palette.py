@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+
 from edgecap.bench.world import COLOURS
 from edgecap.bench.world.colours import JITTER, tinted
 from edgecap.runtime.mask import Mask
@@ -36,7 +37,9 @@ DEGRADED = {
     "blurred": lambda image: cv2.GaussianBlur(image, (0, 0), 1.3),
     "noisy": _noisy,
     "low light": lambda image: cv2.convertScaleAbs(image, alpha=0.5),
-    "low light, blurred, noisy": lambda image: _noisy(cv2.convertScaleAbs(cv2.GaussianBlur(image, (0, 0), 1.0), alpha=0.6)),
+    "low light, blurred, noisy": lambda image: _noisy(
+        cv2.convertScaleAbs(cv2.GaussianBlur(image, (0, 0), 1.0), alpha=0.6)
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from edgecap.runtime.life import lives
 from edgecap.runtime.position import CELLS, cell, cells, left_frame
 
@@ -11,15 +12,30 @@ from .drawn_windows import Body, View, straight, window
 THIRD = 1 / 3
 
 
-@pytest.mark.parametrize(("x", "y", "expected"), [
-    (0.1, 0.1, "top-left"), (0.5, 0.1, "top-middle"), (0.9, 0.1, "top-right"),
-    (0.1, 0.5, "center-left"), (0.5, 0.5, "center-middle"), (0.9, 0.5, "center-right"),
-    (0.1, 0.9, "bottom-left"), (0.5, 0.9, "bottom-middle"), (0.9, 0.9, "bottom-right"),
-    (0.0, 0.0, "top-left"), (1.0, 1.0, "bottom-right"),
-    (THIRD, 0.5, "center-middle"), (THIRD - 1e-9, 0.5, "center-left"),
-    (2 * THIRD, 0.5, "center-right"), (2 * THIRD - 1e-9, 0.5, "center-middle"),
-    (0.5, THIRD, "center-middle"), (0.5, THIRD - 1e-9, "top-middle"),
-    (0.5, 2 * THIRD, "bottom-middle"), (0.5, 2 * THIRD - 1e-9, "center-middle")])
+@pytest.mark.parametrize(
+    ("x", "y", "expected"),
+    [
+        (0.1, 0.1, "top-left"),
+        (0.5, 0.1, "top-middle"),
+        (0.9, 0.1, "top-right"),
+        (0.1, 0.5, "center-left"),
+        (0.5, 0.5, "center-middle"),
+        (0.9, 0.5, "center-right"),
+        (0.1, 0.9, "bottom-left"),
+        (0.5, 0.9, "bottom-middle"),
+        (0.9, 0.9, "bottom-right"),
+        (0.0, 0.0, "top-left"),
+        (1.0, 1.0, "bottom-right"),
+        (THIRD, 0.5, "center-middle"),
+        (THIRD - 1e-9, 0.5, "center-left"),
+        (2 * THIRD, 0.5, "center-right"),
+        (2 * THIRD - 1e-9, 0.5, "center-middle"),
+        (0.5, THIRD, "center-middle"),
+        (0.5, THIRD - 1e-9, "top-middle"),
+        (0.5, 2 * THIRD, "bottom-middle"),
+        (0.5, 2 * THIRD - 1e-9, "center-middle"),
+    ],
+)
 def test_cells_and_their_borders(x, y, expected):
     assert cell(x=x, y=y) == expected
     assert expected in CELLS

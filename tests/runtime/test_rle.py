@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from edgecap.runtime import rle
 from edgecap.runtime.mask import Mask
 
@@ -40,9 +41,9 @@ def _random_full(seed):
         return rng.random((height, width)) < rng.random()
     full = np.zeros((height, width), bool)
     y, x = rng.integers(0, height), rng.integers(0, width)
-    full[y:y + rng.integers(1, 20), x:x + rng.integers(1, 20)] = True
+    full[y : y + rng.integers(1, 20), x : x + rng.integers(1, 20)] = True
     if kind == 2:
-        full[:, x:] = True                                  # full columns: runs that join over columns
+        full[:, x:] = True  # full columns: runs that join over columns
     return ~full if kind == 3 else full
 
 
@@ -83,7 +84,7 @@ def test_a_rectangle_with_empty_rows_around_its_pixels_is_encoded_by_its_pixels(
 # Made once with pycocotools 2.0.11, `mask.encode(np.asfortranarray(full))`, for the masks drawn below.
 COCO_STRINGS = {
     "ring": "Sa0=Q14L4M2M4M2N2O0O2N2O^OD0;MM02O00O030LO60JO80H080H080H080HO:0F180H080H080H080H160J140M01001N033E0"
-            "<b01N2N101N2N3L3N3L4L_d0",
+    "<b01N2N101N2N3L3N3L4L_d0",
     "corner": "0P3iZ2WM`fM00000000000000000000000",
     "noise": "01400080E010O0`00C0M0300080E010O0`00C0M0300080E010O0`00C0M030007",
 }

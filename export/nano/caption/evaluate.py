@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 _BATCH = 32
 
 
-def teacher_forced(network: Any, tokenizer: Tokenizer, store: ViewStore, *, limit: int, prefix: int) -> dict[str, float]:
+def teacher_forced(network: Any, tokenizer: Tokenizer, store: ViewStore, *, limit: int,
+                   prefix: int) -> dict[str, float]:
     """Shares of exact sentences by field, and of right colours, on up to `limit` sets of each kind.
 
-    Each token is predicted from the true beginning; the sentence is exact if all are right, which is the case exactly when greedy
-    decoding would write it.
+    Each token is predicted from the true beginning; the sentence is exact if all are right, which is the case exactly
+    when greedy decoding would write it.
     """
     written = []
     for kind in ("instance", "picture"):

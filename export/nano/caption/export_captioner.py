@@ -1,4 +1,4 @@
-"""The trained captioner as pack files: vision.onnx, decoder.int8.onnx, embed.npy, tokenizer.json, with a parity report.
+"""The trained captioner as pack files: two graphs with 8-bit weights, embed.npy, tokenizer.json, with a parity report.
 
 In: a checkpoint of `train`. Out: the files and a `CaptionerSpec`. Called by the recipe and by
 `python -m edgecap.export.nano.caption.export_captioner`.
@@ -19,48 +19,59 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.specs import CaptionerSpec, GraphSpec, TensorSpec
-from edgecap.export.decoder_graph import DecoderConfig, WeightFormat, build_decoder, decoder_spec
+from edgecap.export.block_weights import quantise_matmuls
+from edgecap.export.decoder_graph import PRECISIONS, DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.export.nano.caption.dataset import ViewStore
 from edgecap.export.nano.caption.model import NetworkConfig, vision_tokens
+from edgecap.export.nano.caption.onnx_writer import OnnxWriter
 from edgecap.export.nano.caption.parity import captioner_parity
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
 from edgecap.export.nano.caption.tokenizer import BOS, EOS
 from edgecap.export.nano.caption.train import MEAN, STD, load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
 
-VISION_FILE, EMBED_FILE, TOKENIZER_FILE = "vision.onnx", "embed.npy", "tokenizer.json"
+EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"
+VISION_FILES: dict[WeightFormat, str] = {"int8": "vision.int8.onnx", "fp32": "vision.fp32.onnx"}
 DECODER_FILES: dict[WeightFormat, str] = {"int8": "decoder.int8.onnx", "fp32": "decoder.fp32.onnx"}
 _OPSET = 20
 
 
-def export_captioner(work_dir: Path, out_dir: Path, *, parity_sets: int = 200) -> tuple[CaptionerSpec, dict[str, float]]:
-    """Write the pack part of `work_dir`/captioner.pt (averaged weights) to `out_dir`; returns its spec and the parity figures.
+def export_captioner(work_dir: Path, out_dir: Path, *,
+                     parity_sets: int = 200) -> tuple[CaptionerSpec, dict[str, float]]:
+    """Write the pack part of `work_dir`/captioner.pt (averaged weights) to `out_dir`; returns its spec and parity
+    figures.
 
-    `out_dir` receives vision.onnx, embed.npy (float32 [V, H]), decoder.int8.onnx, tokenizer.json and captioner.json (the spec);
-    decoder.fp32.onnx and captioner_parity.json are written beside the checkpoint, they do not ship. `parity_sets` 0 skips the report.
+    `out_dir` receives vision.int8.onnx, decoder.int8.onnx, embed.npy (float32 [V, H]), tokenizer.json and
+    captioner.json (the spec). vision.fp32.onnx, decoder.fp32.onnx and captioner_parity.json are written beside the
+    checkpoint; they do not ship. `parity_sets`: validation sets of each kind in the report; 0 skips it.
     """
     trainer = load_trainer(work_dir, seed=0)
     network, config = trainer.average.eval(), trainer.config
     out_dir.mkdir(parents=True, exist_ok=True)
-    export_vision(network, config, out_dir / VISION_FILE)
+    _write_vision(network, config, fp32=work_dir / VISION_FILES["fp32"], int8=out_dir / VISION_FILES["int8"])
     np.save(out_dir / EMBED_FILE, network.model.text_model.embed_tokens.weight.detach().numpy())
     weights, sizes = decoder_weights(network), decoder_config(config)
-    for form, folder in (("int8", out_dir), ("fp32", work_dir)):
-        write_decoder(weights, sizes, folder / DECODER_FILES[form], weight_format=form)
+    _write_decoder(weights, sizes, work_dir / DECODER_FILES["fp32"], weight_format="fp32")
+    _write_decoder(weights, sizes, out_dir / DECODER_FILES["int8"], weight_format="int8")
     shutil.copyfile(work_dir / TOKENIZER_FILE, out_dir / TOKENIZER_FILE)
-    spec = captioner_spec(config, bos_id=trainer.tokenizer.token_to_id(BOS), eos_id=trainer.tokenizer.token_to_id(EOS))
+    specials = trainer.tokenizer.token_to_id(BOS), trainer.tokenizer.token_to_id(EOS)
+    spec = captioner_spec(config, bos_id=specials[0], eos_id=specials[1])
     (out_dir / "captioner.json").write_text(json.dumps(asdict(spec), indent=1))
     if parity_sets == 0:
         return spec, {}
-    store = ViewStore(work_dir / "views", "validation")
-    figures = captioner_parity(network, spec, out_dir, fp32_decoder=work_dir / DECODER_FILES["fp32"], store=store,
-                               limit=parity_sets)
+    engines = {"int8": OnnxWriter(spec, out_dir), "fp32": _fp32_writer(spec, work_dir, out_dir)}
+    figures = captioner_parity(network, engines, store=ViewStore(work_dir / "views", "validation"), limit=parity_sets)
     (work_dir / "captioner_parity.json").write_text(json.dumps(figures, indent=1))
     return spec, figures
 
 
-def export_vision(network: Any, config: NetworkConfig, file: Path) -> None:
-    """Tower and connector through torch's dynamo exporter; the number of views is free. Optimised by onnxslim."""
+def _fp32_writer(spec: CaptionerSpec, work_dir: Path, out_dir: Path) -> OnnxWriter:
+    return OnnxWriter(spec, out_dir, vision_file=work_dir / VISION_FILES["fp32"],
+                      decoder_file=work_dir / DECODER_FILES["fp32"])
+
+
+def _write_vision(network: Any, config: NetworkConfig, *, fp32: Path, int8: Path) -> None:
+    """Tower and connector through torch's dynamo exporter, then onnxslim; the number of views is free."""
     import onnx
     import onnxslim
     import torch
@@ -84,7 +95,10 @@ def export_vision(network: Any, config: NetworkConfig, file: Path) -> None:
     model = onnxslim.slim(program.model_proto)
     for value in (model.graph.input[0], model.graph.output[0]):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
-    onnx.save(model, str(file))
+    del model.graph.value_info[:]  # these still use the exporter's name of the free axis
+    onnx.save(model, str(fp32))
+    quantise_matmuls(model)
+    onnx.save(model, str(int8))
 
 
 def decoder_weights(network: Any) -> Mapping[str, NDArray[np.float32]]:
@@ -97,11 +111,11 @@ def decoder_config(config: NetworkConfig) -> DecoderConfig:
     """The text model's sizes."""
     return DecoderConfig(
         hidden_size=config.text_width, layers=config.text_layers, heads=config.text_heads, kv_heads=config.kv_heads,
-        head_dim=config.head_dim, mlp_size=config.text_mlp, vocab_size=config.vocab_size, max_positions=config.max_positions,
-        rope_theta=config.rope_theta, norm_eps=config.norm_eps)
+        head_dim=config.head_dim, mlp_size=config.text_mlp, vocab_size=config.vocab_size,
+        max_positions=config.max_positions, rope_theta=config.rope_theta, norm_eps=config.norm_eps)
 
 
-def write_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, file: Path, *,
+def _write_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, file: Path, *,
                   weight_format: WeightFormat) -> None:
     """Build and save one decoder graph."""
     import onnx
@@ -112,7 +126,8 @@ def write_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderCon
 def captioner_spec(config: NetworkConfig, *, bos_id: int, eos_id: int) -> CaptionerSpec:
     """The pack's captioner block."""
     side, tokens, width = config.side, config.tokens_per_view, config.text_width
-    vision = GraphSpec(VISION_FILE, "fp32", (TensorSpec("pixels", "float32", ("n", 3, side, side)),),
+    vision = GraphSpec(VISION_FILES["int8"], PRECISIONS["int8"],
+                       (TensorSpec("pixels", "float32", ("n", 3, side, side)),),
                        (TensorSpec("tokens", "float32", ("n", tokens, width)),))
     return CaptionerSpec(
         vision=vision, decoder=decoder_spec(decoder_config(config), file=DECODER_FILES["int8"], weight_format="int8"),

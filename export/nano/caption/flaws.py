@@ -1,6 +1,7 @@
 """Flaws of a real front end, drawn at random: video coding, box errors, mask errors.
 
-In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead. Called by `view_sets`.
+In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead. Called by
+`view_sets`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ _MASK_REACH = 0.10  # the segmenter sees the box enlarged by this on each side
 
 
 def coded(image_rgb: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
-    """uint8 [H, W, 3] through JPEG with halved chroma (OpenCV's default 4:2:0), the cheapest stand-in for H.264 4:2:0."""
+    """uint8 [H, W, 3] through JPEG with halved chroma (OpenCV's default 4:2:0), the cheapest stand-in for H.264
+    4:2:0."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
@@ -27,7 +29,8 @@ def flawed_box(box_xyxy: NDArray[np.float32], *, rng: np.random.Generator) -> ND
 
 def flawed_mask(truth: NDArray[np.bool_], *, box_xyxy: NDArray[np.float32], others: NDArray[np.bool_],
                 rng: np.random.Generator) -> NDArray[np.bool_]:
-    """bool [H, W] -> bool [H, W]: cut at the enlarged box, coarse, grown or shrunk, with bites, leaks and neighbours."""
+    """bool [H, W] -> bool [H, W]: cut at the enlarged box, coarse, grown or shrunk, with bites, leaks and
+    neighbours."""
     height, width = truth.shape
     reach = np.tile(box_xyxy[2:] - box_xyxy[:2], 2) * np.array([-1, -1, 1, 1]) * _MASK_REACH
     x1, y1, x2, y2 = np.clip(box_xyxy + reach, 0, 1) * np.array([width, height, width, height])

@@ -1,8 +1,9 @@
 """The nano captioner's network: the SmolVLM classes of transformers with a micro configuration, and how we call them.
 
 In: pixels and token embeddings. Out: vision tokens, hidden states, logits. Called by `train`, `evaluate` and
-`export_captioner`. The sub-modules are called one by one (tower -> connector -> text model), so that training encodes a view
-once for all its questions; `tests/export/test_nano_caption_model.py` proves the result equals the library's own forward.
+`export_captioner`. The sub-modules are called one by one (tower -> connector -> text model), so that training encodes
+a view once for all its questions; `tests/export/test_nano_caption_model.py` proves the result equals the library's own
+forward.
 """
 
 from __future__ import annotations
@@ -64,8 +65,9 @@ def build_network(config: NetworkConfig, *, bos_id: int, eos_id: int, pad_id: in
         num_attention_heads=config.vision_heads, image_size=config.side, patch_size=config.patch)
     text = LlamaConfig(
         vocab_size=config.vocab_size, hidden_size=config.text_width, intermediate_size=config.text_mlp,
-        num_hidden_layers=config.text_layers, num_attention_heads=config.text_heads, num_key_value_heads=config.kv_heads,
-        max_position_embeddings=config.max_positions, rms_norm_eps=config.norm_eps, tie_word_embeddings=False,
+        num_hidden_layers=config.text_layers, num_attention_heads=config.text_heads,
+        num_key_value_heads=config.kv_heads, max_position_embeddings=config.max_positions, rms_norm_eps=config.norm_eps,
+        tie_word_embeddings=False,
         rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
         bos_token_id=bos_id, eos_token_id=eos_id, pad_token_id=pad_id)
     return SmolVLMForConditionalGeneration(SmolVLMConfig(

@@ -32,11 +32,12 @@ class Prompted:
 class OnnxWriter:
     """Vision and decoder sessions on one CPU thread, with a shared key/value buffer per batch."""
 
-    def __init__(self, spec: CaptionerSpec, folder: Path, *, decoder_file: Path | None = None) -> None:
+    def __init__(self, spec: CaptionerSpec, folder: Path, *, vision_file: Path | None = None,
+                 decoder_file: Path | None = None) -> None:
         from tokenizers import Tokenizer
 
         self.spec = spec
-        self._vision = _session(folder / spec.vision.file)
+        self._vision = _session(vision_file or folder / spec.vision.file)
         self._decoder = _session(decoder_file or folder / spec.decoder.file)
         self._embed: NDArray[np.float32] = np.load(folder / spec.embedding_file).astype(np.float32)
         self.tokenizer: Tokenizer = Tokenizer.from_file(str(folder / spec.tokenizer_file))
@@ -68,7 +69,8 @@ class OnnxWriter:
             if not open_rows.any() or step == max_tokens - 1:
                 break
             at = lengths + step
-            logits = self._call(cache, self._embed[chosen][:, None], at, total=int(at.max()) + 1, last=np.zeros(len(rows)))
+            logits = self._call(cache, self._embed[chosen][:, None], at, total=int(at.max()) + 1,
+                                last=np.zeros_like(at))
         return [decode(self.tokenizer, a) for a in answers], first
 
     def _prompt_embeds(self, prompt: Prompted) -> NDArray[np.float32]:
@@ -96,7 +98,8 @@ class _Cache:
 
     def __init__(self, spec: CaptionerSpec, rows: int, *, capacity: int) -> None:
         shape = (rows, spec.kv_heads, capacity, spec.head_dim)
-        self.blocks = {f"{kind}_{i}": np.zeros(shape, np.float32) for i in range(spec.layers) for kind in ("key", "value")}
+        names = [f"{kind}_{i}" for i in range(spec.layers) for kind in ("key", "value")]
+        self.blocks = {name: np.zeros(shape, np.float32) for name in names}
 
 
 def _session(file: Path) -> Any:

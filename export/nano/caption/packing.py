@@ -26,7 +26,7 @@ from edgecap.runtime.phrases import instances_phrase
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-_OTHER_HINT_SHARE = 0.15  # the verb follows the hint, not the picture: Evidence measures motion better than four views show it
+_OTHER_HINT_SHARE = 0.15  # the verb follows the hint: Evidence measures motion better than four views show it
 _NO_CLASS_SHARE = 0.02
 _OTHER_LIST_SHARE = 0.15  # the sentence names what the prompt lists, whatever the picture shows
 _LABEL_ORDER_SHARE = 0.7
@@ -43,7 +43,8 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class PackedRows:
-    """`ids`, `positions`, `segments` int64 [B, S]; `rows`, `columns`, `targets`, `examples` int64 [A] for the A answer tokens:
+    """`ids`, `positions`, `segments` int64 [B, S]; `rows`, `columns`, `targets`, `examples` int64 [A] for the A answer
+    tokens:
     the hidden state at (row, column) must predict target; it belongs to the row's example 0 or 1."""
 
     ids: NDArray[np.int64]
@@ -121,7 +122,8 @@ def attribute_sizes() -> dict[str, int]:
 
 
 def attributes_of(labels: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.int64]]:
-    """int64 [B] per attribute, -1 where the label has no such attribute (pictures have no class, instances no background)."""
+    """int64 [B] per attribute, -1 where the label has no such attribute (pictures have no class, instances no
+    background)."""
     out = {}
     for key, names in _attribute_names().items():
         index = {n: i for i, n in enumerate(names)}
@@ -131,5 +133,5 @@ def attributes_of(labels: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.int6
 
 def _attribute_names() -> dict[str, tuple[Any, ...]]:
     gestures = sorted({g.name for c in CLASSES for g in c.gestures})
-    return {"class": CLASS_NAMES, "primary": tuple(COLOURS), "secondary": (None, *COLOURS), "gesture": (None, *gestures),
-            "background": BACKGROUNDS}
+    return {"class": CLASS_NAMES, "primary": tuple(COLOURS), "secondary": (None, *COLOURS),
+            "gesture": (None, *gestures), "background": BACKGROUNDS}

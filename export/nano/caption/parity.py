@@ -1,18 +1,18 @@
 """Torch against ONNX fp32 against ONNX int8: figures that show what the export cost.
 
-In: the network, the exported files and validation sets. Out: numbers by name (JSON-ready). Called by `export_captioner`.
+In: the network, the exported files and validation sets. Out: numbers by name, ready for JSON. Called by
+`export_captioner`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import CaptionerSpec
 from edgecap.export.nano.caption.dataset import ViewStore
 from edgecap.export.nano.caption.evaluate import shares
 from edgecap.export.nano.caption.model import text_hidden
@@ -32,20 +32,22 @@ class _Written:
     logits: NDArray[np.float32]
 
 
-def captioner_parity(network: Any, spec: CaptionerSpec, folder: Path, *, fp32_decoder: Path, store: ViewStore,
+def captioner_parity(network: Any, engines: Mapping[str, OnnxWriter], *, store: ViewStore,
                      limit: int) -> dict[str, float]:
-    """Logit and token differences, agreement of whole greedy sentences, and quality of both on `limit` sets of each kind."""
-    small = _all_answers(OnnxWriter(spec, folder), store, limit)
-    exact_writer = OnnxWriter(spec, folder, decoder_file=fp32_decoder)
-    exact = _all_answers(exact_writer, store, limit)
-    torch_tokens, torch_logits = _torch_reference(network, exact_writer, store, limit)
-    figures = {**_difference("vision_fp32_vs_torch", exact.tokens, torch_tokens),
-               **_difference("decoder_fp32_vs_torch", exact.logits, torch_logits),
-               **_difference("decoder_int8_vs_torch", small.logits, torch_logits)}
-    same = [a[1] == b[1] for a, b in zip(small.pairs, exact.pairs, strict=True)]
+    """Differences of vision tokens and first-token logits from torch, agreement of whole greedy sentences, quality.
+
+    `engines`: "fp32" and "int8" writers of the same network. `limit` sets of each kind, two questions each.
+    """
+    written = {name: _all_answers(writer, store, limit) for name, writer in engines.items()}
+    tokens, logits = _torch_reference(network, engines["fp32"], store, limit)
+    figures: dict[str, float] = {}
+    for name, found in written.items():
+        figures |= _difference(f"vision_{name}_vs_torch", found.tokens, tokens)
+        figures |= _difference(f"decoder_{name}_vs_torch", found.logits, logits)
+    same = [a[1] == b[1] for a, b in zip(written["int8"].pairs, written["fp32"].pairs, strict=True)]
     figures["sentences_int8_equal_fp32"] = float(np.mean(same))
-    for name, written in (("int8", small), ("fp32", exact)):
-        figures |= {f"{name}_{k}": v for k, v in shares(written.pairs).items()}
+    for name, found in written.items():
+        figures |= {f"{name}_{k}": v for k, v in shares(found.pairs).items()}
     return figures
 
 
@@ -98,7 +100,8 @@ def _difference(name: str, got: NDArray[np.float32], want: NDArray[np.float32]) 
     """Largest absolute difference, relative L2, smallest cosine over rows, and agreement of the largest entry."""
     a, b = got.reshape(-1, got.shape[-1]).astype(np.float64), want.reshape(-1, want.shape[-1]).astype(np.float64)
     cosine = (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    out = {f"{name}_max_abs": float(np.abs(a - b).max()), f"{name}_relative_l2": float(np.linalg.norm(a - b) / np.linalg.norm(b)),
+    out = {f"{name}_max_abs": float(np.abs(a - b).max()),
+           f"{name}_relative_l2": float(np.linalg.norm(a - b) / np.linalg.norm(b)),
            f"{name}_least_cosine": float(cosine.min())}
     if name.startswith("decoder"):
         out[f"{name}_top1_agreement"] = float((a.argmax(1) == b.argmax(1)).mean())

@@ -1,10 +1,11 @@
 """Training of the nano captioner on a CPU core: one vision encode per view set, both its questions in one row.
 
-In: shards of `dataset`. Out: `captioner.pt` (weights, optimiser, clock) in the work folder, every few minutes, resumable.
+In: shards of `dataset`. Out: `captioner.pt` (weights, optimiser, clock) in the work folder, every few minutes,
+resumable.
 Called by the recipe and by `python -m edgecap.export.nano.caption.train`.
 
-Measured on one Zen 5 core (CPU seconds): fp32 36 sets/s, bfloat16 autocast 37 (its attention backward takes 55 %), bfloat16
-with attention in fp32 86.
+Measured on one Zen 5 core (CPU seconds): fp32 36 sets/s, bfloat16 autocast 37 (its attention backward takes 55 %),
+bfloat16 with attention in fp32 86.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ _AVERAGE_DECAY = 0.998
 _SHIFT = 3
 _SAVE_SECONDS = 240.0
 _REFRESH_STEPS = 100
+_CHECK_SETS = 256  # of each kind, after every save
 
 
 @dataclass(slots=True)
@@ -66,8 +68,8 @@ class Trainer:
 def train_captioner(work_dir: Path, *, minutes: float, seed: int, steps: int | None = None) -> None:
     """Train (or go on training) until `minutes` of training, or exactly `steps` steps when given.
 
-    `work_dir`/views holds the shards (`dataset.write_shards`; at least one train and one validation shard must be complete, more are
-    picked up while they appear). Writes captioner.pt, tokenizer.json and train_log.jsonl there.
+    `work_dir`/views holds the shards (`dataset.write_shards`; at least one train and one validation shard must be
+    complete, more are picked up while they appear). Writes captioner.pt, tokenizer.json and train_log.jsonl there.
     """
     import torch
 
@@ -133,7 +135,8 @@ def forward(network: Any, pixels: torch.Tensor, packed: PackedRows) -> tuple[tor
     seen = seen.reshape(rows, -1, seen.shape[-1])
     embeds = network.model.text_model.embed_tokens(torch.from_numpy(packed.ids))
     embeds = torch.cat([embeds[:, :1], seen.to(embeds.dtype), embeds[:, 1 + seen.shape[1]:]], 1)
-    hidden = text_hidden(network, embeds, mask=torch.from_numpy(packed.mask()), positions=torch.from_numpy(packed.positions))
+    hidden = text_hidden(network, embeds, mask=torch.from_numpy(packed.mask()),
+                         positions=torch.from_numpy(packed.positions))
     logits = network.lm_head(hidden[torch.from_numpy(packed.rows), torch.from_numpy(packed.columns)])
     return seen, hidden, logits
 
@@ -204,15 +207,16 @@ class _AuxHeads:
 
 
 def use_fp32_attention(network: Any) -> None:
-    """Run scaled-dot-product attention in fp32 inside bfloat16 autocast: its bfloat16 backward is 9 times slower on CPU."""
+    """Run scaled-dot-product attention in fp32 inside bfloat16 autocast: its bfloat16 backward is 9 times slower on
+    CPU."""
     import torch
     from torch.nn.functional import scaled_dot_product_attention
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
     def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, *, scaling: float, **_: object) -> Any:
         with torch.autocast("cpu", enabled=False):
-            mixed = scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask, scale=scaling,
-                                                 enable_gqa=query.shape[1] != key.shape[1])
+            mixed = scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask,
+                                                 scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
         return mixed.to(query.dtype).transpose(1, 2), None
 
     ALL_ATTENTION_FUNCTIONS.register("edgecap_fp32", attend)
@@ -268,11 +272,13 @@ def _save_and_check(work_dir: Path, trainer: Trainer, validation: ViewStore) -> 
     torch.save({**state, "step": trainer.step, "seconds": trainer.seconds, "config": asdict(trainer.config)}, temporary)
     temporary.rename(work_dir / "captioner.pt")
     validation.refresh()
-    _log(work_dir, trainer, **teacher_forced(trainer.average, trainer.tokenizer, validation, limit=256, prefix=trainer.prefix))
+    _log(work_dir, trainer, **teacher_forced(trainer.average, trainer.tokenizer, validation, limit=_CHECK_SETS,
+                                             prefix=trainer.prefix))
 
 
 def _log(work_dir: Path, trainer: Trainer, **values: float) -> None:
-    row = {"step": trainer.step, "minutes": round(trainer.seconds / 60, 2), **{k: round(v, 4) for k, v in values.items()}}
+    row = {"step": trainer.step, "minutes": round(trainer.seconds / 60, 2),
+           **{k: round(v, 4) for k, v in values.items()}}
     with (work_dir / "train_log.jsonl").open("a") as log:
         log.write(json.dumps(row) + "\n")
     print(row, flush=True)
