@@ -8,10 +8,12 @@ looks busy.
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +50,9 @@ class ThroughputReport:
     `overlap_efficiency`: (serial busy sum - overlapped wall) / (serial busy sum - longest stage); 1 = the
     longest stage hides all others, 0 = no gain, below 0 = overlapping costs. `times_real_time`: video seconds
     per wall second. `decoded_fps`: source frames, `analysed_fps`: sampled frames, per wall second of the
-    overlapped run. `tokens_per_second`: answered tokens per second of describe (serial). `part_seconds`: busy
+    overlapped run. `tokens_per_second`: answered tokens per second of describe (serial).
+    `cpu_seconds_per_video_second`: CPU time of the serial run, which other jobs on the machine do not
+    stretch. `load_average`: of the minute before the first run (0 is an idle machine). `part_seconds`: busy
     seconds by part of a stage (detect, segment...), one serial run. `peak_rss_mb`: of the whole process.
     """
 
@@ -76,6 +80,8 @@ class ThroughputReport:
     age_p50_seconds: float
     age_p95_seconds: float
     peak_rss_mb: float
+    cpu_seconds_per_video_second: float
+    load_average: float
     stages: tuple[StageRow, ...]
     part_seconds: dict[str, float]
 
@@ -112,20 +118,30 @@ def measure_throughput(
 
     Raises the video's own error, KeyboardInterrupt, and InputError where it gives no clip.
     """
+    load_average = os.getloadavg()[0]
     on_step("warming up")
     pipeline.run([warm_up]).raise_for_failures()
     serial: list[RunSummary] = []
     overlapped: list[RunSummary] = []
+    cpu_seconds: list[float] = []
     notes = _Notes()
     for number in range(repeats):
         for runs, overlap in ((serial, False), (overlapped, True)):
             on_step(f"run {number + 1} of {repeats}, {'overlapped' if overlap else 'serial'}")
             notes = notes if overlap else _Notes()
+            begun = time.process_time()
             runs.append(pipeline.run([video], [] if overlap else [notes], overlap=overlap))
             runs[-1].raise_for_failures()
+            if not overlap:
+                cpu_seconds.append(time.process_time() - begun)
     if notes.first is None:
         raise InputError(f"{video} gave no clip to time; name a video of at least 2 seconds")
-    return _report(serial, overlapped, notes, notes.first)
+    report = _report(serial, overlapped, notes, notes.first)
+    return replace(
+        report,
+        cpu_seconds_per_video_second=statistics.median(cpu_seconds) / report.video_seconds,
+        load_average=load_average,
+    )
 
 
 def overlap_efficiency(busy_seconds: Sequence[float], *, wall_seconds: float) -> float:
@@ -170,6 +186,8 @@ def _report(serial: list[RunSummary], overlapped: list[RunSummary], notes: _Note
         age_p50_seconds=float(np.percentile(ages, 50)),
         age_p95_seconds=float(np.percentile(ages, 95)),
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0,
+        cpu_seconds_per_video_second=0.0,
+        load_average=0.0,
         stages=rows,
         part_seconds=notes.parts,
     )

@@ -26,6 +26,8 @@ def throughput_lines(report: ThroughputReport) -> list[str]:
         f"overlap efficiency {report.overlap_efficiency:.2f}",
         f"speed     {report.times_real_time:.2f}x real time (real-time factor {report.real_time_factor:.3f}), "
         f"{_fps(report.decoded_fps)} frames/s decoded, {report.analysed_fps:.1f} analysed",
+        f"cpu       {report.cpu_seconds_per_video_second:.3f} CPU seconds per second of video, serial; "
+        f"load average before the run {report.load_average:.1f}",
         f"words     {report.decode_tokens} tokens in {report.model_calls} model calls, {report.prefill_tokens} read, "
         f"{report.tokens_per_second:.0f} tokens per second of describe",
         f"age       of a caption p50 {report.age_p50_seconds:.2f} s, p95 {report.age_p95_seconds:.2f} s; "

@@ -50,7 +50,7 @@ def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray
     """
     cut = np.concatenate([life.boxes_xyxy[:, :2] <= BORDER, life.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
     hidden = _hidden_sides(life, others, scales, cut)                                    # [T, 4] x1 y1 x2 y2
-    clean = ~hidden.any(1)
+    clean: NDArray[np.bool_] = np.logical_not(hidden.any(1))
     points = life.centroids_xy.astype(np.float64)
     weights = np.ones(len(life))
     blind = np.zeros((len(life), 2), bool)

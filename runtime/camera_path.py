@@ -64,8 +64,9 @@ class CameraPath:
         stretch."""
         if self.stretches[source] != self.stretches[target]:
             raise ValueError(f"no camera path from observation {source} to {target}: a step is missing")
-        matrix: NDArray[np.float64] = np.linalg.solve(self.to_first[target], self.to_first[source])
-        return matrix / matrix[2, 2]
+        matrix = np.linalg.solve(self.to_first[target], self.to_first[source])
+        scaled: NDArray[np.float64] = matrix / matrix[2, 2]
+        return scaled
 
 
 @dataclass(frozen=True, slots=True)

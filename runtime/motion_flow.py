@@ -18,7 +18,7 @@ _RANSAC_PX = 0.8
 _MIN_SAMPLES, _MIN_SHARE = 40, 0.25
 _FLOOR_PX = 0.55  # H.264 leaves residual flow of 0.1-0.3 px on still backgrounds
 _NOISE_FACTOR = 4.0
-_MOST_PARALLAX_PX = 0.6  # more would hide walkers from every panning camera
+_MOST_PARALLAX_PX = 1.0  # more would hide walkers from every panning camera
 _SAY_GREYS = 4.0  # predictions that differ by less are H.264 noise
 _FITS_GREYS = 9.0
 _AVERAGE_RADIUS = 5
@@ -64,7 +64,7 @@ class FlowEstimator:
         shift = _displacement(to_previous, current.shape)
         residual = (shift - flow).astype(np.float32)
         # Parallax: what is nearer than the fitted plane moves against it by about the camera's own motion.
-        parallax = min(_MOST_PARALLAX_PX, float(np.median(np.linalg.norm(shift, axis=2))))
+        parallax = min(_MOST_PARALLAX_PX, 1.5 * float(np.median(np.linalg.norm(shift, axis=2))))
         threshold = max(_FLOOR_PX, _NOISE_FACTOR * noise) + parallax
         strength = _strength(previous, current, flow, residual, trip, to_previous, threshold)
         return ResidualFlow(flow=flow, residual=residual, strength=strength, threshold_px=threshold, to_previous=to_previous)

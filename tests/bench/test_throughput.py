@@ -41,6 +41,7 @@ def test_measure(tmp_path: Path) -> None:
     assert report.times_real_time == pytest.approx(1 / report.real_time_factor)
     assert report.speedup == pytest.approx(report.serial_wall_seconds / report.overlapped_wall_seconds)
     assert set(report.part_seconds) == {"decode", "detect", "camera", "track", "segment", "measure", "describe"}
+    assert 0.001 < report.cpu_seconds_per_video_second < 60
     assert 50 < report.peak_rss_mb < 8000
     assert json.loads(json.dumps(dataclasses.asdict(report)))["decode_tokens"] == 0
     assert any("overlap efficiency" in line for line in throughput_lines(report))
