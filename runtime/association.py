@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 
 def assign(cost: NDArray[np.float64], *, max_cost: float) -> list[tuple[int, int]]:
-    """Pairs (row, column), sorted by row, of the cheapest assignment of cost [R, C] when leaving a pair out costs `max_cost`.
+    """Pairs (row, column), sorted by row, of the cheapest assignment of cost [R, C] when leaving a pair out costs
+    `max_cost`.
 
-    Each row and column is used at most once; pairs at or above `max_cost` (inf included) are never returned. More pairs are
-    not better in themselves: a far-fetched one must not push a near one aside.
-    Successive shortest augmenting paths with potentials (Kuhn 1955, Munkres 1957), O(R^2 C) with vectorised columns.
+    Each row and column is used at most once; pairs at or above `max_cost` (inf included) are never returned. More pairs
+    are not better in themselves: a far-fetched one must not push a near one aside. Successive shortest augmenting paths
+    with potentials (Kuhn 1955, Munkres 1957), O(R^2 C) with vectorised columns.
     """
     if cost.size == 0:
         return []

@@ -1,14 +1,16 @@
 """Background motion between two analysed frames, instances excluded. Called by perceive; measure integrates the steps.
 
-Corners of the previous frame, outside the (grown) masks, are followed by pyramidal Lucas-Kanade forth and back; a similarity is
-fitted by RANSAC and refined on its inliers by re-weighted least squares. A similarity (shift, zoom, roll) is what a turning,
-zooming or rolling camera does to a distant background to first order; a shear or perspective would fit noise.
+Corners of the previous frame, outside the (grown) masks, are followed by pyramidal Lucas-Kanade forth and back; a
+similarity is fitted by RANSAC and refined on its inliers by re-weighted least squares. A similarity (shift, zoom, roll)
+is what a turning, zooming or rolling camera does to a distant background to first order; a shear or perspective would
+fit noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -32,8 +34,8 @@ _STILL_PX = 0.04  # a fit to a still H.264 background moves its points by about 
 class CameraStep:
     """Background motion from one frame to the next.
 
-    `matrix`: float64 [3, 3] as `Observation.camera_step` (relative coordinates, previous -> this), None where it could not
-    be estimated. `inliers`: share (0-1) of followed points that agree; 0 where None.
+    `matrix`: float64 [3, 3] as `Observation.camera_step` (relative coordinates, previous -> this), None where it could
+    not be estimated. `inliers`: share (0-1) of followed points that agree; 0 where None.
     """
 
     matrix: NDArray[np.float64] | None
@@ -74,17 +76,18 @@ def grey(frame: Frame, side: int = _SIDE) -> NDArray[np.uint8]:
 
 
 def _corners(picture: NDArray[np.uint8], masks: Sequence[Mask]) -> NDArray[np.float32]:
-    """Well spread corners float32 [n, 2] in pixels. Found at half size (a third of the time): LK needs texture, not peaks."""
+    """Well spread corners float32 [n, 2] in pixels. Found at half size (a third of the time): LK needs texture, not
+    peaks."""
     height, width = picture.shape
     size = (max(8, width // 2), max(8, height // 2))
     half = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
     allowed = _background(masks, size)
     spacing = max(3.0, 0.6 * (size[0] * size[1] / _MAX_CORNERS) ** 0.5)
-    found = cv2.goodFeaturesToTrack(half, _MAX_CORNERS, 0.004, spacing, mask=allowed, blockSize=5)
-    if found is None:
+    found: Any = cv2.goodFeaturesToTrack(half, _MAX_CORNERS, 0.004, spacing, mask=allowed, blockSize=5)
+    if found is None:  # OpenCV's stubs leave out what it returns for "nothing found"
         return np.zeros((0, 2), np.float32)
     factor = np.array([width / size[0], height / size[1]], np.float32)
-    return ((found.reshape(-1, 2) + 0.5) * factor - 0.5).astype(np.float32)
+    return np.asarray((found.reshape(-1, 2) + 0.5) * factor - 0.5, np.float32)
 
 
 def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
@@ -110,7 +113,8 @@ def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.u
 
 def _follow(before: NDArray[np.uint8], after: NDArray[np.uint8],
             start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Points of `before` and where they are in `after`, both float32 [n, 2]; only those that come back when followed back."""
+    """Points of `before` and where they are in `after`, both float32 [n, 2]; only those that come back when followed
+    back."""
     if len(start) == 0:
         return start, start
     options = {"winSize": (_WINDOW, _WINDOW), "maxLevel": _LEVELS, "minEigThreshold": 2e-4,
@@ -125,6 +129,7 @@ def _follow(before: NDArray[np.uint8], after: NDArray[np.uint8],
 
 def _fit(start: NDArray[np.float32], end: NDArray[np.float32], size_wh: tuple[int, int]) -> CameraStep:
     cv2.setRNGSeed(1)  # RANSAC draws from OpenCV's process-wide generator: the same video must give the same record
+    inside: Any
     _, inside = cv2.estimateAffinePartial2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX,
                                             maxIters=500, confidence=0.995, refineIters=0)
     if inside is None:
@@ -165,4 +170,4 @@ def _to_relative(matrix_px: NDArray[np.float64], size_wh: tuple[int, int]) -> ND
     """A map between pixel-centre coordinates (centre of the first pixel = 0) -> between relative ones (its corner = 0)."""
     width, height = size_wh
     to_px = np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
-    return np.linalg.inv(to_px) @ matrix_px @ to_px
+    return np.asarray(np.linalg.inv(to_px) @ matrix_px @ to_px, np.float64)

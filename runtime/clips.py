@@ -1,7 +1,7 @@
 """Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
 
-Called by pipeline: `FrameSampler.keep` on every frame, `ShotDetector.is_cut` on every kept frame, `WindowBuilder.add` on
-every observation.
+Called by pipeline: `FrameSampler.keep` on every frame, `ShotDetector.is_cut` on every kept frame, `WindowBuilder.add`
+on every observation.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ def _change(before: tuple[NDArray[np.uint8], NDArray[np.float32]],
 
 
 def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best place."""
+    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best
+    place."""
     lost = []
     (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
     for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
@@ -114,14 +115,16 @@ def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
 class WindowBuilder:
     """Collects observations into windows of `window_seconds`, never across a cut.
 
-    `duration_seconds`: the file's length where known. When less than `minimum_seconds` of it would remain after a window, that
-    window takes the remainder too; where that would pass `maximum_seconds`, the two share the time evenly.
+    `duration_seconds`: the file's length where known. When less than `minimum_seconds` of it would remain after a
+    window, that window takes the remainder too; where that would pass `maximum_seconds`, the two share the time evenly.
     """
 
     minimum_seconds = 2.0
     maximum_seconds = 10.0
 
-    def __init__(self, window_seconds: float = 5.0, *, labels: tuple[str, ...], duration_seconds: float | None = None) -> None:
+    def __init__(
+        self, window_seconds: float = 5.0, *, labels: tuple[str, ...], duration_seconds: float | None = None
+    ) -> None:
         if not self.minimum_seconds <= window_seconds <= self.maximum_seconds:
             raise UsageError(f"window_seconds must be {self.minimum_seconds:g} to {self.maximum_seconds:g}, "
                              f"got {window_seconds:g}")

@@ -43,7 +43,8 @@ def _select(boxes: NDArray[np.float32], scores: NDArray[np.float32], class_ids: 
 
 
 def suppress(boxes_xyxy: NDArray[np.float32], *, max_iou: float) -> NDArray[np.int64]:
-    """Indices to keep of boxes float32 [N, 4] sorted best first: each overlaps no kept better one by more than `max_iou`."""
+    """Indices to keep of boxes float32 [N, 4] sorted best first: each overlaps no kept better one by more than
+    `max_iou`."""
     overlap = iou_matrix(boxes_xyxy, boxes_xyxy)
     kept: list[int] = []
     for i in range(len(boxes_xyxy)):
@@ -60,4 +61,4 @@ def iou_matrix(a_xyxy: NDArray[np.float32], b_xyxy: NDArray[np.float32]) -> NDAr
     area_a = np.prod(np.clip(a_xyxy[:, 2:] - a_xyxy[:, :2], 0, None), axis=1)
     area_b = np.prod(np.clip(b_xyxy[:, 2:] - b_xyxy[:, :2], 0, None), axis=1)
     union = area_a[:, None] + area_b[None] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0).astype(np.float32)
+    return np.asarray(np.divide(inter, union, out=np.zeros_like(inter), where=union > 0), np.float32)

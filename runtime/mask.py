@@ -50,7 +50,8 @@ class Mask:
             return np.zeros(4, np.float32)
         x, y = self.origin_xy
         edges = np.array([x + cols[0], y + rows[0], x + cols[-1] + 1, y + rows[-1] + 1], np.float32)
-        return edges / np.array([*self.size_wh, *self.size_wh], np.float32)
+        sizes = np.array([*self.size_wh, *self.size_wh], np.float32)
+        return np.divide(edges, sizes, dtype=np.float32)
 
     def full(self) -> NDArray[np.bool_]:
         """The whole frame's mask, bool [H, W]."""

@@ -1,8 +1,9 @@
-"""Moving objects without any model: what moves against the background is an instance of class "object". Called by perceive.
+"""Moving objects without any model: what moves against the background is an instance of class "object". Called by
+perceive.
 
-Each frame is compared with the last analysed one: dense flow, minus the background's motion, above the noise, cleaned and
-divided into objects, sharpened at the picture's edges. An object that stops is kept for a second where it was last seen.
-Nothing is found in a shot's first frame, and nothing that never moves is found at all.
+Each frame is compared with the last analysed one: dense flow, minus the background's motion, above the noise, cleaned
+and divided into objects, sharpened at the picture's edges. An object that stops is kept for a second where it was last
+seen. Nothing is found in a shot's first frame, and nothing that never moves is found at all.
 """
 
 from __future__ import annotations
@@ -93,9 +94,9 @@ class MotionDetector:
         result: list[_Held] = []
         free: list[int] = []
         for i, mask in enumerate(expected):
-            parts = [r for r in regions if np.count_nonzero(r.mask & mask) > 0.7 * np.count_nonzero(r.mask)]
+            parts = [r for r in regions if _area(r.mask & mask) > 0.7 * _area(r.mask)]
             others = [r for r in regions if not any(r is part for part in parts)]
-            intruded = any(np.count_nonzero(r.mask & mask) > 0.2 * np.count_nonzero(mask) for r in others)
+            intruded = any(_area(r.mask & mask) > 0.2 * _area(mask) for r in others)
             kept = None if intruded else self._kept(self._held[i], mask, parts, frame)
             if kept is None:
                 free.append(i)
@@ -115,10 +116,10 @@ class MotionDetector:
     @staticmethod
     def _kept(held: _Held, mask: NDArray[np.bool_], parts: list[Region], frame: Frame) -> _Held | None:
         """The held object where it should be now, when less than half of it moves; None when it moves on or is gone."""
-        seconds, area = frame.pts_seconds, np.count_nonzero(mask)
-        moving = sum(np.count_nonzero(part.mask) for part in parts)
+        seconds, area = frame.pts_seconds, _area(mask)
+        moving = sum(_area(part.mask) for part in parts)
         slow = float(np.linalg.norm(held.region.motion_xy)) < _HOLD_PX
-        if held.frames <= 2 or not slow or moving > 0.5 * area or area < 0.5 * np.count_nonzero(held.region.mask):
+        if held.frames <= 2 or not slow or moving > 0.5 * area or area < 0.5 * _area(held.region.mask):
             return None
         moved = seconds if parts else held.moved_seconds
         if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
@@ -132,7 +133,11 @@ class MotionDetector:
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b))
+    return _area(a & b) / max(1, _area(a | b))
+
+
+def _area(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
 
 
 def _box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -141,7 +146,6 @@ def _box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
 
 
 def _to_detections(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> Detections:
-    height, width = frame.image_rgb.shape[:2]
     masks = _sharpened(regions, frame, small)
     kept = [i for i, mask in enumerate(masks) if mask.bits.size]
     kept.sort(key=lambda i: -regions[i].score)
@@ -155,8 +159,8 @@ def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) ->
     if not regions:
         return []
     height, width = frame.image_rgb.shape[:2]
-    guide = small.astype(np.float32) / 255
-    fine = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
+    guide = (small / np.float32(255)).astype(np.float32)
+    fine = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY) / np.float32(255)
     colours = colour_index(frame.image_rgb, (small.shape[1], small.shape[0]))
     soft = []
     for region in regions:

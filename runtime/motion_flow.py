@@ -54,8 +54,8 @@ class FlowEstimator:
 
         `foreground`: bool [h, w], where instances are expected in the current picture: no background is sampled there.
         """
-        flow = self._dis.calc(current, previous, np.zeros((*current.shape, 2), np.float32))
-        forth = self._dis.calc(previous, current, np.zeros((*current.shape, 2), np.float32))
+        flow = np.asarray(self._dis.calc(current, previous, np.zeros((*current.shape, 2), np.float32)), np.float32)
+        forth = np.asarray(self._dis.calc(previous, current, np.zeros((*current.shape, 2), np.float32)), np.float32)
         trip = _round_trip(flow, forth)
         background = _background(current, flow, trip, foreground)
         if background is None:
@@ -67,7 +67,9 @@ class FlowEstimator:
         parallax = min(_MOST_PARALLAX_PX, 1.5 * float(np.median(np.linalg.norm(shift, axis=2))))
         threshold = max(_FLOOR_PX, _NOISE_FACTOR * noise) + parallax
         strength = _strength(previous, current, flow, residual, trip, to_previous, threshold)
-        return ResidualFlow(flow=flow, residual=residual, strength=strength, threshold_px=threshold, to_previous=to_previous)
+        return ResidualFlow(
+            flow=flow, residual=residual, strength=strength, threshold_px=threshold, to_previous=to_previous
+        )
 
 
 def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDArray[np.float32],
@@ -101,20 +103,23 @@ def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDA
     weight = (trust * say ** 2 / (say ** 2 + _SAY_GREYS ** 2)).astype(np.float32)
     # Where nobody near has a say the pixel is background: the prior is a weak vote for "still" everywhere.
     values = (np.minimum(moving, 1) * weight / (weight + _PRIOR)).astype(np.float32)
-    return _averaged(here / 255, values, weight + np.float32(_PRIOR))
+    return _averaged((here / 255).astype(np.float32), values, weight + np.float32(_PRIOR))
 
 
-def _averaged(guide: NDArray[np.float32], values: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _averaged(
+    guide: NDArray[np.float32], values: NDArray[np.float32], weight: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Weighted guided filter (He et al., ECCV 2010): the average of `values` that respects the guide's edges."""
     window = (2 * _AVERAGE_RADIUS + 1,) * 2
-    total = cv2.blur(weight, window)
+    total = np.asarray(cv2.blur(weight, window), np.float32)
     mean_g, mean_v = cv2.blur(weight * guide, window) / total, cv2.blur(weight * values, window) / total
     spread = cv2.blur(weight * guide * guide, window) / total - mean_g ** 2
     together = cv2.blur(weight * guide * values, window) / total - mean_g * mean_v
-    slope = together / (spread + 1e-3)
-    result = cv2.blur(slope * total, window) / cv2.blur(total, window) * guide
-    result += cv2.blur((mean_v - slope * mean_g) * total, window) / cv2.blur(total, window)
-    return np.clip(result, 0, 1).astype(np.float32)
+    slope = np.asarray(together / (spread + 1e-3), np.float32)
+    offset = np.asarray(mean_v - slope * mean_g, np.float32)
+    nearby = cv2.blur(total, window)
+    result = cv2.blur(slope * total, window) / nearby * guide + cv2.blur(offset * total, window) / nearby
+    return np.asarray(np.clip(result, 0, 1), np.float32)
 
 
 def _round_trip(back: NDArray[np.float32], forth: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,13 +127,15 @@ def _round_trip(back: NDArray[np.float32], forth: NDArray[np.float32]) -> NDArra
     grid = pixel_grid(back.shape[:2])
     there = grid + back
     again = cv2.remap(forth, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.linalg.norm(back + again, axis=2).astype(np.float32)
+    return np.asarray(np.linalg.norm(back + again, axis=2), np.float32)
 
 
 def _background(picture: NDArray[np.uint8], flow: NDArray[np.float32], trip: NDArray[np.float32],
                 foreground: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float] | None:
     """Homography current -> previous of the most samples, and the median residual (px) of those that follow it."""
-    texture = cv2.blur(np.abs(cv2.Sobel(picture, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(picture, cv2.CV_32F, 0, 1)), (5, 5))
+    texture = cv2.blur(
+        np.abs(cv2.Sobel(picture, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(picture, cv2.CV_32F, 0, 1)), (5, 5)
+    )
     usable = (texture > 12) & (trip < 1.0) & ~foreground
     step = np.zeros_like(usable)
     step[3:-3:_SAMPLE_STEP, 3:-3:_SAMPLE_STEP] = True
@@ -143,7 +150,7 @@ def _background(picture: NDArray[np.uint8], flow: NDArray[np.float32], trip: NDA
         return None
     moved = cv2.perspectiveTransform(start[None], matrix)[0]
     errors = np.linalg.norm(moved - end, axis=1)
-    return matrix, float(np.median(errors[inside.ravel() == 1]))
+    return np.asarray(matrix, np.float64), float(np.median(errors[inside.ravel() == 1]))
 
 
 def _displacement(matrix: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -161,7 +168,9 @@ def carry(picture: NDArray[np.float32], flow: NDArray[np.float32], *,
           border: int = cv2.BORDER_CONSTANT) -> NDArray[np.float32]:
     """A map of the previous picture float32 [h, w] as the current one would show it; `flow` current -> previous."""
     there = pixel_grid(flow.shape[:2]) + flow
-    return cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=border).astype(np.float32, copy=False)
+    return cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=border).astype(
+        np.float32, copy=False
+    )
 
 
 def guided_coefficients(guide: NDArray[np.float32], values: NDArray[np.float32], *, radius: int,
@@ -172,6 +181,8 @@ def guided_coefficients(guide: NDArray[np.float32], values: NDArray[np.float32],
     """
     window = (2 * radius + 1,) * 2
     mean_g, mean_v = cv2.blur(guide, window), cv2.blur(values, window)
-    slope = (cv2.blur(guide * values, window) - mean_g * mean_v) / (cv2.blur(guide * guide, window) - mean_g ** 2 + smoothness)
+    slope = (cv2.blur(guide * values, window) - mean_g * mean_v) / (
+        cv2.blur(guide * guide, window) - mean_g**2 + smoothness
+    )
     offset = mean_v - slope * mean_g
     return cv2.blur(slope, window).astype(np.float32), cv2.blur(offset, window).astype(np.float32)

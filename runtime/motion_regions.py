@@ -21,30 +21,37 @@ _NEAR_PX = 7
 
 @dataclass(slots=True)
 class Region:
-    """One moving object in one small picture: `mask` bool [h, w], `motion_xy` its mean residual (px per step), `score` 0-1."""
+    """One moving object in one small picture: `mask` bool [h, w], `motion_xy` its mean residual (px per step), `score`
+    0-1."""
 
     mask: NDArray[np.bool_]
     motion_xy: NDArray[np.float32]
     score: float
 
 
-def find_regions(strength: NDArray[np.float32], flow: ResidualFlow, expected: Sequence[NDArray[np.bool_]]) -> list[Region]:
+def find_regions(
+    strength: NDArray[np.float32], flow: ResidualFlow, expected: Sequence[NDArray[np.bool_]]
+) -> list[Region]:
     """Objects in `strength` float32 [h, w] (moving where > 0.5). `expected`: masks where earlier objects should be now;
     a blob that covers several of them is divided among them."""
     moving = (strength > 0.5).astype(np.uint8)
-    moving = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
-    moving = cv2.morphologyEx(moving, cv2.MORPH_CLOSE, np.ones((_CLOSE_PX,) * 2, np.uint8))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(moving, connectivity=8)
+    opened = cv2.morphologyEx(moving, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    closed = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((_CLOSE_PX,) * 2, np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(closed, connectivity=8)
     smallest = _MIN_AREA * strength.size
     pieces: list[NDArray[np.bool_]] = []
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] < smallest / 4:
             continue
         blob = labels == label
-        shares = [e for e in expected if np.count_nonzero(e & blob) > 0.5 * max(1, np.count_nonzero(e))]
+        shares = [e for e in expected if _area(e & blob) > 0.5 * max(1, _area(e))]
         pieces += _divide(blob, shares) if len(shares) > 1 else _split_by_motion(blob, flow.residual)
     regions = [_region(piece, strength, flow) for piece in pieces]
-    return [r for r in _joined(regions) if np.count_nonzero(r.mask) >= smallest]
+    return [r for r in _joined(regions) if _area(r.mask) >= smallest]
+
+
+def _area(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
 
 
 def _region(mask: NDArray[np.bool_], strength: NDArray[np.float32], flow: ResidualFlow) -> Region:
@@ -66,7 +73,7 @@ def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     for label in range(1, count):
         x, y, w, h, area = stats[label]
         at_border = x == 0 or y == 0 or x + w == width or y + h == height
-        if not at_border and area < 0.5 * np.count_nonzero(mask):
+        if not at_border and area < 0.5 * _area(mask):
             filled |= labels == label
     return filled
 
@@ -105,7 +112,7 @@ def _split_by_motion(blob: NDArray[np.bool_], residual: NDArray[np.float32]) -> 
 
 def _joined(regions: list[Region]) -> list[Region]:
     """Pieces that nearly touch and move alike are one object (a person's leg and trunk)."""
-    regions = sorted(regions, key=lambda r: -np.count_nonzero(r.mask))
+    regions = sorted(regions, key=lambda r: -_area(r.mask))
     done: list[Region] = []
     for region in regions:
         grown = cv2.dilate(region.mask.astype(np.uint8), np.ones((_NEAR_PX,) * 2, np.uint8)).astype(bool)
@@ -145,7 +152,7 @@ def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[n
     ratio = np.clip(np.log((inside + 1e-3) / (outside + 1e-3)), -3, 3)
     belongs = 1 / (1 + np.exp(-(np.where(mask, 1.0, -1.0) + ratio[colours])))
     belongs = cv2.blur(np.where(near, belongs, 0.0).astype(np.float32), (3, 3))
-    taken = 1.0 - np.count_nonzero((belongs > 0.5) & mask) / max(1, np.count_nonzero(mask))
+    taken = 1.0 - _area((belongs > 0.5) & mask) / max(1, _area(mask))
     return mask.astype(np.float32) if taken > _MOST_CHANGE else belongs.astype(np.float32, copy=False)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +33,21 @@ class Detector(Protocol):
         ...
 
 
+@runtime_checkable
+class Remembers(Protocol):
+    """A detector that compares frames and must be told of a cut."""
+
+    def reset(self) -> None:
+        """Forget the last frame."""
+        ...
+
+
 class Perceiver:
     """Perception of one video, frame after frame.
 
-    `segmenter` is None for detectors that make masks themselves. `stage_seconds`: time spent so far in "detect", "camera",
-    "track" and "segment". `empty_masks`: instances left out because the segmenter found no pixel in their box.
+    `segmenter` is None for detectors that make masks themselves. `stage_seconds`: time spent so far in "detect",
+    "camera", "track" and "segment". `empty_masks`: instances left out because the segmenter found no pixel in their
+    box.
     """
 
     def __init__(self, detector: Detector, segmenter: Segmenter | None, *, camera: CameraEstimator | None = None,
@@ -68,6 +78,8 @@ class Perceiver:
         """Call before observing the first frame of a new shot: tracks end, ids go on rising."""
         self._tracker.reset()
         self._previous = None
+        if isinstance(self._detector, Remembers):
+            self._detector.reset()
 
     def settle(self, window: Window) -> Window:
         """The window without the instances of tracks that were never confirmed. Call when it closes."""
@@ -97,8 +109,15 @@ class Perceiver:
                 continue
             i = assignment.detection_index
             box: NDArray[np.float32] = detections.boxes_xyxy[i].copy()
-            instances.append(TrackedInstance(track_id=assignment.track_id, box_xyxy=box, score=float(detections.scores[i]),
-                                             class_id=int(detections.class_ids[i]), mask=mask))
+            instances.append(
+                TrackedInstance(
+                    track_id=assignment.track_id,
+                    box_xyxy=box,
+                    score=float(detections.scores[i]),
+                    class_id=int(detections.class_ids[i]),
+                    mask=mask,
+                )
+            )
         return tuple(instances)
 
     @contextmanager

@@ -70,10 +70,13 @@ class Segmenter:
                      for k, (x0, y0, x1, y1) in enumerate(regions_px))
 
 
-def _to_pixels(boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]) -> NDArray[np.float64]:
+def _to_pixels(
+    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+) -> NDArray[np.float64]:
     """Boxes relative to the padded picture -> frame pixels float64 [K, 4], not clipped."""
     (w, h), (pw, ph), (width, height) = placement.content_wh, placement.padded_wh, size_wh
-    return boxes_padded * np.array([pw / w * width, ph / h * height, pw / w * width, ph / h * height])
+    factor = np.array([pw / w * width, ph / h * height, pw / w * width, ph / h * height])
+    return np.asarray(boxes_padded * factor, np.float64)
 
 
 def _clipped_pixels(boxes_padded: NDArray[np.float32], placement: Placement,

@@ -3,8 +3,8 @@
     find_videos(paths)  -> the files to caption, in order
     open_source(path)   -> Source: .info, iterates Frame once
 
-Sample aspect ratio is ignored: pixels are taken as square. Frames are scaled inside the decoder's colour conversion, so a
-4K file never becomes a 4K RGB array.
+Sample aspect ratio is ignored: pixels are taken as square. Frames are scaled inside the decoder's colour conversion, so
+a 4K file never becomes a 4K RGB array.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def _videos_in(folder: Path) -> list[Path]:
     videos = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in VIDEO_SUFFIXES]
     if not videos:
         wanted = " ".join(sorted(VIDEO_SUFFIXES))
-        raise MissingInputError(f"folder {folder} holds no video; want files ending in {wanted}, or name a file directly")
+        raise MissingInputError(
+            f"folder {folder} holds no video; want files ending in {wanted}, or name a file directly"
+        )
     return sorted(videos, key=lambda p: _natural_key(p.name))
 
 
@@ -231,8 +233,10 @@ class Source:
             return
         missing = promised - last_pts - (float(1 / self._fps) if self._fps else 0.0)
         if missing > max(_EARLY_END_SECONDS, _EARLY_END_SHARE * promised):
-            raise UnreadableVideoError(f"{self._path} ends early: its header promises {promised:.1f} s, the pictures stop "
-                                       f"after {last_pts:.1f} s; what came before was used: copy the file again")
+            raise UnreadableVideoError(
+                f"{self._path} ends early: its header promises {promised:.1f} s, the pictures stop "
+                f"after {last_pts:.1f} s; what came before was used: copy the file again"
+            )
 
 
 def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:

@@ -21,9 +21,10 @@ _EDGE = 0.006  # frame widths: a box this near the border is taken as cut off by
 class Track:
     """A track's state; `tracker.Tracker` moves it along.
 
-    `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2, 2],
-    covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman filter).
-    `votes`: score mass per class id. `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when it was last detected.
+    `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2,
+    2], covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman
+    filter). `votes`: score mass per class id. `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when
+    it was last detected.
     """
 
     track_id: int

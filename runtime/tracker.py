@@ -69,7 +69,13 @@ class Tracker:
         pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
         for track, index in pairs:
             track.correct(boxes[index], frame_height=height)
-            self._hit(track, looks[index], int(detections.class_ids[index]), float(detections.scores[index]), frame.pts_seconds)
+            self._hit(
+                track,
+                looks[index],
+                int(detections.class_ids[index]),
+                float(detections.scores[index]),
+                frame.pts_seconds,
+            )
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
@@ -113,10 +119,14 @@ class Tracker:
             columns = [i for i in indices if i not in taken]
             if not rows or not columns:
                 continue
-            cost = _costs(rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds)
+            cost = _costs(
+                rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds
+            )
             if indices is doubtful:
                 predicted = np.stack([t.box(height) for t in rows])
-                cost[iou_matrix(predicted.astype(np.float32), boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP] = np.inf
+                cost[
+                    iou_matrix(predicted.astype(np.float32), boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP
+                ] = np.inf
             pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
         return pairs
 
@@ -139,20 +149,30 @@ class Tracker:
             if i in taken or score < self.settings.birth_score:
                 continue
             x1, y1, x2, y2 = boxes[i]
-            track = Track(track_id=self._next_id, state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
-                          votes={int(detections.class_ids[i]): float(score)}, look=looks[i], born_seconds=seconds, seen_seconds=seconds)
+            track = Track(
+                track_id=self._next_id,
+                state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
+                votes={int(detections.class_ids[i]): float(score)},
+                look=looks[i],
+                born_seconds=seconds,
+                seen_seconds=seconds,
+            )
             self._next_id += 1
             born.append((track, i))
         self._tracks += [track for track, _ in born]
         return born
 
-    def _without_duplicates(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]) -> list[tuple[Track, int]]:
+    def _without_duplicates(
+        self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]
+    ) -> list[tuple[Track, int]]:
         """Drop tracks that were born on an older one of their class and never left it. Crossing objects are safe: they
         were apart once, which ends their probation."""
         overlap = iou_matrix(*(boxes[[i for _, i in pairs]].astype(np.float32),) * 2)
         dropped: set[int] = set()
         for n, (track, _) in enumerate(pairs):
-            older = [m for m, (t, _) in enumerate(pairs) if t.track_id < track.track_id and t.class_id == track.class_id]
+            older = [
+                m for m, (t, _) in enumerate(pairs) if t.track_id < track.track_id and t.class_id == track.class_id
+            ]
             close = bool(older) and float(overlap[n, older].max()) > self.settings.duplicate_iou
             if not close or track.overlapped_frames != track.hits - 1:
                 continue
@@ -176,12 +196,21 @@ _OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
 _MAX_COST = 0.72
 _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
-_NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (hidden objects turn and stop); box sides at most
+_NEAR_GROWTH, _NEAR_MOST = (
+    1.0,
+    2.5,
+)  # plus box sides per second unseen (hidden objects turn and stop); box sides at most
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
 
 
-def _costs(tracks: list[Track], boxes: NDArray[np.float64], looks: list[NDArray[np.float32]], class_ids: NDArray[np.int64],
-           height: float, seconds: float) -> NDArray[np.float64]:
+def _costs(
+    tracks: list[Track],
+    boxes: NDArray[np.float64],
+    looks: list[NDArray[np.float32]],
+    class_ids: NDArray[np.int64],
+    height: float,
+    seconds: float,
+) -> NDArray[np.float64]:
     """Cost float64 [T, D] in 0-1 of a pair, inf where it is impossible.
 
     `seconds`: this frame's time. Unseen tracks look farther around, and ask for a look that is not strange.

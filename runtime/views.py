@@ -30,9 +30,8 @@ def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray
     scale = side / (2 * half)
     # One affine resample for picture and mask; shrinking more than 2x is smoothed first so that thin parts don't alias.
     affine = np.array([[scale, 0, side / 2 - cx * scale], [0, scale, side / 2 - cy * scale]], np.float32)
-    source = image_rgb
-    if scale < 0.5:
-        source = cv2.blur(image_rgb, (max(1, int(0.6 / scale)),) * 2)
+    smoothing = max(1, int(0.6 / scale)) if scale < 0.5 else 1
+    source = cv2.blur(image_rgb, (smoothing, smoothing)) if smoothing > 1 else image_rgb
     crop = cv2.warpAffine(source, affine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     alpha = cv2.warpAffine(mask.full().astype(np.uint8) * 255, affine, (side, side), flags=cv2.INTER_LINEAR)
     alpha = cv2.blur(alpha, (3, 3)).astype(np.float32)[..., None] / 255.0
@@ -46,7 +45,8 @@ def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray
 
 def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
     """The whole frame squeezed to a square (aspect not kept, as SigLIP-style towers expect): uint8 [side, side, 3]."""
-    return cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    view: NDArray[np.uint8] = cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return view
 
 
 def pick_times(pts_seconds: NDArray[np.float64], weights: NDArray[np.float64], *, count: int,

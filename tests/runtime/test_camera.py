@@ -45,10 +45,16 @@ def parts(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], float, floa
     square = np.diag([1, SIZE[1] / SIZE[0], 1.0])
     m = square @ matrix @ np.linalg.inv(square)
     middle = np.array([0.5, 0.5 * SIZE[1] / SIZE[0], 1.0])
-    return (m @ middle - middle)[:2], float(np.sqrt(np.linalg.det(m[:2, :2]))), float(np.degrees(np.arctan2(m[1, 0], m[0, 0])))
+    return (
+        (m @ middle - middle)[:2],
+        float(np.sqrt(np.linalg.det(m[:2, :2]))),
+        float(np.degrees(np.arctan2(m[1, 0], m[0, 0]))),
+    )
 
 
-@pytest.mark.parametrize("kind", ["static", "pan_right", "tilt_up", "zoom_in", "roll_left", "shake", "pan_left+zoom_in"])
+@pytest.mark.parametrize(
+    "kind", ["static", "pan_right", "tilt_up", "zoom_in", "roll_left", "shake", "pan_left+zoom_in"]
+)
 def test_camera_path_integrates_to_the_truth(kind: str) -> None:
     """Bars: 0.3 % of the width and 2 % of the way; zoom 0.5 %; roll 0.2 degrees."""
     measured, true = integrate(kind)
@@ -64,16 +70,22 @@ def textured(seed: int, size_wh: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 
 
 def moved(image: NDArray[np.uint8], dx: float, dy: float) -> NDArray[np.uint8]:
-    return cv2.warpAffine(image, np.array([[1, 0, dx], [0, 1, dy]], np.float64), SIZE, borderMode=cv2.BORDER_REFLECT).astype(np.uint8)
+    return cv2.warpAffine(
+        image, np.array([[1, 0, dx], [0, 1, dy]], np.float64), SIZE, borderMode=cv2.BORDER_REFLECT
+    ).astype(np.uint8)
 
 
 def test_large_moving_foreground_is_left_out_by_its_mask() -> None:
-    """Three fifths of the picture move right by 9 px, the background left by 4: with the mask, only the background counts."""
+    """Three fifths of the picture move right by 9 px, the background left by 4: with the mask, only the background
+    counts."""
     back, front = textured(1), textured(2)
     area = np.zeros((SIZE[1], SIZE[0]), bool)
     area[:, 100:484] = True
     shifted_area = np.roll(area, 9, 1)
-    before, after = np.where(area[..., None], front, back), np.where(shifted_area[..., None], moved(front, 9, 0), moved(back, -4, 0))
+    before, after = (
+        np.where(area[..., None], front, back),
+        np.where(shifted_area[..., None], moved(front, 9, 0), moved(back, -4, 0)),
+    )
     frames = Frame(0, 0.0, before), Frame(1, 0.1, after.astype(np.uint8))
     step = CameraEstimator().step(*frames, [Mask.from_full(area)])
     assert step.matrix is not None

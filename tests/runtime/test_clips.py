@@ -97,14 +97,18 @@ def test_nothing_in_nothing_out_and_length_is_checked() -> None:
 
 
 def world_frames(seed: int, tier: str, count: int = 10) -> list[np.ndarray]:
-    renderer = Renderer(make_scene(seed=VALIDATION_SEED_START + seed, tier=tier, duration_seconds=4.0, size_wh=(320, 180)))
+    renderer = Renderer(
+        make_scene(seed=VALIDATION_SEED_START + seed, tier=tier, duration_seconds=4.0, size_wh=(320, 180))
+    )
     return [renderer.render(3 * i).image_rgb for i in range(count)]
 
 
 def test_shots_are_cut_between_scenes_and_nowhere_else() -> None:
     """Moving cameras and the stress tier's noise inside the shots; every change of scene is a cut."""
     detector = ShotDetector()
-    shots = [world_frames(s, tier) for s, tier in ((2, "moving"), (3, "moving"), (4, "stress"), (6, "moving"), (7, "clean"))]
+    shots = [
+        world_frames(s, tier) for s, tier in ((2, "moving"), (3, "moving"), (4, "stress"), (6, "moving"), (7, "clean"))
+    ]
     found = [detector.is_cut(frame(0.0, image)) for shot in shots for image in shot]
     assert [i for i, cut in enumerate(found) if cut] == [10, 20, 30, 40]
 

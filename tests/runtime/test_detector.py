@@ -11,24 +11,44 @@ from edgecap.runtime.detections import Detections
 from edgecap.runtime.detector import PackDetector, iou_matrix, suppress
 from edgecap.runtime.frame import Frame
 
-GRAPH = GraphSpec(file="d.onnx", precision="fp32", inputs=(TensorSpec("images", "uint8", ("B", 3, "H", "W")),),
-                  outputs=(TensorSpec("boxes_xyxy", "float32", ("B", "N", 4)), TensorSpec("scores", "float32", ("B", "N")),
-                           TensorSpec("class_ids", "int64", ("B", "N")), TensorSpec("embedding", "float32", ("B", 2))))
+GRAPH = GraphSpec(
+    file="d.onnx",
+    precision="fp32",
+    inputs=(TensorSpec("images", "uint8", ("B", 3, "H", "W")),),
+    outputs=(
+        TensorSpec("boxes_xyxy", "float32", ("B", "N", 4)),
+        TensorSpec("scores", "float32", ("B", "N")),
+        TensorSpec("class_ids", "int64", ("B", "N")),
+        TensorSpec("embedding", "float32", ("B", 2)),
+    ),
+)
 SPEC = DetectorSpec(graph=GRAPH, image_side=64, stride=32, pad_value=114, score_threshold=0.3, nms_iou=0.6,
                     labels=("dog", "cat"))
 
 
 def detect(boxes: list[list[float]], scores: list[float], classes: list[int],
            size_wh: tuple[int, int] = (128, 64)) -> tuple[Detections, ScriptedSession]:
-    session = ScriptedSession(GRAPH, [{"boxes_xyxy": np.array([boxes], np.float32).reshape(1, -1, 4),
-                                       "scores": np.array([scores], np.float32), "class_ids": np.array([classes], np.int64),
-                                       "embedding": np.array([[1, 2]], np.float32)}])
+    session = ScriptedSession(
+        GRAPH,
+        [
+            {
+                "boxes_xyxy": np.array([boxes], np.float32).reshape(1, -1, 4),
+                "scores": np.array([scores], np.float32),
+                "class_ids": np.array([classes], np.int64),
+                "embedding": np.array([[1, 2]], np.float32),
+            }
+        ],
+    )
     image = np.full((size_wh[1], size_wh[0], 3), 7, np.uint8)
     return PackDetector(SPEC, session).detect(Frame(0, 0.0, image)), session
 
 
 def test_best_first_below_threshold_gone_overlap_suppressed() -> None:
-    found, _ = detect([[0, 0, .5, .5], [.01, 0, .5, .5], [.5, .5, 1, 1], [.6, .0, .9, .2]], [0.5, 0.9, 0.7, 0.2], [0, 1, 0, 1])
+    found, _ = detect(
+        [[0, 0, 0.5, 0.5], [0.01, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0.6, 0.0, 0.9, 0.2]],
+        [0.5, 0.9, 0.7, 0.2],
+        [0, 1, 0, 1],
+    )
     assert found.scores.tolist() == pytest.approx([0.9, 0.7])
     assert found.class_ids.tolist() == [1, 0]
     assert found.embedding is not None and found.embedding.tolist() == [1, 2]

@@ -1,4 +1,5 @@
-"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, settling, cuts."""
+"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, settling,
+cuts."""
 
 from __future__ import annotations
 
@@ -40,9 +41,13 @@ class TruthDetector:
                           tuple(found) if self.with_masks else None, embedding=np.ones(2, np.float32))
 
 
-def play(detector: TruthDetector, *, tier: str = "moving", seed: int = 52, seconds: float = 2.5) -> tuple[Perceiver, Window, list[list[int]]]:
+def play(
+    detector: TruthDetector, *, tier: str = "moving", seed: int = 52, seconds: float = 2.5
+) -> tuple[Perceiver, Window, list[list[int]]]:
     """One window of a world clip; also the actor ids of every analysed frame."""
-    scene = make_scene(seed=VALIDATION_SEED_START + seed, tier=tier, size_wh=SIZE, duration_seconds=seconds, num_actors=3)
+    scene = make_scene(
+        seed=VALIDATION_SEED_START + seed, tier=tier, size_wh=SIZE, duration_seconds=seconds, num_actors=3
+    )
     renderer, perceiver = Renderer(scene), Perceiver(detector, None)
     builder, actors = WindowBuilder(5.0, labels=detector.labels), []
     for i in range(0, scene.num_frames, 3):

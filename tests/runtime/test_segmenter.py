@@ -20,12 +20,21 @@ DECODER = GraphSpec("d.onnx", "fp32", (*ENCODER.outputs, TensorSpec("boxes_xyxy"
 FRAME = Frame(0, 0.0, np.zeros((90, 160, 3), np.uint8))
 
 
-def segmenter(logits: NDArray[np.float32], frame: Literal["box", "image"], margin: float = 0.25) -> tuple[Segmenter, Any]:
+def segmenter(
+    logits: NDArray[np.float32], frame: Literal["box", "image"], margin: float = 0.25
+) -> tuple[Segmenter, Any]:
     spec = SegmenterSpec(encoder=ENCODER, decoder=DECODER, image_side=160, stride=32, pad_value=0, mask_frame=frame,
                          box_margin=margin, mask_threshold=0.0)
-    encoder = ScriptedSession(ENCODER, lambda _: {"coarse": np.ones((1, 2), np.float32), "fine": np.ones((1, 3), np.float32)})
-    decoder = ScriptedSession(DECODER, lambda feeds: {"mask_logits": logits[:len(feeds["boxes_xyxy"])], "quality":
-                                                      np.linspace(0.9, 1.2, len(feeds["boxes_xyxy"]), dtype=np.float32)})
+    encoder = ScriptedSession(
+        ENCODER, lambda _: {"coarse": np.ones((1, 2), np.float32), "fine": np.ones((1, 3), np.float32)}
+    )
+    decoder = ScriptedSession(
+        DECODER,
+        lambda feeds: {
+            "mask_logits": logits[: len(feeds["boxes_xyxy"])],
+            "quality": np.linspace(0.9, 1.2, len(feeds["boxes_xyxy"]), dtype=np.float32),
+        },
+    )
     return Segmenter(spec, encoder, decoder), (encoder, decoder)
 
 
@@ -35,8 +44,14 @@ def disc(side: int) -> NDArray[np.float32]:
     return (1.0 - np.hypot(*np.meshgrid(at, at))).astype(np.float32)
 
 
-@pytest.mark.parametrize("box", [pytest.param((40, 20, 80, 60), id="inside"), pytest.param((-10, 30, 30, 70), id="cut-left"),
-                                 pytest.param((130, 60, 170, 100), id="cut-corner")])
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param((40, 20, 80, 60), id="inside"),
+        pytest.param((-10, 30, 30, 70), id="cut-left"),
+        pytest.param((130, 60, 170, 100), id="cut-corner"),
+    ],
+)
 def test_box_logits_land_on_their_pixels(box: tuple[int, int, int, int]) -> None:
     """Logits cover the box grown by 1/4: a disc there has 3/4 of the box's side as its radius."""
     relative = np.array([box], np.float32) / np.array([160, 90, 160, 90], np.float32)
@@ -80,5 +95,7 @@ def test_embeddings_reach_the_decoder_once_per_frame_and_no_box_runs_nothing() -
 
 
 def test_box_outside_the_frame_gives_an_empty_mask() -> None:
-    masks, _ = segmenter(np.ones((1, 4, 4), np.float32), "box")[0].masks(FRAME, np.array([[1.6, 0, 1.9, 0.5]], np.float32))
+    masks, _ = segmenter(np.ones((1, 4, 4), np.float32), "box")[0].masks(
+        FRAME, np.array([[1.6, 0, 1.9, 0.5]], np.float32)
+    )
     assert masks[0].area_pixels == 0

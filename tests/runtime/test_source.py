@@ -113,7 +113,7 @@ def test_rotation_is_applied_once(tmp_path: Path, clockwise: int, turns: int) ->
     path = write_video(tmp_path / "phone.mp4", [coded] * 3)
     rotate_header(path, clockwise)
     with open_source(path) as source:
-        frame = list(source)[0]
+        frame = next(iter(source))
         size = source.info.size_wh
     want = np.rot90(coded, turns)  # numpy turns counter-clockwise
     assert size == (want.shape[1], want.shape[0])

@@ -30,11 +30,21 @@ class Play:
     def __init__(self) -> None:
         self.tracker, self.frames = Tracker(), 0
 
-    def step(self, boxes: Sequence[Box], *, scores: Sequence[float] | None = None, classes: Sequence[int] | None = None,
-             colours: Sequence[tuple[int, int, int]] | None = None, camera: NDArray[np.float64] | None = None) -> list[int | None]:
+    def step(
+        self,
+        boxes: Sequence[Box],
+        *,
+        scores: Sequence[float] | None = None,
+        classes: Sequence[int] | None = None,
+        colours: Sequence[tuple[int, int, int]] | None = None,
+        camera: NDArray[np.float64] | None = None,
+    ) -> list[int | None]:
         n = len(boxes)
-        found = Detections(np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1), np.array(scores or [0.9] * n, np.float32),
-                           np.array(classes or [0] * n, np.int64))
+        found = Detections(
+            np.clip(np.array(boxes, np.float32).reshape(-1, 4), 0, 1),
+            np.array(scores or [0.9] * n, np.float32),
+            np.array(classes or [0] * n, np.int64),
+        )
         frame = Frame(self.frames, self.frames / 8, picture(boxes, colours or [RED] * n))
         self.frames += 1
         given = {a.detection_index: a.track_id for a in self.tracker.update(found, frame, camera)}
@@ -126,7 +136,9 @@ def camera_shift(dx: float) -> NDArray[np.float64]:
     return np.array([[1, 0, dx], [0, 1, 0], [0, 0, 1.0]])
 
 
-@pytest.mark.parametrize(("told", "want"), [pytest.param(True, [1, 2], id="compensated"), pytest.param(False, None, id="not-told")])
+@pytest.mark.parametrize(
+    ("told", "want"), [pytest.param(True, [1, 2], id="compensated"), pytest.param(False, None, id="not-told")]
+)
 def test_camera_motion_carries_predictions(told: bool, want: list[int] | None) -> None:
     """The view jumps by the distance between two equal objects: without the camera step they trade ids."""
     play = Play()
@@ -175,7 +187,11 @@ def cheapest(cost: NDArray[np.float64], max_cost: float) -> float:
         if row == len(cost):
             return 0.0
         options = [max_cost + best(row + 1, used)]
-        options += [cost[row, c] + best(row + 1, used | {c}) for c in range(cost.shape[1]) if c not in used and cost[row, c] < max_cost]
+        options += [
+            cost[row, c] + best(row + 1, used | {c})
+            for c in range(cost.shape[1])
+            if c not in used and cost[row, c] < max_cost
+        ]
         return min(options)
     return best(0, frozenset())
 
