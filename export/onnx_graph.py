@@ -1,7 +1,7 @@
 """ONNX files that keep their word: export with declared names and axes, and checks of what a file really says.
 
-In: a torch module and the `GraphSpec` that the pack will carry. Out: one `.onnx` file without external data. Called by every
-exporter of the pack; `check_graph` also by tests.
+In: a torch module and the `GraphSpec` that the pack will carry. Out: one `.onnx` file without external data. Called
+by every exporter of the pack; `check_graph` also by tests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def export_graph(module: torch.nn.Module, examples: Sequence[torch.Tensor], path
                  dynamic_shapes: Sequence[Mapping[int, Any]]) -> None:
     """Write `module` to `path` under the names of `spec`, its free axes named as in `spec`, and check the file.
 
-    examples: one tensor per input; free axes need a size other than 0 and 1 there. dynamic_shapes: per input, axis -> torch.export Dim.
+    examples: one tensor per input; free axes need a size other than 0 and 1 there. dynamic_shapes: per input, axis ->
+    torch.export Dim.
     """
     torch.onnx.export(module.eval(), tuple(examples), str(path), dynamo=True, opset_version=OPSET, external_data=False,
                       input_names=[t.name for t in spec.inputs], output_names=[t.name for t in spec.outputs],
@@ -41,8 +42,8 @@ def export_graph(module: torch.nn.Module, examples: Sequence[torch.Tensor], path
 
 
 def name_axes(path: Path, spec: GraphSpec) -> None:
-    """Rename the free axes of inputs and outputs as `spec` does (exporters invent names such as s77) and drop the shapes
-    recorded inside the graph, which used the old names."""
+    """Rename the free axes of inputs and outputs as `spec` does (exporters invent names such as s77) and drop the
+    shapes recorded inside the graph, which used the old names."""
     model = onnx.load(str(path))
     for declared, values in ((spec.inputs, model.graph.input), (spec.outputs, model.graph.output)):
         by_name = {value.name: value for value in values}
@@ -56,8 +57,8 @@ def name_axes(path: Path, spec: GraphSpec) -> None:
 def _set_axes(value: onnx.ValueInfoProto, tensor: TensorSpec) -> None:
     shape = value.type.tensor_type.shape
     if len(shape.dim) != len(tensor.axes):
-        raise GraphContractError(f"tensor {tensor.name}: expected {len(tensor.axes)} axes, the file has {len(shape.dim)}; "
-                                 "correct the GraphSpec or the exported module")
+        raise GraphContractError(f"tensor {tensor.name}: expected {len(tensor.axes)} axes, "
+                                 f"the file has {len(shape.dim)}; correct the GraphSpec or the exported module")
     for dim, axis in zip(shape.dim, tensor.axes, strict=True):
         if isinstance(axis, str):
             dim.Clear()

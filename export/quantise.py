@@ -26,8 +26,9 @@ from edgecap.engines.specs import GraphSpec
 from edgecap.export.onnx_graph import check_graph, name_axes
 
 QUANTISED_OPS: tuple[str, ...] = ("Conv", "Relu", "Add", "Concat", "Resize", "MaxPool")
-"""Convolutions, and what lies between them: a sum or a join left in fp32 would go through two conversions each. A Relu in the
-list melts into its convolution (uint8 has no negative values) instead of halving the resolution before it."""
+"""Convolutions, and what lies between them: a sum or a join left in fp32 would go through two conversions each. A
+Relu in the list melts into its convolution (uint8 has no negative values) instead of halving the resolution before
+it."""
 
 
 class _Feeds(CalibrationDataReader):  # type: ignore[misc]
@@ -46,8 +47,8 @@ def quantise_static(source: Path, destination: Path, spec: GraphSpec, *, feeds: 
                     keep_fp32: Sequence[str] = (), ops: Sequence[str] = QUANTISED_OPS) -> None:
     """Write the INT8 form of `source` to `destination` and check it against `spec`.
 
-    feeds: calibration inputs (about 100), each a dict name -> array; ranges are the extremes seen. keep_fp32: nodes that read a
-    weight whose name starts with one of these stay fp32, as do all nodes of a type that is not in `ops`
+    feeds: calibration inputs (about 100), each a dict name -> array; ranges are the extremes seen. keep_fp32: nodes
+    that read a weight whose name starts with one of these stay fp32, as do all nodes of a type that is not in `ops`
     and those that `nodes_outside` names.
     """
     kept = nodes_reading(source, keep_fp32)
@@ -57,7 +58,8 @@ def quantise_static(source: Path, destination: Path, spec: GraphSpec, *, feeds: 
         logging.getLogger("root").setLevel(logging.ERROR)  # it advises pre-processing, which folding in torch replaced
         quantize_static(str(source), str(Path(folder) / "int8.onnx"), _Feeds(feeds), quant_format=QuantFormat.QDQ,
                         op_types_to_quantize=list(ops), per_channel=True, activation_type=QuantType.QUInt8,
-                        weight_type=QuantType.QInt8, nodes_to_exclude=kept + nodes_outside(source), calibrate_method=CalibrationMethod.MinMax)
+                        weight_type=QuantType.QInt8, nodes_to_exclude=kept + nodes_outside(source),
+                        calibrate_method=CalibrationMethod.MinMax)
         destination.write_bytes((Path(folder) / "int8.onnx").read_bytes())
     name_axes(destination, spec)
     check_graph(destination, spec)

@@ -91,7 +91,7 @@ def _corners(picture: NDArray[np.uint8], masks: Sequence[Mask]) -> NDArray[np.fl
 
 
 def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """255 where corners may lie: outside the grown masks, and off the border where LK windows fall out of the picture."""
+    """255 where corners may lie: outside the grown masks and off the border, where LK windows leave the picture."""
     allowed = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     allowed[2:-2, 2:-2] = 255
     growth = max(1, round(_MASK_GROWTH * max(size_wh)))
@@ -147,7 +147,7 @@ def _fit(start: NDArray[np.float32], end: NDArray[np.float32], size_wh: tuple[in
 
 
 def _similarity(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarity float64 [3, 3] in pixels, least squares re-weighted by the Cauchy rule (scale: the median residual)."""
+    """Similarity float64 [3, 3] in pixels, least squares re-weighted by the Cauchy rule (scale: median residual)."""
     weights = np.ones(len(start))
     a, b, shift = 1.0, 0.0, np.zeros(2)
     for _ in range(4):
@@ -167,7 +167,7 @@ def _similarity(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray
 
 
 def _to_relative(matrix_px: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """A map between pixel-centre coordinates (centre of the first pixel = 0) -> between relative ones (its corner = 0)."""
+    """A map of pixel-centre coordinates (first pixel's centre = 0) -> of relative ones (its corner = 0)."""
     width, height = size_wh
     to_px = np.array([[width, 0, -0.5], [0, height, -0.5], [0, 0, 1.0]])
     return np.asarray(np.linalg.inv(to_px) @ matrix_px @ to_px, np.float64)

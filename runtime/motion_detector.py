@@ -33,8 +33,8 @@ _MAX_SHARE = 0.6  # of the frame: a larger "object" is the background that the f
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """An object of the last frames: its region (mask in the last small picture), its colours when it was seen whole, and
-    when it last moved at all and as a whole."""
+    """An object of the last frames: its region (mask in the last small picture), its colours when it was seen whole,
+    and when it last moved at all and as a whole."""
 
     region: Region
     look: NDArray[np.float32]
@@ -128,8 +128,8 @@ class MotionDetector:
             return None
         for part in parts:
             mask = mask | part.mask
-        score = max(0.45, 0.9 * held.region.score)
-        return _Held(Region(mask, np.zeros(2, np.float32), score), held.look, moved, held.whole_seconds, held.frames + 1)
+        still = Region(mask, np.zeros(2, np.float32), max(0.45, 0.9 * held.region.score))
+        return _Held(still, held.look, moved, held.whole_seconds, held.frames + 1)
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
@@ -155,7 +155,7 @@ def _to_detections(regions: list[Region], frame: Frame, small: NDArray[np.uint8]
 
 
 def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> list[Mask]:
-    """Masks at the frame's size: edges follow the picture's (guided upsampling), largest value owns a contested pixel."""
+    """Masks at the frame's size: edges follow the picture's (guided upsampling), the largest value owns a pixel."""
     if not regions:
         return []
     height, width = frame.image_rgb.shape[:2]

@@ -65,7 +65,7 @@ def _region(mask: NDArray[np.bool_], strength: NDArray[np.float32], flow: Residu
 
 
 def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Holes below half of the object are filled: flat parts show no motion of their own; larger ones are see-through."""
+    """Holes below half of the object are filled: flat parts show no motion; larger ones are see-through."""
     outside = (~mask).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
     height, width = mask.shape
@@ -118,7 +118,8 @@ def _joined(regions: list[Region]) -> list[Region]:
         grown = cv2.dilate(region.mask.astype(np.uint8), np.ones((_NEAR_PX,) * 2, np.uint8)).astype(bool)
         for other in done:
             size = max(float(np.linalg.norm(other.motion_xy)), float(np.linalg.norm(region.motion_xy)), 1e-6)
-            if float(np.linalg.norm(other.motion_xy - region.motion_xy)) < _SAME_MOTION * size and (grown & other.mask).any():
+            difference = float(np.linalg.norm(other.motion_xy - region.motion_xy))
+            if difference < _SAME_MOTION * size and (grown & other.mask).any():
                 other.mask = other.mask | region.mask
                 other.score = max(other.score, region.score)
                 break
@@ -140,7 +141,7 @@ def colour_index(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDAr
 
 
 def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How much each pixel belongs to the object, float32 [h, w] 0-1: its place in `mask` and its colour weighed together.
+    """How much each pixel belongs to the object, float32 [h, w] 0-1, by its place in `mask` and its colour.
 
     Colours that are common in a ring around the object and rare in it are background that the object just uncovered.
     Where object and ring look alike, or colour would take most of the object away, the mask stands as it is.

@@ -258,7 +258,7 @@ class _Picture:
         self.working_size_wh = self._coded_wh[::-1] if turned else self._coded_wh
 
     def upright_rgb(self, raw: VideoFrame) -> NDArray[np.uint8]:
-        """uint8 [H, W, 3], contiguous. A picture of another size (a mid-stream change) is stretched to the first one's."""
+        """uint8 [H, W, 3], contiguous. A picture of another size (mid-stream change) is stretched to the first's."""
         width, height = self._coded_wh
         small = self._scaler.reformat(raw, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA)
         image = small.to_ndarray()

@@ -57,7 +57,7 @@ class Track:
         return np.full(4, max(float(np.sqrt(self.state[2] * self.state[3])), 1e-3))
 
     def predict(self, seconds: float) -> None:
-        """Move on by `seconds`. An unseen track keeps its size: its last change of size was often an occlusion beginning."""
+        """Move on by `seconds`. Unseen tracks keep their size: its last change was often a beginning occlusion."""
         if self.misses:
             self.speed[2:] = 0.0
         self.state = self.state + self.speed * seconds
@@ -68,7 +68,7 @@ class Track:
         self.cov = step @ self.cov @ step.T + noise
 
     def move_with_camera(self, step: NDArray[np.float64]) -> None:
-        """Carry the state along with the background: `step` float64 [3, 3] maps width-unit coordinates, a similarity."""
+        """Carry the state along with the background: `step` float64 [3, 3], a similarity of width units."""
         linear = step[:2, :2]
         scale = float(np.sqrt(abs(np.linalg.det(linear))))
         self.state = np.concatenate([linear @ self.state[:2] + step[:2, 2], self.state[2:] * scale])
@@ -86,7 +86,7 @@ class Track:
         self.cov = self.cov - gain[:, :, None] * self.cov[:, None, 0, :]
 
     def _uncut(self, box: NDArray[np.float64], frame_height: float) -> NDArray[np.float64]:
-        """Centre and size of a detection; where the frame's border cuts it, the size known before is kept beyond the border.
+        """Centre and size of a detection; where the border cuts it, the size known before is kept beyond it.
 
             |<- frame                    known width 4, seen x1 = 0, x2 = 1   ->   x1 = -3, x2 = 1
         """
@@ -102,7 +102,7 @@ class Track:
         return np.concatenate([(low + high) / 2, high - low])
 
     def box(self, frame_height: float) -> NDArray[np.float64]:
-        """The predicted box as the frame shows it: float64 [4] x1, y1, x2, y2, cut at the border (empty when outside)."""
+        """The predicted box as the frame shows it: float64 [4] x1, y1, x2, y2, cut at the border."""
         half = self.state[2:] / 2
         limit = np.array([1.0, frame_height])
         return np.concatenate([np.clip(self.state[:2] - half, 0, limit), np.clip(self.state[:2] + half, 0, limit)])
@@ -118,7 +118,7 @@ _LOOK_BINS = (8, 12, 12)
 
 
 def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lab histogram float32 [1152] (sums to 1) of the ellipse in the middle of a box (relative); corners are background."""
+    """Lab histogram float32 [1152] (sums to 1) of the ellipse in a box's middle (relative); corners are background."""
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)

@@ -69,13 +69,8 @@ class Tracker:
         pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
         for track, index in pairs:
             track.correct(boxes[index], frame_height=height)
-            self._hit(
-                track,
-                looks[index],
-                int(detections.class_ids[index]),
-                float(detections.scores[index]),
-                frame.pts_seconds,
-            )
+            class_id, score = int(detections.class_ids[index]), float(detections.scores[index])
+            self._hit(track, looks[index], class_id, score, frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
@@ -123,10 +118,9 @@ class Tracker:
                 rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds
             )
             if indices is doubtful:
-                predicted = np.stack([t.box(height) for t in rows])
-                cost[
-                    iou_matrix(predicted.astype(np.float32), boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP
-                ] = np.inf
+                predicted = np.stack([t.box(height) for t in rows]).astype(np.float32)
+                apart = iou_matrix(predicted, boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP
+                cost[apart] = np.inf
             pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
         return pairs
 
@@ -196,10 +190,7 @@ _OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
 _MAX_COST = 0.72
 _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
-_NEAR_GROWTH, _NEAR_MOST = (
-    1.0,
-    2.5,
-)  # plus box sides per second unseen (hidden objects turn and stop); box sides at most
+_NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
 
 

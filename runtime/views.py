@@ -40,7 +40,8 @@ def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray
     # Blend halfway to grey: a saturated blur next to the instance would compete with its own colours.
     ground = 0.5 * blurred.astype(np.float32) + 64.0
     out = alpha * crop.astype(np.float32) + (1.0 - alpha) * ground
-    return np.clip(out + 0.5, 0, 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.clip(out + 0.5, 0, 255).astype(np.uint8)
+    return rounded
 
 
 def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:

@@ -18,9 +18,9 @@ from edgecap.runtime.domain import calibrate
 from edgecap.runtime.frame import Frame
 
 FILE = "domain.npz"
-COMPONENTS = 24
+COMPONENTS = 48
 QUANTILE = 0.999
-SLACK = 1.5
+SLACK = 1.15
 """Room above the 99.9th percentile of single frames: a window's distance is a median and varies less than its frames, while
 real footage lies several times further away (the recipe prints both)."""
 

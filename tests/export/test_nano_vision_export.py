@@ -1,4 +1,5 @@
-"""From torch modules with random weights to ONNX files: names, free axes, and the same numbers at sizes never exported."""
+"""From torch modules with random weights to ONNX files: names, free axes, and the same numbers at sizes never
+exported."""
 
 from __future__ import annotations
 
@@ -73,7 +74,8 @@ def test_detector_int8_keeps_its_heads_in_fp32(detector: tuple[DetectorGraph, Pa
     int8 = tmp_path / "detector.int8.onnx"
     images = _images(4, 96, 160)
     heads = ("network.class_head", "network.box_head")
-    quantise_static(path, int8, detector_graph("int8-static"), keep_fp32=heads, feeds=({"images": i[None]} for i in images))
+    feeds = ({"images": i[None]} for i in images)
+    quantise_static(path, int8, detector_graph("int8-static"), keep_fp32=heads, feeds=feeds)
     assert len(nodes_reading(int8, heads)) == 2  # read directly, not through a DequantizeLinear
     assert "Relu" not in operator_counts(int8)  # each melted into its convolution or sum
     assert int8.stat().st_size < path.stat().st_size / 3

@@ -106,8 +106,8 @@ def _toy_run(checkpoint: Path) -> TrainingRun[torch.Tensor]:
     def losses_of(module: nn.Module, batch: torch.Tensor) -> Losses:
         return {"square": (module(batch).float() - 1).square().mean()}
 
-    return TrainingRun(network, Recipe(checkpoint, Budget(steps=40), peak_rate=0.1, checkpoint_minutes=1e9), batch_of=batch_of,
-                       losses_of=losses_of)
+    recipe = Recipe(checkpoint, Budget(steps=40), peak_rate=0.1, checkpoint_minutes=1e9)
+    return TrainingRun(network, recipe, batch_of=batch_of, losses_of=losses_of)
 
 
 def test_a_run_that_was_cut_off_ends_where_an_uncut_one_does(tmp_path: Path) -> None:

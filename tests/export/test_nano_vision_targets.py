@@ -68,7 +68,7 @@ def test_box_weights_sum_to_one_per_object() -> None:
     pytest.param((40, 60, 140, 200), 0.2, id="nearly hidden"),
     pytest.param((40, 60, 47, 68), 1.0, id="56 pixels"),
 ])
-def test_what_can_hardly_be_seen_is_neither_asked_nor_forbidden(box: tuple[int, int, int, int], fraction: float) -> None:
+def test_what_can_hardly_be_seen_is_forgiven(box: tuple[int, int, int, int], fraction: float) -> None:
     target = dense_target(whole_view(cached([box], [1], [fraction])), classes=CLASSES)
     assert target.heat.max() == 0.0
     assert target.box_weight.max() == 0.0
@@ -115,7 +115,8 @@ def test_mask_targets_lie_where_the_graph_crops(seed: int) -> None:
     sampled = crop(torch.from_numpy(instance)[None, None], torch.from_numpy(boxes), side=MASK_SIDE)[:, 0].numpy()
     assert coverage.shape == (len(boxes), MASK_SIDE, MASK_SIDE)
     assert len(boxes) > 0
-    # rectangles stand far apart, so every bright cell of a crop belongs to its own instance; edges differ by interpolation
+    # rectangles stand far apart, so every bright cell of a crop belongs to its own instance; edges differ by
+    # interpolation
     assert np.abs(sampled - coverage).mean() < 0.02
 
 

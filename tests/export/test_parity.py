@@ -28,7 +28,8 @@ def test_distances_by_hand() -> None:
     pytest.param([np.zeros(2)], [np.array([0.0, np.nan])], "not finite", id="nan"),
     pytest.param([np.zeros(2)], [np.zeros(2), np.zeros(2)], "as many outputs", id="lengths"),
 ])
-def test_what_cannot_be_compared_is_an_error(reference: list[np.ndarray], got: list[np.ndarray], complaint: str) -> None:
+def test_what_cannot_be_compared_is_an_error(reference: list[np.ndarray], got: list[np.ndarray],
+                                             complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         compare_tensors("x", reference, got)
 

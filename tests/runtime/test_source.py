@@ -97,7 +97,7 @@ def test_working_size(tmp_path: Path, size: tuple[int, int], side: int, want: tu
 
 
 def rotate_header(path: Path, degrees_clockwise: int) -> None:
-    """Write a phone's display matrix into the track header of an mp4 (36 bytes at the end of `tkhd`, before the size)."""
+    """Write a phone's display matrix into an mp4's track header (36 bytes of `tkhd`, before the size)."""
     a, b, c, d = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees_clockwise]
     one = 1 << 16
     matrix = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
@@ -154,7 +154,8 @@ def test_mp4_cut_after_its_index_gives_its_frames_then_says_so(tmp_path: Path) -
     whole = path.read_bytes()
     (tmp_path / "cut.mp4").write_bytes(whole[:len(whole) // 2])
     frames: list[Frame] = []
-    with open_source(tmp_path / "cut.mp4") as source, pytest.raises(UnreadableVideoError, match=r"ends early|breaks off"):
+    wanted = pytest.raises(UnreadableVideoError, match=r"ends early|breaks off")
+    with open_source(tmp_path / "cut.mp4") as source, wanted:
         for frame in source:
             frames.append(frame)
     assert 15 < len(frames) < 60

@@ -38,8 +38,7 @@ MEAN = STD = (0.5, 0.5, 0.5)
 _BATCH = 32
 _PICTURE_EVERY = 6
 _PEAK_RATE, _FLOOR_RATE, _WARM_STEPS = 1e-3, 1e-5, 300
-_AUX_WEIGHT, _GESTURE_WEIGHT = 0.3, 0.3
-_READER_WIDTH = 256
+_AUX_WEIGHT = 0.3
 _AVERAGE_DECAY = 0.998
 _SHIFT = 3
 _SAVE_SECONDS = 240.0
@@ -153,14 +152,11 @@ def _train_step(trainer: Trainer, store: ViewStore, *, rng: np.random.Generator,
     pixels = torch.from_numpy(_augmented_pixels(store.frames(kind, numbers), rng=rng))
     with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
         seen, hidden, logits = forward(trainer.network, pixels, packed)
-        truth = attributes_of(labels)
-        aux = trainer.heads.loss(seen, hidden[:, trainer.prefix - 1], truth)
-        gesture = trainer.heads.gesture_loss(seen, truth["gesture"]) if kind == "instance" else torch.zeros(())
+        aux = trainer.heads.loss(seen, hidden[:, trainer.prefix - 1], attributes_of(labels))
     language = cross_entropy(logits.float(), torch.from_numpy(packed.targets))
-    fading = max(0.0, 1.0 - progress)
-    (language + _AUX_WEIGHT * fading * aux + _GESTURE_WEIGHT * fading * gesture).backward()
+    (language + _AUX_WEIGHT * max(0.0, 1.0 - progress) * aux).backward()
     _update(trainer, progress=progress)
-    return {"language": language.item(), "aux": aux.item(), "gesture": gesture.item()}
+    return {"language": language.item(), "aux": aux.item()}
 
 
 def _update(trainer: Trainer, *, progress: float) -> None:
@@ -180,11 +176,8 @@ def _update(trainer: Trainer, *, progress: float) -> None:
 
 
 class _AuxHeads:
-    """Readers of the attributes, used in training only: they tell the tower what to look for before the language model can.
-
-    Each attribute is read linearly from the mean vision token and from the last hidden state of the prefix. A gesture
-    is small and lasts over several views: its own reader sees every token of a view in its place, and how views differ.
-    """
+    """Linear readers of the attributes, used in training only: they tell the tower what to look for before the language
+    model can. Each attribute is read from the mean vision token and from the last hidden state of the prefix."""
 
     @staticmethod
     def build(config: NetworkConfig) -> Any:
@@ -199,13 +192,6 @@ class _AuxHeads:
                 self.norm = nn.LayerNorm(config.text_width)
                 self.early = nn.ModuleDict({k: nn.Linear(config.text_width, n) for k, n in sizes.items()})
                 self.late = nn.ModuleDict({k: nn.Linear(config.text_width, n) for k, n in sizes.items()})
-                self.gesture = nn.Sequential(nn.Linear(config.tokens_per_view * config.text_width, _READER_WIDTH), nn.GELU())
-                self.gesture_out = nn.Linear(3 * _READER_WIDTH, sizes["gesture"])
-
-            def gesture_loss(self, seen: torch.Tensor, truth: NDArray[np.int64]) -> torch.Tensor:
-                views = self.gesture(self.norm(seen).reshape(len(seen), VIEWS, -1))
-                pooled = torch.cat([views.mean(1), views.amax(1), views.std(1)], 1)
-                return cross_entropy(self.gesture_out(pooled).float(), torch.from_numpy(truth))
 
             def loss(self, seen: torch.Tensor, last: torch.Tensor, truth: dict[str, NDArray[np.int64]]) -> torch.Tensor:
                 pooled, parts = self.norm(seen.mean(1)), []

@@ -1,4 +1,5 @@
-"""Convolution blocks shared by the two models: plain convolutions with ReLU, because they fold, quantise and run fast."""
+"""Convolution blocks shared by the two models: plain convolutions with ReLU, because they fold, quantise and run
+fast."""
 
 from __future__ import annotations
 
@@ -33,7 +34,8 @@ class Residual(nn.Module):
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
-    """uint8 or float [B, 3, H, W] in 0-255 -> float32 about -2..2; part of every graph, so the host sends raw pixels."""
+    """uint8 or float [B, 3, H, W] in 0-255 -> float32 about -2..2; part of every graph, so the host sends raw
+    pixels."""
     return (images.to(torch.float32) - 114.0) * (1.0 / 58.0)
 
 
@@ -43,7 +45,8 @@ def upsample(x: torch.Tensor) -> torch.Tensor:
 
 
 def fold_batch_norms(module: nn.Module) -> nn.Module:
-    """The same function in evaluation mode without batch norms: their scales go into the convolutions. Changes `module`."""
+    """The same function in evaluation mode without batch norms: their scales go into the convolutions. Changes
+    `module`."""
     for child in module.modules():
         if isinstance(child, ConvUnit):
             child[0], child[1] = nn.utils.fuse_conv_bn_eval(child[0], child[1]), nn.Identity()

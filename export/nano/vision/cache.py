@@ -1,7 +1,8 @@
 """The training frames, rendered once: JPEG pictures and instance label maps in numbered shards on disk.
 
-In: seeds. Out: `.npz` shards under the work folder, each a function of its seeds alone, so that a stopped run goes on where it
-was and a second machine makes the same files. Called by the training commands; `python -m ...vision.cache` fills it ahead.
+In: seeds. Out: `.npz` shards under the work folder, each a function of its seeds alone, so that a stopped run goes on
+where it was and a second machine makes the same files. Called by the training commands; `python -m ...vision.cache`
+fills it ahead.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class CachedFrame:
 
     def image(self) -> NDArray[np.uint8]:
         """uint8 [H, W, 3] RGB."""
-        return cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        decoded = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        return np.asarray(decoded, np.uint8)[..., ::-1]
 
     def labels(self) -> NDArray[np.uint8]:
         """uint8 [H, W]."""
@@ -107,8 +109,9 @@ def load_shard(path: Path) -> list[CachedFrame]:
     for i, (width, height) in enumerate(held["sizes"]):
         jpeg, labels = (blob[starts[j]:starts[j + 1]] for j in (2 * i, 2 * i + 1))
         part = slice(rows[i], rows[i + 1])
-        frames.append(CachedFrame(jpeg, labels, (int(width), int(height)), held["class_ids"][part], held["boxes_xyxy"][part],
-                                  held["visible_fractions"][part], held["visible_areas"][part]))
+        frames.append(CachedFrame(jpeg, labels, (int(width), int(height)), held["class_ids"][part],
+                                  held["boxes_xyxy"][part], held["visible_fractions"][part],
+                                  held["visible_areas"][part]))
     return frames
 
 

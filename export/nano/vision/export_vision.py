@@ -1,7 +1,7 @@
 """Trained checkpoints -> ONNX graphs of the pack: fp32, static INT8, and how far apart they are.
 
-In: the work folder with `detector.pt` and `segmenter.pt`. Out: `*.fp32.onnx` beside the checkpoints, the graphs that ship in
-`out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports. Called by the recipe of the pack.
+In: the work folder with `detector.pt` and `segmenter.pt`. Out: `*.fp32.onnx` beside the checkpoints, the graphs that
+ship in `out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports. Called by the recipe of the pack.
 """
 
 from __future__ import annotations
@@ -39,9 +39,10 @@ SCORE_THRESHOLD = 0.35
 NMS_IOU = 0.6
 CALIBRATION_FRAMES = 120
 PARITY_FRAMES = 40
-EMBEDDING = 192
+EMBEDDING = 128
 _DETECTOR_FP32 = ("network.class_head", "network.box_head")
-"""One scale would have to span logits from -12 to 4, and boxes of 300 pixels beside boxes of 10 (spec/measured.md A)."""
+"""One scale would have to span logits from -12 to 4, and boxes of 300 pixels beside boxes of 10 (spec/measured.md
+A)."""
 _DECODER_FP32 = ("decoder.mask_head", "decoder.quality_head")
 
 Arrays = dict[str, NDArray[Any]]
@@ -87,8 +88,8 @@ def detector_spec(precision: str) -> DetectorSpec:
 
 def segmenter_spec(precision: str) -> SegmenterSpec:
     """The role as pack.json carries it."""
-    return SegmenterSpec(encoder_graph(precision), decoder_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, "box", BOX_MARGIN,
-                         0.0)
+    return SegmenterSpec(encoder_graph(precision), decoder_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, "box",
+                         BOX_MARGIN, 0.0)
 
 
 def export_detector(work_dir: Path, out_dir: Path) -> Exported:
@@ -97,14 +98,14 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     fold_batch_norms(network)
     fp32, int8 = detector_graph("fp32"), detector_graph("int8-static")
     write_detector(network, work_dir / fp32.file)
-    frames = cached_frames(work_dir, split="validation", shards=1)
     quantise_static(work_dir / fp32.file, out_dir / int8.file, int8, keep_fp32=_DETECTOR_FP32,
-                    feeds=({"images": padded(f)[None]} for f in frames[-CALIBRATION_FRAMES:]))
-    feeds = [{"images": padded(f)[None]} for f in frames[:PARITY_FRAMES]]
+                    feeds=({"images": padded(f)[None]} for f in _frames(work_dir, "train", CALIBRATION_FRAMES)))
+    feeds = [{"images": padded(f)[None]} for f in _frames(work_dir, "validation", PARITY_FRAMES)]
     torch_outputs = [_run_torch(network, feed, fp32) for feed in feeds]
     fp32_outputs, int8_outputs = (_run_all(path, feeds) for path in (work_dir / fp32.file, out_dir / int8.file))
-    return Exported(detector_spec("int8-static"), (_detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
-                                                   _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs)))
+    return Exported(detector_spec("int8-static"), (
+        _detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
+        _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs)))
 
 
 def write_detector(network: DetectorGraph, path: Path) -> None:
@@ -114,7 +115,8 @@ def write_detector(network: DetectorGraph, path: Path) -> None:
                  dynamic_shapes=[{0: Dim("batch", min=1, max=64), 2: STRIDE * rows, 3: STRIDE * columns}])
 
 
-def _detector_parity(graph: str, reference_name: str, reference: Sequence[Arrays], got: Sequence[Arrays]) -> GraphParity:
+def _detector_parity(graph: str, reference_name: str, reference: Sequence[Arrays],
+                     got: Sequence[Arrays]) -> GraphParity:
     """Tensor distances of what is ordered (embedding, scores), and the share of boxes found again."""
     ordered = [[{name: o[name] for name in ("scores", "embedding")} for o in side] for side in (reference, got)]
     matched = asked = 0
@@ -134,15 +136,16 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
     fold_batch_norms(network)
     encoder, decoder = network.encoder, DecoderGraph(network.decoder)
     write_segmenter(encoder, decoder, work_dir)
-    frames = [f for f in cached_frames(work_dir, split="validation", shards=1) if len(f.class_ids)]
+    calibration = _frames(work_dir, "train", CALIBRATION_FRAMES)
     encoder_fp32, encoder_int8 = work_dir / encoder_graph("fp32").file, out_dir / encoder_graph("int8-static").file
     decoder_fp32, decoder_int8 = work_dir / decoder_graph("fp32").file, out_dir / decoder_graph("int8-static").file
     quantise_static(encoder_fp32, encoder_int8, encoder_graph("int8-static"),
-                    feeds=({"images": padded(f)[None]} for f in frames[-CALIBRATION_FRAMES:]))
+                    feeds=({"images": padded(f)[None]} for f in calibration))
     # the decoder is calibrated behind the INT8 encoder, as it will run
     quantise_static(decoder_fp32, decoder_int8, decoder_graph("int8-static"), keep_fp32=_DECODER_FP32,
-                    feeds=_prompts(encoder_int8, frames[-CALIBRATION_FRAMES:]))
-    return Exported(segmenter_spec("int8-static"), _segmenter_parity(encoder, decoder, work_dir, out_dir, frames[:PARITY_FRAMES]))
+                    feeds=_prompts(encoder_int8, calibration))
+    return Exported(segmenter_spec("int8-static"), _segmenter_parity(
+        encoder, decoder, work_dir, out_dir, _frames(work_dir, "validation", PARITY_FRAMES)))
 
 
 def write_segmenter(encoder: torch.nn.Module, decoder: torch.nn.Module, folder: Path) -> None:
@@ -153,7 +156,8 @@ def write_segmenter(encoder: torch.nn.Module, decoder: torch.nn.Module, folder: 
                  dynamic_shapes=[{2: STRIDE * rows, 3: STRIDE * columns}])
     fine, coarse = encoder(image)
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.3, 0.3, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
-    export_graph(decoder, [fine.detach(), coarse.detach(), boxes], folder / decoder_graph("fp32").file, decoder_graph("fp32"),
+    spec = decoder_graph("fp32")
+    export_graph(decoder, [fine.detach(), coarse.detach(), boxes], folder / spec.file, spec,
                  dynamic_shapes=[{2: 16 * rows, 3: 16 * columns}, {2: 8 * rows, 3: 8 * columns},
                                  {0: Dim("boxes", min=1, max=256)}])
 
@@ -180,6 +184,12 @@ def _segmenter_parity(encoder: torch.nn.Module, decoder: torch.nn.Module, work_d
                                 {"masks": float(len(same)), "mask_iou_mean": float(same.mean()),
                                  "mask_iou_min": float(same.min())})]
     return tuple(reports)
+
+
+def _frames(work_dir: Path, split: str, count: int) -> list[CachedFrame]:
+    """Frames with at least one instance, each of another scene where the first shard has enough."""
+    held = [f for f in cached_frames(work_dir, split=split, shards=1) if len(f.class_ids)]
+    return held[::max(1, len(held) // count)][:count]
 
 
 def padded(frame: CachedFrame) -> NDArray[np.uint8]:

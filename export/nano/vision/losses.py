@@ -9,8 +9,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid, ms
 def peak_loss(logits: torch.Tensor, heat: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """Penalty-reduced focal loss of CornerNet (Law & Deng 2018, eq. 1), per object.
 
-    logits, heat [B, C, h, w]; heat is 1 at an object's cell and falls off around it; weight [B, 1, h, w] is 0 where nothing is
-    asked (an object too hidden to be demanded or forbidden).
+    logits, heat [B, C, h, w]; heat is 1 at an object's cell and falls off around it; weight [B, 1, h, w] is 0 where
+    nothing is asked (an object too hidden to be demanded or forbidden).
     """
     positive = heat.eq(1.0).to(logits.dtype) * weight
     chance = logits.sigmoid()
@@ -22,7 +22,8 @@ def peak_loss(logits: torch.Tensor, heat: torch.Tensor, weight: torch.Tensor) ->
 def box_loss(distances: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """1 - GIoU (Rezatofighi et al. 2019) of boxes that share a centre cell, averaged with `weight`.
 
-    distances, target [B, 4, h, w] pixels to left, top, right, bottom, all positive; weight [B, h, w] sums to 1 per object.
+    distances, target [B, 4, h, w] pixels to left, top, right, bottom, all positive; weight [B, h, w] sums to 1 per
+    object.
     """
     asked = weight > 0
     got, wanted, weight = distances.movedim(1, -1)[asked], target.movedim(1, -1)[asked], weight[asked]

@@ -1,7 +1,7 @@
 """Cached frames -> training pictures: a random window at a random scale, dirtied as a camera and a codec would.
 
-In: `cache.CachedFrame`. Out: `View`, from which `targets` makes what the losses ask. Everything is a function of the frame and of
-the generator given, so a resumed run sees what an uninterrupted one would.
+In: `cache.CachedFrame`. Out: `View`, from which `targets` makes what the losses ask. Everything is a function of the
+frame and of the generator given, so a resumed run sees what an uninterrupted one would.
 """
 
 from __future__ import annotations
@@ -89,5 +89,6 @@ def dirty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     if rng.random() < 0.35:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(55, 96))]
         # channels swapped on the way in and out: the codec weighs red and blue differently
-        image = cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], quality)[1], cv2.IMREAD_COLOR)[..., ::-1]
+        decoded = cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], quality)[1], cv2.IMREAD_COLOR)
+        image = np.asarray(decoded, np.uint8)[..., ::-1]
     return image

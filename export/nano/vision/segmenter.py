@@ -1,7 +1,8 @@
 """The segmenter: one encoding per picture, one small decoding per box.
 
-In: uint8 RGB [1, 3, H, W] and boxes relative to that padded picture. Out: what `SegmenterSpec` with `mask_frame="box"` promises:
-logits over the box enlarged by `BOX_MARGIN`. Called by `train_segmenter` and `export_vision`.
+In: uint8 RGB [1, 3, H, W] and boxes relative to that padded picture. Out: what `SegmenterSpec` with
+`mask_frame="box"` promises: logits over the box enlarged by `BOX_MARGIN`. Called by `train_segmenter` and
+`export_vision`.
 
     picture -> fine map (stride 2, 16 channels) ----crop 64x64-----------------+-> 64x64 logits
             -> coarse map (stride 4, 32 channels) --crop 32x32 -> 16 -> 8 -> 16 -> 32
@@ -47,8 +48,8 @@ class Encoder(nn.Module):
 
 
 def crop_grid(boxes_xyxy: torch.Tensor, *, side: int) -> torch.Tensor:
-    """Boxes [K, 4] relative -> sampling points [K, side, side, 2] in -1..1 at the centres of side x side cells that cover the
-    box enlarged by `BOX_MARGIN`."""
+    """Boxes [K, 4] relative -> sampling points [K, side, side, 2] in -1..1 at the centres of side x side cells that
+    cover the box enlarged by `BOX_MARGIN`."""
     size = boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]  # [K, 2]
     steps = (torch.arange(side, dtype=torch.float32) + 0.5) * ((1 + 2 * BOX_MARGIN) / side) - BOX_MARGIN
     points = boxes_xyxy[:, None, :2] + size[:, None] * steps[None, :, None]  # [K, side, 2]

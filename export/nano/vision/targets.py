@@ -49,7 +49,8 @@ class Seen:
 
 
 def seen_instances(view: View) -> Seen:
-    """Instances with visible pixels inside the window; boxes cut by the window's edge are measured anew on the labels."""
+    """Instances with visible pixels inside the window; boxes cut by the window's edge are measured anew on the
+    labels."""
     (w, h), window = view.content_wh, _window(view)
     inside = np.bincount(window.ravel(), minlength=len(view.class_ids) + 1)[1:]
     whole = view.visible_areas
@@ -117,10 +118,11 @@ def _draw(target: DenseTarget, box: NDArray[np.float32], class_id: int) -> None:
 
 def mask_targets(view: View, rng: np.random.Generator, *, jitter: float, most: int) \
         -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Up to `most` prompts of one view -> (boxes [K, 4] relative to the picture, coverage [K, MASK_SIDE, MASK_SIDE] 0-1).
+    """Up to `most` prompts of one view -> (boxes [K, 4] relative to the picture, coverage [K, MASK_SIDE, MASK_SIDE]
+    0-1).
 
-    Each edge of a true visible box moves by a normal deviate of `jitter` of the box's side, as a detector errs; the target is
-    the visible mask inside the *moved* box enlarged by the margin.
+    Each edge of a true visible box moves by a normal deviate of `jitter` of the box's side, as a detector errs; the
+    target is the visible mask inside the *moved* box enlarged by the margin.
     """
     seen = seen_instances(view)
     chosen = rng.permutation(np.flatnonzero(seen.asked))[:most]
@@ -135,8 +137,8 @@ def mask_targets(view: View, rng: np.random.Generator, *, jitter: float, most: i
 
 
 def _coverage(view: View, instance: int, crop_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share of each cell of `crop_xyxy` (pixels of the picture) that the instance covers: the label map sampled at twice
-    the grid, then averaged 2x2. Nothing lies outside the picture."""
+    """Share of each cell of `crop_xyxy` (pixels of the picture) that the instance covers: the label map sampled at
+    twice the grid, then averaged 2x2. Nothing lies outside the picture."""
     source = crop_xyxy / view.scale
     fine = 2 * MASK_SIDE
     step = (source[2:] - source[:2]) / fine

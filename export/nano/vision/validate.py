@@ -107,7 +107,8 @@ def _validate_frame(detector: PackDetector, segmenter: Segmenter, truth: CachedF
 
 
 def match(boxes_xyxy: NDArray[np.float32], found: Detections, *, iou: float = 0.5) -> list[tuple[int, int]]:
-    """(instance, detection) pairs: each detection in order of score takes the free instance it overlaps most, above `iou`."""
+    """(instance, detection) pairs: each detection in order of score takes the free instance it overlaps most, above
+    `iou`."""
     overlap = box_iou(boxes_xyxy, found.boxes_xyxy)
     pairs: list[tuple[int, int]] = []
     for d in range(len(found) if len(boxes_xyxy) else 0):
@@ -125,11 +126,12 @@ def _mask_ious(segmenter: Segmenter, frame: Frame, boxes_xyxy: NDArray[np.float3
     out = []
     for mask, predicted, k in zip(masks, quality, instances, strict=True):
         wanted, got = labels == k + 1, mask.full()
-        out.append((np.count_nonzero(wanted & got) / np.count_nonzero(wanted | got), float(predicted)))
+        out.append((float(np.count_nonzero(wanted & got) / np.count_nonzero(wanted | got)), float(predicted)))
     return out
 
 
-def open_stages(detector: tuple[DetectorSpec, Path], segmenter: tuple[SegmenterSpec, Path]) -> tuple[PackDetector, Segmenter]:
+def open_stages(detector: tuple[DetectorSpec, Path],
+                segmenter: tuple[SegmenterSpec, Path]) -> tuple[PackDetector, Segmenter]:
     """The runtime's stages on one thread each; per role its spec and the folder its files lie in."""
     (d, d_dir), (s, s_dir) = detector, segmenter
     sessions = [open_onnx_session(folder / graph.file, graph, intra_threads=1)
@@ -142,7 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--graphs", type=Path, required=True, help="folder with detector.*.onnx and segmenter_*.onnx")
     parser.add_argument("--precision", default="int8-static", choices=("int8-static", "fp32"))
-    parser.add_argument("--work-dir", type=Path, default=Path(".nano"), help="where the rendered validation frames are kept")
+    parser.add_argument("--work-dir", type=Path, default=Path(".nano"), help="where validation frames are kept")
     parser.add_argument("--frames", type=int, default=200)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
