@@ -1,8 +1,8 @@
 """The numbers of README.md, written from measurements that are in the repository.
 
 In: `bench/results/*.json` as `edgecap bench ... --json` wrote them. Out: README.md with the text between the markers
-`<!-- numbers -->` and `<!-- /numbers -->` replaced. Run by `make readme`; `--measure` takes the measurements again first.
-`tests/test_readme.py` fails when README.md and the measurements differ.
+`<!-- numbers -->` and `<!-- /numbers -->` replaced. Run by `make readme`;
+`--measure` takes the measurements again first. `tests/test_readme.py` fails when README.md and the measurements differ.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def main() -> None:
     """`python -m edgecap.bench.readme [--measure]`: rewrite README.md in place."""
     if "--measure" in sys.argv[1:]:
         for name, command in _MEASUREMENTS.items():
-            done = subprocess.run([sys.executable, "-m", "edgecap.cli", *command, "--json"], capture_output=True,
-                                  text=True, check=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "edgecap.cli", *command, "--json"], capture_output=True, text=True, check=True
+            )
             (RESULTS / f"{name}.json").write_text(done.stdout, encoding="utf-8")
     readme = ROOT / "README.md"
     readme.write_text(render(readme.read_text(encoding="utf-8")), encoding="utf-8")
@@ -51,9 +52,13 @@ def _load(name: str) -> dict[str, Any]:
 def _quality_table(data: dict[str, Any]) -> str:
     tiers = data["tiers"]
     clips = min(t["figures"]["clips"] for t in tiers.values())
-    lines = [f"Quality on {clips} held-out clips per tier (seeds never trained on), whole pipeline, quantised pack; "
-             f"`edgecap bench quality`. Machine: {data['machine']}.", "",
-             "| figure | bar | " + " | ".join(tiers) + " |", "|---|---|" + "---|" * len(tiers)]
+    lines = [
+        f"Quality on {clips} held-out clips per tier (seeds never trained on), whole pipeline, quantised pack; "
+        f"`edgecap bench quality`. Machine: {data['machine']}.",
+        "",
+        "| figure | bar | " + " | ".join(tiers) + " |",
+        "|---|---|" + "---|" * len(tiers),
+    ]
     bars = {bar["label"]: bar for tier in tiers.values() for bar in tier["bars"]}
     for label, bar in bars.items():
         sign = "≥" if bar["at_least"] else "≤"
@@ -79,9 +84,11 @@ def _speed_table(data: dict[str, Any]) -> str:
         ("age of a caption, p50 / p95", f"{data['age_p50_seconds']:.2f} s / {data['age_p95_seconds']:.2f} s"),
         ("peak memory", f"{data['peak_rss_mb']:.0f} MB"),
     ]
-    head = (f"Speed on a {width}x{height}@{data['source_fps']:g} clip of {data['video_seconds']:.0f} s with "
-            f"{data['instances_per_clip']:.1f} instances per record, captions on; `edgecap bench caption`. "
-            f"Machine: {data['machine']}.")
+    head = (
+        f"Speed on a {width}x{height}@{data['source_fps']:g} clip of {data['video_seconds']:.0f} s with "
+        f"{data['instances_per_clip']:.1f} instances per record, captions on; `edgecap bench caption`. "
+        f"Machine: {data['machine']}."
+    )
     table = "\n".join(f"| {name} | {value} |" for name, value in rows)
     return f"{head}\n\n| figure | value |\n|---|---|\n{table}"
 

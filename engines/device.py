@@ -14,8 +14,22 @@ from pathlib import Path
 from typing import Any
 
 # Instruction sets that change what ONNX Runtime's CPU kernels do.
-_FLAGS = ("avx2", "fma", "f16c", "avx512f", "avx512bw", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8",
-          "amx_bf16", "asimddp", "i8mm", "bf16", "sve")
+_FLAGS = (
+    "avx2",
+    "fma",
+    "f16c",
+    "avx512f",
+    "avx512bw",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "amx_bf16",
+    "asimddp",
+    "i8mm",
+    "bf16",
+    "sve",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +77,39 @@ class DeviceReport:
     def machine_line(self) -> str:
         """One line that names the machine, for the head of a table or a JSON file of figures."""
         memory = f", {self.memory_bytes / 2**30:.0f} GiB" if self.memory_bytes else ""
-        vector = next((flag for flag in ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "i8mm")
-                       if flag in self.cpu.flags), None)
-        gpus = "; ".join(f"{gpu.name} (SM {gpu.compute_capability}, {gpu.memory_bytes / 2**30:.0f} GiB)"
-                         for gpu in self.gpus)
+        vector = next(
+            (
+                flag
+                for flag in ("amx_int8", "avx512_vnni", "avx_vnni", "avx512f", "avx2", "i8mm")
+                if flag in self.cpu.flags
+            ),
+            None,
+        )
+        gpus = "; ".join(
+            f"{gpu.name} (SM {gpu.compute_capability}, {gpu.memory_bytes / 2**30:.0f} GiB)" for gpu in self.gpus
+        )
         if gpus:
             gpus += f", driver {self.driver_version}, CUDA {self.cuda_driver_version}"
-        return (f"{self.cpu.model}, {self.cpu.usable_cores} of {self.cpu.logical_cores} cores"
-                f"{f', {vector}' if vector else ''}{memory}; {gpus or 'no GPU'}; {self.system}; "
-                f"Python {self.python}")
+        return (
+            f"{self.cpu.model}, {self.cpu.usable_cores} of {self.cpu.logical_cores} cores"
+            f"{f', {vector}' if vector else ''}{memory}; {gpus or 'no GPU'}; {self.system}; "
+            f"Python {self.python}"
+        )
 
 
 def probe_device() -> DeviceReport:
     """Look at this machine. Never raises: what can't be known is None, empty or a reason."""
     gpus, reason, driver, cuda = _probe_gpus()
-    return DeviceReport(gpus=gpus, no_gpu_reason=reason, driver_version=driver, cuda_driver_version=cuda,
-                        cpu=_probe_cpu(), memory_bytes=_memory_bytes(),
-                        system=f"{platform.system()} {platform.release()} {platform.machine()}",
-                        python=platform.python_version())
+    return DeviceReport(
+        gpus=gpus,
+        no_gpu_reason=reason,
+        driver_version=driver,
+        cuda_driver_version=cuda,
+        cpu=_probe_cpu(),
+        memory_bytes=_memory_bytes(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=platform.python_version(),
+    )
 
 
 def _probe_gpus() -> tuple[tuple[GpuReport, ...], str, str | None, str | None]:
@@ -109,9 +138,12 @@ def _probe_gpus() -> tuple[tuple[GpuReport, ...], str, str | None, str | None]:
 def _probe_gpu(pynvml: Any, index: int) -> GpuReport:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    return GpuReport(index=index, name=str(pynvml.nvmlDeviceGetName(handle)),
-                     compute_capability=f"{major}.{minor}",
-                     memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total))
+    return GpuReport(
+        index=index,
+        name=str(pynvml.nvmlDeviceGetName(handle)),
+        compute_capability=f"{major}.{minor}",
+        memory_bytes=int(pynvml.nvmlDeviceGetMemoryInfo(handle).total),
+    )
 
 
 def _probe_cpu() -> CpuReport:
@@ -121,14 +153,17 @@ def _probe_cpu() -> CpuReport:
         text = ""
     cores = [_key_values(block) for block in text.split("\n\n") if block.strip()]
     first = cores[0] if cores else {}
-    physical = {(core["physical id"], core["core id"]) for core in cores
-                if {"physical id", "core id"} <= core.keys()}
+    physical = {(core["physical id"], core["core id"]) for core in cores if {"physical id", "core id"} <= core.keys()}
     present = set(first.get("flags", first.get("Features", "")).split())
     logical = os.cpu_count() or 1
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else logical
-    return CpuReport(model=first.get("model name") or platform.processor() or platform.machine(),
-                     logical_cores=logical, physical_cores=len(physical) or None, usable_cores=usable,
-                     flags=tuple(flag for flag in _FLAGS if flag in present))
+    return CpuReport(
+        model=first.get("model name") or platform.processor() or platform.machine(),
+        logical_cores=logical,
+        physical_cores=len(physical) or None,
+        usable_cores=usable,
+        flags=tuple(flag for flag in _FLAGS if flag in present),
+    )
 
 
 def _key_values(block: str) -> dict[str, str]:

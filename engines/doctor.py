@@ -42,8 +42,7 @@ def examine() -> tuple[Check, ...]:
         try:
             rows.extend(probe())
         except Exception as error:  # whatever a half-installed package throws on import
-            rows.append(Check(probe.__name__.strip("_"), "broken", _line(error), "reinstall edgecap",
-                              required=True))
+            rows.append(Check(probe.__name__.strip("_"), "broken", _line(error), "reinstall edgecap", required=True))
     return tuple(rows)
 
 
@@ -53,6 +52,7 @@ def _python() -> list[Check]:
 
 def _edgecap() -> list[Check]:
     from edgecap import __version__
+
     return [Check("edgecap", "ok", __version__, required=True)]
 
 
@@ -62,17 +62,27 @@ def _machine() -> list[Check]:
 
 def _core_packages() -> list[Check]:
     modules = {"numpy": "numpy", "opencv": "cv2", "av": "av", "numba": "numba", "tokenizers": "tokenizers"}
-    return [_package(name, module, fix="pip install --force-reinstall edgecap", required=True)
-            for name, module in modules.items()]
+    return [
+        _package(name, module, fix="pip install --force-reinstall edgecap", required=True)
+        for name, module in modules.items()
+    ]
 
 
 def _h264_encoder() -> list[Check]:
     try:
         import av
+
         av.Codec("libx264", "w")
     except Exception as error:
-        return [Check("libx264", "missing", f"no PyAV that encodes H.264 ({_line(error)})",
-                      "pip install --force-reinstall av (its wheels bring libx264)", required=True)]
+        return [
+            Check(
+                "libx264",
+                "missing",
+                f"no PyAV that encodes H.264 ({_line(error)})",
+                "pip install --force-reinstall av (its wheels bring libx264)",
+                required=True,
+            )
+        ]
     return [Check("libx264", "ok", "PyAV can encode H.264", required=True)]
 
 
@@ -80,12 +90,24 @@ def _onnxruntime() -> list[Check]:
     wheels = onnxruntime_wheels()
     detail = ", ".join(f"{name} {version}" for name, version in wheels.items())
     if len(wheels) > 1:
-        return [Check("onnxruntime", "broken",
-                      f"two wheels at once: {detail}; they overwrite each other's files",
-                      "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'edgecap[cpu]' "
-                      "or 'edgecap[gpu]'", required=True)]
-    return [_package("onnxruntime", "onnxruntime", fix="pip install 'edgecap[cpu]' (or 'edgecap[gpu]')",
-                     required=True, detail=detail)]
+        return [
+            Check(
+                "onnxruntime",
+                "broken",
+                f"two wheels at once: {detail}; they overwrite each other's files",
+                "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'edgecap[cpu]' or 'edgecap[gpu]'",
+                required=True,
+            )
+        ]
+    return [
+        _package(
+            "onnxruntime",
+            "onnxruntime",
+            fix="pip install 'edgecap[cpu]' (or 'edgecap[gpu]')",
+            required=True,
+            detail=detail,
+        )
+    ]
 
 
 def _providers() -> list[Check]:
@@ -106,23 +128,29 @@ def _provider(provider: Provider) -> Check:
 def _nvidia() -> list[Check]:
     report = probe_device()
     if report.gpus:
-        nvml = Check("nvml", "ok", f"driver {report.driver_version}, CUDA {report.cuda_driver_version}, "
-                                   f"{len(report.gpus)} GPU(s)")
+        nvml = Check(
+            "nvml",
+            "ok",
+            f"driver {report.driver_version}, CUDA {report.cuda_driver_version}, {len(report.gpus)} GPU(s)",
+        )
     else:
-        nvml = Check("nvml", "missing", report.no_gpu_reason,
-                     "install an NVIDIA driver to use a GPU; the CPU needs none")
-    return [nvml,
-            _package("tensorrt", "tensorrt", fix="pip install tensorrt-cu13 (from NVIDIA's own index)"),
-            _package("tensorrt_rtx", "tensorrt_rtx", fix="pip install tensorrt-rtx-cu13"),
-            _package("pynvvideocodec", "PyNvVideoCodec",
-                     fix="pip install pynvvideocodec, on a machine with an NVIDIA driver")]
+        nvml = Check(
+            "nvml", "missing", report.no_gpu_reason, "install an NVIDIA driver to use a GPU; the CPU needs none"
+        )
+    return [
+        nvml,
+        _package("tensorrt", "tensorrt", fix="pip install tensorrt-cu13 (from NVIDIA's own index)"),
+        _package("tensorrt_rtx", "tensorrt_rtx", fix="pip install tensorrt-rtx-cu13"),
+        _package(
+            "pynvvideocodec", "PyNvVideoCodec", fix="pip install pynvvideocodec, on a machine with an NVIDIA driver"
+        ),
+    ]
 
 
 def _packs() -> list[Check]:
     names = shipped_packs()
     if not names:
-        return [Check("packs", "missing", "no pack ships in this installation", "reinstall edgecap",
-                      required=True)]
+        return [Check("packs", "missing", "no pack ships in this installation", "reinstall edgecap", required=True)]
     return [_pack(name) for name in names]
 
 
@@ -138,8 +166,7 @@ def _pack(name: str) -> Check:
 
 
 def _package(name: str, module: str, *, fix: str, required: bool = False, detail: str = "") -> Check:
-    """Import `module`. Absent is "missing"; there but failing to import (no driver, no library) is "broken".
-    """
+    """Import `module`. Absent is "missing"; there but failing to import (no driver, no library) is "broken"."""
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -159,4 +186,13 @@ def _line(error: BaseException) -> str:
 
 
 _PROBES: tuple[Callable[[], list[Check]], ...] = (
-    _python, _edgecap, _machine, _core_packages, _h264_encoder, _onnxruntime, _providers, _nvidia, _packs)
+    _python,
+    _edgecap,
+    _machine,
+    _core_packages,
+    _h264_encoder,
+    _onnxruntime,
+    _providers,
+    _nvidia,
+    _packs,
+)

@@ -17,14 +17,26 @@ from edgecap.engines.providers import Provider, open_model, session_options, tra
 from edgecap.engines.session import Arrays, check_buffers, check_feeds, check_outputs
 from edgecap.engines.specs import GraphSpec, TensorSpec
 
-_DTYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(int32)": "int32",
-           "tensor(int64)": "int64", "tensor(float16)": "float16",
-           "tensor(float)": "float32", "tensor(bool)": "bool"}
+_DTYPES = {
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(bool)": "bool",
+}
 
 
-def open_onnx_session(path: str | Path, spec: GraphSpec, *, provider: Provider = "cpu",
-                      intra_threads: int = 1, inter_threads: int = 1,
-                      config: Mapping[str, str] | None = None) -> OnnxSession:
+def open_onnx_session(
+    path: str | Path,
+    spec: GraphSpec,
+    *,
+    provider: Provider = "cpu",
+    intra_threads: int = 1,
+    inter_threads: int = 1,
+    config: Mapping[str, str] | None = None,
+) -> OnnxSession:
     """Open the graph at `path` and check it against `spec`.
 
     `intra_threads`: threads inside one operator, per session; measure before raising it: beside a busy core
@@ -54,8 +66,7 @@ class OnnxSession:
         self._output_names = [tensor.name for tensor in spec.outputs]
 
     def __repr__(self) -> str:
-        return (f"OnnxSession({self.spec.file!r}, {self.spec.precision}, {self.provider}, "
-                f"{self.intra_threads} threads)")
+        return f"OnnxSession({self.spec.file!r}, {self.spec.precision}, {self.provider}, {self.intra_threads} threads)"
 
     def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
         """See `Session.run`."""
@@ -69,8 +80,7 @@ class OnnxSession:
     def bind(self, inputs: Arrays, outputs: Arrays) -> OnnxBinding:
         """See `Session.bind`. The arrays are host memory: on a GPU each run copies in and out."""
         check_buffers(self.spec, inputs, outputs)
-        return OnnxBinding(self.spec.file, self._raw, dict(inputs), dict(outputs),
-                           copies_inputs=self.provider != "cpu")
+        return OnnxBinding(self.spec.file, self._raw, dict(inputs), dict(outputs), copies_inputs=self.provider != "cpu")
 
 
 class OnnxBinding:
@@ -113,19 +123,24 @@ def _check_side(spec: GraphSpec, declared: tuple[TensorSpec, ...], found: Any, *
     nodes = {node.name: node for node in found}
     if set(nodes) != {tensor.name for tensor in declared}:
         want = sorted(tensor.name for tensor in declared)
-        raise GraphContractError(f"{spec.file}: {kind} names differ: the pack declares {want}, "
-                                 f"the graph has {sorted(nodes)}; {_FIX}")
+        raise GraphContractError(
+            f"{spec.file}: {kind} names differ: the pack declares {want}, the graph has {sorted(nodes)}; {_FIX}"
+        )
     for tensor in declared:
         node = nodes[tensor.name]
         dtype, axes = _DTYPES.get(node.type, node.type), list(node.shape)
         if dtype != tensor.dtype:
-            raise GraphContractError(f"{spec.file}: {kind} {tensor.name!r}: the pack declares "
-                                     f"{tensor.dtype}, the graph has {dtype}; {_FIX}")
+            raise GraphContractError(
+                f"{spec.file}: {kind} {tensor.name!r}: the pack declares {tensor.dtype}, the graph has {dtype}; {_FIX}"
+            )
         same = len(axes) == len(tensor.axes) and all(
-            not isinstance(got, int) or got == want for want, got in zip(tensor.axes, axes, strict=True))
+            not isinstance(got, int) or got == want for want, got in zip(tensor.axes, axes, strict=True)
+        )
         if not same:
-            raise GraphContractError(f"{spec.file}: {kind} {tensor.name!r}: the pack declares axes "
-                                     f"{list(tensor.axes)}, the graph has {axes}; {_FIX}")
+            raise GraphContractError(
+                f"{spec.file}: {kind} {tensor.name!r}: the pack declares axes "
+                f"{list(tensor.axes)}, the graph has {axes}; {_FIX}"
+            )
 
 
 _FIX = "export the graph again, or correct pack.json"

@@ -56,14 +56,14 @@ class Pack:
         return pack
 
     def verify(self) -> None:
-        """Raise `TamperedPackError` naming the first file that is missing, changed, cut short, or not listed.
-        """
+        """Raise `TamperedPackError` naming the first file that is missing, changed, cut short, or not listed."""
         for name in self.spec.files:
             self._verify_file(name)
         for name in unlisted_candidates(self.folder):
             if name not in self.spec.files:
-                raise TamperedPackError(f"{self.folder}: holds {name}, which {PACK_FILE} doesn't list; "
-                                        f"remove the file, or {_AGAIN}")
+                raise TamperedPackError(
+                    f"{self.folder}: holds {name}, which {PACK_FILE} doesn't list; remove the file, or {_AGAIN}"
+                )
 
     def path(self, file: str) -> Path:
         """Absolute path of a listed file.
@@ -71,15 +71,16 @@ class Pack:
         Raises `TamperedPackError` for a name that isn't listed, and for a link that leads out of the pack.
         """
         if file not in self.spec.files:
-            raise TamperedPackError(f"{self.folder}: {file!r} is not listed in {PACK_FILE} "
-                                    f"(it lists {', '.join(sorted(self.spec.files))}); {_AGAIN}")
+            raise TamperedPackError(
+                f"{self.folder}: {file!r} is not listed in {PACK_FILE} "
+                f"(it lists {', '.join(sorted(self.spec.files))}); {_AGAIN}"
+            )
         path = (self.folder / file).resolve()
         if not path.is_relative_to(self.folder):
             raise TamperedPackError(f"{self.folder}: {file} leads out of the pack, to {path}; {_AGAIN}")
         return path
 
-    def open_session(self, graph: GraphSpec, *, provider: Provider = "cpu",
-                     intra_threads: int = 1) -> OnnxSession:
+    def open_session(self, graph: GraphSpec, *, provider: Provider = "cpu", intra_threads: int = 1) -> OnnxSession:
         """A session over one of this pack's graphs. Raises as `path` and `open_onnx_session` do."""
         return open_onnx_session(self.path(graph.file), graph, provider=provider, intra_threads=intra_threads)
 
@@ -125,9 +126,11 @@ def _find(name_or_path: str | Path) -> Path:
         folder = folder.parent
     if not (folder / PACK_FILE).is_file():
         shipped = ", ".join(shipped_packs()) or "none"
-        raise UnknownPackError(f"no pack {str(name_or_path)!r}: none of that name ships (shipped: {shipped}) "
-                               f"and no folder of that name holds a {PACK_FILE}; "
-                               "name a shipped pack, or the folder that edgecap export wrote")
+        raise UnknownPackError(
+            f"no pack {str(name_or_path)!r}: none of that name ships (shipped: {shipped}) "
+            f"and no folder of that name holds a {PACK_FILE}; "
+            "name a shipped pack, or the folder that edgecap export wrote"
+        )
     return folder
 
 

@@ -35,15 +35,19 @@ def decode_pack(text: str, *, source: str) -> PackSpec:
         if not isinstance(data, dict):
             _fail("$", "an object", data)
         if data.get("schema_version") != SCHEMA_VERSION or isinstance(data["schema_version"], bool):
-            _fail("$.schema_version", f"{SCHEMA_VERSION} (use the edgecap that wrote it, or export it again)",
-                  data.get("schema_version"))
+            _fail(
+                "$.schema_version",
+                f"{SCHEMA_VERSION} (use the edgecap that wrote it, or export it again)",
+                data.get("schema_version"),
+            )
         del data["schema_version"]
         spec = _decode(data, PackSpec, "$")
         assert isinstance(spec, PackSpec)
         check_pack(spec)
     except json.JSONDecodeError as error:
-        raise PackSchemaError(f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); "
-                              "reinstall or export the pack") from error
+        raise PackSchemaError(
+            f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); reinstall or export the pack"
+        ) from error
     except PackSchemaError as error:
         raise PackSchemaError(f"{source}: {error}") from None
     return spec
@@ -76,8 +80,11 @@ def check_pack(spec: PackSpec) -> None:
         if role is not None:
             _check_pixels(role)
     if spec.captioner is not None and set(spec.captioner.prompts) != set(spec.captioner.max_tokens):
-        _fail("$.captioner.max_tokens", f"the fields of prompts {sorted(spec.captioner.prompts)}",
-              sorted(spec.captioner.max_tokens))
+        _fail(
+            "$.captioner.max_tokens",
+            f"the fields of prompts {sorted(spec.captioner.prompts)}",
+            sorted(spec.captioner.max_tokens),
+        )
 
 
 def check_file_name(name: str, *, at: str) -> None:
@@ -174,8 +181,7 @@ def _decode_tuple(value: Any, kinds: tuple[Any, ...], at: str) -> tuple[Any, ...
         kinds = kinds[:1] * len(value)
     if len(value) != len(kinds):
         _fail(at, f"a list of {len(kinds)}", value)
-    return tuple(_decode(item, kind, f"{at}[{i}]")
-                 for i, (item, kind) in enumerate(zip(value, kinds, strict=True)))
+    return tuple(_decode(item, kind, f"{at}[{i}]") for i, (item, kind) in enumerate(zip(value, kinds, strict=True)))
 
 
 @functools.cache

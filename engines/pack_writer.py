@@ -24,8 +24,10 @@ def write_pack(directory: str | Path, spec: PackSpec) -> PackSpec:
     folder = Path(directory)
     if not folder.is_dir():
         raise OutputError(f"{folder}: no such folder; write the graphs into it first")
-    files = {name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size)
-             for name in unlisted_candidates(folder)}
+    files = {
+        name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size)
+        for name in unlisted_candidates(folder)
+    }
     written = dataclasses.replace(spec, files=files)
     check_pack(written)
     text = encode_pack(written)

@@ -55,8 +55,9 @@ def enlarge_boxes(boxes_xyxy: NDArray[np.float32], *, margin: float) -> NDArray[
     return np.concatenate([boxes_xyxy[:, :2] - margin * wh, boxes_xyxy[:, 2:] + margin * wh], 1).astype(np.float32)
 
 
-def normalise_views(views_rgb: NDArray[np.uint8], *, mean: tuple[float, float, float],
-                    std: tuple[float, float, float]) -> NDArray[np.float32]:
+def normalise_views(
+    views_rgb: NDArray[np.uint8], *, mean: tuple[float, float, float], std: tuple[float, float, float]
+) -> NDArray[np.float32]:
     """uint8 [n, S, S, 3] -> float32 [n, 3, S, S] as (x/255 - mean) / std."""
     scaled = views_rgb.astype(np.float32) / np.float32(255.0)
     pixels = (scaled - np.array(mean, np.float32)) / np.array(std, np.float32)

@@ -31,9 +31,9 @@ _CHAINS: dict[Provider, list[str]] = {
 _FIXES: dict[Provider, str] = {
     "cpu": "reinstall it: pip install --force-reinstall 'edgecap[cpu]'",
     "cuda": "it needs pip install 'edgecap[gpu]' (not beside [cpu]), an NVIDIA driver, CUDA 13 and cuDNN 9; "
-            "or ask for provider cpu",
+    "or ask for provider cpu",
     "tensorrt": "it needs pip install 'edgecap[gpu]', an NVIDIA driver, CUDA 13, cuDNN 9 and TensorRT 10 "
-                "(libnvinfer.so.10; TensorRT 11 does not serve); or ask for provider cpu",
+    "(libnvinfer.so.10; TensorRT 11 does not serve); or ask for provider cpu",
 }
 
 # y = x + x for float32 [1], the smallest model a provider can show that it works with. Made with onnx.helper:
@@ -42,7 +42,8 @@ _FIXES: dict[Provider, str] = {
 #   make_model(make_graph(nodes, "g", [x], [y]), opset_imports=[make_opsetid("", 13)], ir_version=8)
 _DOUBLING_MODEL = bytes.fromhex(
     "08083a350a0e0a01780a017812017922034164641201675a0f0a0178120a0a08080112040a0208016"
-    "20f0a0179120a0a08080112040a02080142040a00100d")
+    "20f0a0179120a0a08080112040a02080142040a00100d"
+)
 
 _QUIET, _DEFAULT_SEVERITY = 4, 2
 _SOURCE_PLACE = re.compile(r"/\S+\.(?:cc|cpp|h):\d+ [^(\n]*\([^)\n]*\)(?: const)? ?")
@@ -53,8 +54,10 @@ def import_onnxruntime() -> Any:
     try:
         return importlib.import_module("onnxruntime")
     except ImportError as error:
-        raise MissingExtraError(f"ONNX Runtime can't be imported ({_one_line(error)}); pip install "
-                                "'edgecap[cpu]', or 'edgecap[gpu]' with an NVIDIA GPU") from error
+        raise MissingExtraError(
+            f"ONNX Runtime can't be imported ({_one_line(error)}); pip install "
+            "'edgecap[cpu]', or 'edgecap[gpu]' with an NVIDIA GPU"
+        ) from error
 
 
 def onnxruntime_wheels() -> dict[str, str]:
@@ -66,8 +69,7 @@ def onnxruntime_wheels() -> dict[str, str]:
     return found
 
 
-def session_options(*, intra_threads: int, inter_threads: int = 1,
-                    config: Mapping[str, str] | None = None) -> Any:
+def session_options(*, intra_threads: int, inter_threads: int = 1, config: Mapping[str, str] | None = None) -> Any:
     """`onnxruntime.SessionOptions` as every session here has them; `config` adds session config entries."""
     if intra_threads < 1 or inter_threads < 1:
         raise EngineError(f"a session needs at least one thread, got {intra_threads = }, {inter_threads = }")
@@ -98,8 +100,10 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
     # Names compiled into the wheel. A listed one may still not work (no driver); an unlisted one never does.
     if wanted[0] not in ort.get_available_providers():
         wheels = ", ".join(f"{name} {version}" for name, version in onnxruntime_wheels().items())
-        raise ProviderError(f"{label}: provider {provider} asked, but {wheels or 'this ONNX Runtime'} "
-                            f"has no {wanted[0]}; {_FIXES[provider]}")
+        raise ProviderError(
+            f"{label}: provider {provider} asked, but {wheels or 'this ONNX Runtime'} "
+            f"has no {wanted[0]}; {_FIXES[provider]}"
+        )
     notes = io.StringIO()
     try:
         with _quiet(ort, provider, notes):
@@ -107,10 +111,13 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
             session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
     except Exception as error:
         if provider == "tensorrt" and "Please install TensorRT" in str(error):
-            raise ProviderError(f"{label}: provider tensorrt asked, but TensorRT's libraries don't load; "
-                                f"{_FIXES[provider]}") from error
-        raise EngineError(f"{label}: ONNX Runtime can't open it on {provider}: {_one_line(error)}; "
-                          "the file may be broken or need a newer ONNX Runtime") from error
+            raise ProviderError(
+                f"{label}: provider tensorrt asked, but TensorRT's libraries don't load; {_FIXES[provider]}"
+            ) from error
+        raise EngineError(
+            f"{label}: ONNX Runtime can't open it on {provider}: {_one_line(error)}; "
+            "the file may be broken or need a newer ONNX Runtime"
+        ) from error
     got = session.get_providers()[0]
     if got != wanted[0]:
         hint = f" ({_one_line(notes.getvalue())})" if notes.getvalue().strip() else ""
@@ -137,8 +144,9 @@ def translated(label: str) -> Iterator[None]:
     except EdgecapError:
         raise
     except Exception as error:
-        raise EngineError(f"{label}: the engine failed: {_one_line(error)}; "
-                          "check the shapes fed against the pack") from error
+        raise EngineError(
+            f"{label}: the engine failed: {_one_line(error)}; check the shapes fed against the pack"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -28,8 +28,7 @@ class ScriptedSession:
     graph's would be.
     """
 
-    def __init__(self, spec: GraphSpec, script: Answer | Sequence[Arrays], *,
-                 delay_seconds: float = 0.0) -> None:
+    def __init__(self, spec: GraphSpec, script: Answer | Sequence[Arrays], *, delay_seconds: float = 0.0) -> None:
         self.spec = spec
         self.provider = "scripted"
         self.calls: list[dict[str, NDArray[Any]]] = []
@@ -63,8 +62,10 @@ class ScriptedSession:
         elif index < len(self._script):
             answer = self._script[index]
         else:
-            raise EngineError(f"{self.spec.file}: call {index + 1} of a script of {len(self._script)} "
-                              "answers; give the session more answers or a function")
+            raise EngineError(
+                f"{self.spec.file}: call {index + 1} of a script of {len(self._script)} "
+                "answers; give the session more answers or a function"
+            )
         return {name: np.array(array, order="C") for name, array in answer.items()}
 
 

@@ -70,8 +70,7 @@ def check_outputs(spec: GraphSpec, outputs: Arrays) -> None:
     try:
         _check(spec, spec.outputs, outputs, kind="output", sizes={})
     except EngineError as error:
-        raise GraphContractError(f"{error}; the graph doesn't give what its pack declares: export it again"
-                                 ) from None
+        raise GraphContractError(f"{error}; the graph doesn't give what its pack declares: export it again") from None
 
 
 def check_buffers(spec: GraphSpec, inputs: Arrays, outputs: Arrays) -> None:
@@ -82,34 +81,41 @@ def check_buffers(spec: GraphSpec, inputs: Arrays, outputs: Arrays) -> None:
     for kind, arrays in (("input", inputs), ("output", outputs)):
         for name, array in arrays.items():
             if not array.flags.c_contiguous:
-                raise EngineError(f"{spec.file}: {kind} {name!r} is not C-contiguous (strides "
-                                  f"{array.strides}); bind np.ascontiguousarray(...) or a leading slice")
+                raise EngineError(
+                    f"{spec.file}: {kind} {name!r} is not C-contiguous (strides "
+                    f"{array.strides}); bind np.ascontiguousarray(...) or a leading slice"
+                )
     for name, array in outputs.items():
         if not array.flags.writeable:
             raise EngineError(f"{spec.file}: output {name!r} is read-only memory; bind a writeable array")
 
 
-def _check(spec: GraphSpec, tensors: tuple[TensorSpec, ...], arrays: Arrays, *, kind: str,
-           sizes: dict[str, int]) -> None:
+def _check(
+    spec: GraphSpec, tensors: tuple[TensorSpec, ...], arrays: Arrays, *, kind: str, sizes: dict[str, int]
+) -> None:
     if len(arrays) != len(tensors) or any(tensor.name not in arrays for tensor in tensors):
         want, got = sorted(tensor.name for tensor in tensors), sorted(arrays)
-        raise EngineError(f"{spec.file}: wrong {kind} names: want {want}, got {got}; "
-                          f"give each {kind} exactly once")
+        raise EngineError(f"{spec.file}: wrong {kind} names: want {want}, got {got}; give each {kind} exactly once")
     for tensor in tensors:
         array = arrays[tensor.name]
         if array.dtype != np.dtype(tensor.dtype):
-            raise EngineError(f"{spec.file}: {kind} {tensor.name!r} wants {tensor.dtype}, got {array.dtype}; "
-                              "convert it with .astype")
+            raise EngineError(
+                f"{spec.file}: {kind} {tensor.name!r} wants {tensor.dtype}, got {array.dtype}; convert it with .astype"
+            )
         if not _fits(array.shape, tensor.axes, sizes):
             known = {axis: sizes[axis] for axis in tensor.axes if isinstance(axis, str) and axis in sizes}
-            raise EngineError(f"{spec.file}: {kind} {tensor.name!r} wants axes {list(tensor.axes)}"
-                              f"{f' with {known}' if known else ''}, got shape {list(array.shape)}; "
-                              "one axis name has one size in a call")
+            raise EngineError(
+                f"{spec.file}: {kind} {tensor.name!r} wants axes {list(tensor.axes)}"
+                f"{f' with {known}' if known else ''}, got shape {list(array.shape)}; "
+                "one axis name has one size in a call"
+            )
 
 
 def _fits(shape: tuple[int, ...], axes: tuple[int | str, ...], sizes: dict[str, int]) -> bool:
     """Fixed axes equal, named axes equal wherever the name recurs; `sizes` learns names as they come."""
     if len(shape) != len(axes):
         return False
-    return all(size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
-               for size, axis in zip(shape, axes, strict=True))
+    return all(
+        size == (axis if isinstance(axis, int) else sizes.setdefault(axis, size))
+        for size, axis in zip(shape, axes, strict=True)
+    )

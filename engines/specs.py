@@ -38,7 +38,7 @@ class DetectorSpec:
 
     The picture is resized (aspect kept) so that its long side is `image_side`, then padded right and bottom with
     `pad_value` to multiples of `stride`; boxes are relative to the *padded* picture and mapped back by
-    `engines.preprocess`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic suppression on the host.
+    `engines.preprocess`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic, on the host.
     `labels`: class names, COCO spelling.
     """
 
@@ -73,15 +73,15 @@ class SegmenterSpec:
 
 @dataclass(frozen=True, slots=True)
 class CaptionerSpec:
-    """vision: pixels float32 [n,3,S,S] -> tokens float32 [n,T,H]; embed: embedding_file (.npy float16/32 [V,H], memory mapped);
+    """vision: pixels float32 [n,3,S,S] -> tokens float32 [n,T,H]; embed: embedding_file (.npy float32 [V,H]);
     decoder: inputs_embeds float32 [B,S,H], seqlens_k int32 [B] (valid length after this call, minus 1),
     total_sequence_length int32 [], last_index int64 [B] (position inside S of each row's last real token),
     past_key_i / past_value_i float32 [B,kv_heads,M,head_dim] (i < layers; M = the preallocated capacity)
     -> logits float32 [B,V] at last_index, present_key_i / present_value_i (bind to the same buffers as past).
 
     `view_side`: S in pixels; views are uint8 RGB, pixels = (x/255 - mean) / std per channel. `tokens_per_view`: T.
-    `views`: frames per VisualPrompt (F). The prefix of a prompt is: BOS, then for each view T vision tokens; then the question's
-    text tokens; the answer follows until EOS. `view_gap_seconds`: wanted time between an instance's views.
+    `views`: frames per VisualPrompt (F). The prefix of a prompt is: BOS, then T vision tokens per view; then the
+    question's text tokens; the answer follows until EOS. `view_gap_seconds`: wanted time between an instance's views.
     `view_margin`: the square crop is this many times the box's long side. `prompts`: field -> template;
     placeholders {class}, {motion} ("moving"/"still"), {instances} ("two dogs and a person").
     `max_tokens`: field -> answer limit.

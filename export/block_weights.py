@@ -66,6 +66,15 @@ def _small_matmul(model: onnx.ModelProto, node: onnx.NodeProto, held: onnx.Tenso
         named = zip((codes, scales), names, strict=True)
         model.graph.initializer.extend(numpy_helper.from_array(v, n) for v, n in named)
     width, rows = held.dims
-    return helper.make_node("MatMulNBits", [node.input[0], *names], list(node.output), name=node.name,
-                            domain="com.microsoft", N=rows, K=width, bits=8, block_size=BLOCK,
-                            accuracy_level=ACCURACY_INT8)
+    return helper.make_node(
+        "MatMulNBits",
+        [node.input[0], *names],
+        list(node.output),
+        name=node.name,
+        domain="com.microsoft",
+        N=rows,
+        K=width,
+        bits=8,
+        block_size=BLOCK,
+        accuracy_level=ACCURACY_INT8,
+    )

@@ -58,15 +58,20 @@ class DecoderConfig:
 
     def __post_init__(self) -> None:
         if self.head_dim % 16 or self.heads % self.kv_heads:
-            raise ValueError(f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got "
-                             f"{self.head_dim = }, {self.heads = }, {self.kv_heads = }")
+            raise ValueError(
+                f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got "
+                f"{self.head_dim = }, {self.heads = }, {self.kv_heads = }"
+            )
         if self.hidden_size % BLOCK or self.mlp_size % BLOCK or (self.heads * self.head_dim) % BLOCK:
-            raise ValueError(f"8-bit blocks want widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
-                             f"{self.mlp_size = }, heads*head_dim = {self.heads * self.head_dim}")
+            raise ValueError(
+                f"8-bit blocks want widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
+                f"{self.mlp_size = }, heads*head_dim = {self.heads * self.head_dim}"
+            )
 
 
-def build_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, *,
-                  weight_format: WeightFormat) -> onnx.ModelProto:
+def build_decoder(
+    weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, *, weight_format: WeightFormat
+) -> onnx.ModelProto:
     """The decoder as a checked ModelProto.
 
     `weights`: "layers.{i}.self_attn.{q,k,v,o}_proj.weight", "layers.{i}.mlp.{gate,up,down}_proj.weight",
@@ -81,8 +86,13 @@ def build_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderCon
     last = _add_layers(net)
     _add_head(net, last)
     spec = decoder_spec(config, file="", weight_format=weight_format)
-    graph = helper.make_graph(net.nodes, "decoder", [_value_info(t) for t in spec.inputs],
-                              [_value_info(t) for t in spec.outputs], net.initialisers)
+    graph = helper.make_graph(
+        net.nodes,
+        "decoder",
+        [_value_info(t) for t in spec.inputs],
+        [_value_info(t) for t in spec.outputs],
+        net.initialisers,
+    )
     opsets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
     model = helper.make_model(graph, opset_imports=opsets, producer_name="edgecap", ir_version=10)
     onnx.checker.check_model(model, full_check=False)
@@ -94,13 +104,20 @@ def decoder_spec(config: DecoderConfig, *, file: str, weight_format: WeightForma
     cache = ("B", config.kv_heads, "M", config.head_dim)
     pairs = [(i, kind) for i in range(config.layers) for kind in ("key", "value")]
     return GraphSpec(
-        file=file, precision=PRECISIONS[weight_format],
-        inputs=(TensorSpec("inputs_embeds", "float32", ("B", "S", config.hidden_size)),
-                TensorSpec("seqlens_k", "int32", ("B",)), TensorSpec("total_sequence_length", "int32", ()),
-                TensorSpec("last_index", "int64", ("B",)),
-                *(TensorSpec(f"past_{kind}_{i}", "float32", cache) for i, kind in pairs)),
-        outputs=(TensorSpec("logits", "float32", ("B", config.vocab_size)),
-                 *(TensorSpec(f"present_{kind}_{i}", "float32", cache) for i, kind in pairs)))
+        file=file,
+        precision=PRECISIONS[weight_format],
+        inputs=(
+            TensorSpec("inputs_embeds", "float32", ("B", "S", config.hidden_size)),
+            TensorSpec("seqlens_k", "int32", ("B",)),
+            TensorSpec("total_sequence_length", "int32", ()),
+            TensorSpec("last_index", "int64", ("B",)),
+            *(TensorSpec(f"past_{kind}_{i}", "float32", cache) for i, kind in pairs),
+        ),
+        outputs=(
+            TensorSpec("logits", "float32", ("B", config.vocab_size)),
+            *(TensorSpec(f"present_{kind}_{i}", "float32", cache) for i, kind in pairs),
+        ),
+    )
 
 
 @dataclass(slots=True)
@@ -128,8 +145,7 @@ class _Net:
 
     def norm(self, x: str, weight_name: str, out: str) -> str:
         scale = self.constant(weight_name, self.weights[weight_name].astype(np.float32))
-        return self.node("RMSNormalization", [x, scale], [out], axis=-1, epsilon=self.config.norm_eps,
-                         stash_type=1)
+        return self.node("RMSNormalization", [x, scale], [out], axis=-1, epsilon=self.config.norm_eps, stash_type=1)
 
     def linear(self, x: str, weight_names: list[str], out: str) -> str:
         """x @ concat(weights).T; several weights become one matrix, which reads the activations once."""
@@ -138,8 +154,17 @@ class _Net:
             return self.node("MatMul", [x, self.constant(out + ".weight", weight.T)], [out])
         codes, scales = quantise_blocks(weight)
         names = [self.constant(out + ".codes", codes), self.constant(out + ".scales", scales)]
-        return self.node("MatMulNBits", [x, *names], [out], domain="com.microsoft", N=weight.shape[0],
-                         K=weight.shape[1], bits=8, block_size=BLOCK, accuracy_level=ACCURACY_INT8)
+        return self.node(
+            "MatMulNBits",
+            [x, *names],
+            [out],
+            domain="com.microsoft",
+            N=weight.shape[0],
+            K=weight.shape[1],
+            bits=8,
+            block_size=BLOCK,
+            accuracy_level=ACCURACY_INT8,
+        )
 
 
 def _add_rotary_angles(net: _Net) -> None:
@@ -162,11 +187,27 @@ def _add_attention(net: _Net, x: str, i: int) -> str:
     at, config = f"layers.{i}.self_attn", net.config
     normed = net.norm(x, f"layers.{i}.input_layernorm.weight", f"{at}.normed")
     qkv = net.linear(normed, [f"{at}.{p}_proj.weight" for p in "qkv"], f"{at}.qkv")
-    net.node("GroupQueryAttention",
-             [qkv, "", "", f"past_key_{i}", f"past_value_{i}", "seqlens_k", "total_sequence_length",
-              "cos_cache", "sin_cache"],
-             [f"{at}.mixed", f"present_key_{i}", f"present_value_{i}"], domain="com.microsoft", num_heads=config.heads,
-             kv_num_heads=config.kv_heads, do_rotary=1, rotary_interleaved=0, scale=float(config.head_dim ** -0.5))
+    net.node(
+        "GroupQueryAttention",
+        [
+            qkv,
+            "",
+            "",
+            f"past_key_{i}",
+            f"past_value_{i}",
+            "seqlens_k",
+            "total_sequence_length",
+            "cos_cache",
+            "sin_cache",
+        ],
+        [f"{at}.mixed", f"present_key_{i}", f"present_value_{i}"],
+        domain="com.microsoft",
+        num_heads=config.heads,
+        kv_num_heads=config.kv_heads,
+        do_rotary=1,
+        rotary_interleaved=0,
+        scale=float(config.head_dim**-0.5),
+    )
     out = net.linear(f"{at}.mixed", [f"{at}.o_proj.weight"], f"{at}.out")
     return net.node("Add", [x, out], [f"{at}.sum"])
 

@@ -21,22 +21,41 @@ from edgecap.engines.specs import DType, GraphSpec, TensorSpec
 OPSET = 18
 """Highest opset that static quantisation, ORT-CUDA and TensorRT all take without exceptions."""
 _DTYPES: dict[int, DType] = {
-    onnx.TensorProto.UINT8: "uint8", onnx.TensorProto.INT8: "int8", onnx.TensorProto.INT32: "int32",
-    onnx.TensorProto.INT64: "int64", onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.UINT8: "uint8",
+    onnx.TensorProto.INT8: "int8",
+    onnx.TensorProto.INT32: "int32",
+    onnx.TensorProto.INT64: "int64",
+    onnx.TensorProto.FLOAT16: "float16",
+    onnx.TensorProto.FLOAT: "float32",
     onnx.TensorProto.BOOL: "bool",
 }
 
 
-def export_graph(module: torch.nn.Module, examples: Sequence[torch.Tensor], path: Path, spec: GraphSpec, *,
-                 dynamic_shapes: Sequence[Mapping[int, Any]]) -> None:
+def export_graph(
+    module: torch.nn.Module,
+    examples: Sequence[torch.Tensor],
+    path: Path,
+    spec: GraphSpec,
+    *,
+    dynamic_shapes: Sequence[Mapping[int, Any]],
+) -> None:
     """Write `module` to `path` under the names of `spec`, its free axes named as in `spec`, and check the file.
 
     examples: one tensor per input; free axes need a size other than 0 and 1 there. dynamic_shapes: per input, axis ->
     torch.export Dim.
     """
-    torch.onnx.export(module.eval(), tuple(examples), str(path), dynamo=True, opset_version=OPSET, external_data=False,
-                      input_names=[t.name for t in spec.inputs], output_names=[t.name for t in spec.outputs],
-                      dynamic_shapes=tuple(dynamic_shapes), verbose=False)
+    torch.onnx.export(
+        module.eval(),
+        tuple(examples),
+        str(path),
+        dynamo=True,
+        opset_version=OPSET,
+        external_data=False,
+        input_names=[t.name for t in spec.inputs],
+        output_names=[t.name for t in spec.outputs],
+        dynamic_shapes=tuple(dynamic_shapes),
+        verbose=False,
+    )
     name_axes(path, spec)
     check_graph(path, spec)
 
@@ -57,8 +76,10 @@ def name_axes(path: Path, spec: GraphSpec) -> None:
 def _set_axes(value: onnx.ValueInfoProto, tensor: TensorSpec) -> None:
     shape = value.type.tensor_type.shape
     if len(shape.dim) != len(tensor.axes):
-        raise GraphContractError(f"tensor {tensor.name}: expected {len(tensor.axes)} axes, "
-                                 f"the file has {len(shape.dim)}; correct the GraphSpec or the exported module")
+        raise GraphContractError(
+            f"tensor {tensor.name}: expected {len(tensor.axes)} axes, "
+            f"the file has {len(shape.dim)}; correct the GraphSpec or the exported module"
+        )
     for dim, axis in zip(shape.dim, tensor.axes, strict=True):
         if isinstance(axis, str):
             dim.Clear()
@@ -71,8 +92,10 @@ def tensors_of(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ..
     """Inputs and outputs as the file declares them."""
     graph = onnx.load(str(path), load_external_data=False).graph
     initialisers = {i.name for i in graph.initializer}
-    return (tuple(_tensor(v) for v in graph.input if v.name not in initialisers),
-            tuple(_tensor(v) for v in graph.output))
+    return (
+        tuple(_tensor(v) for v in graph.input if v.name not in initialisers),
+        tuple(_tensor(v) for v in graph.output),
+    )
 
 
 def _tensor(value: onnx.ValueInfoProto) -> TensorSpec:
@@ -89,8 +112,9 @@ def check_graph(path: Path, spec: GraphSpec) -> None:
         raise GraphContractError(f"{path.name}: not a valid ONNX file ({error}); export it again") from error
     for role, declared, found in zip(("inputs", "outputs"), (spec.inputs, spec.outputs), tensors_of(path), strict=True):
         if declared != found:
-            raise GraphContractError(f"{path.name}: {role} expected {declared}, got {found}; "
-                                     "correct the GraphSpec or export again")
+            raise GraphContractError(
+                f"{path.name}: {role} expected {declared}, got {found}; correct the GraphSpec or export again"
+            )
 
 
 def run_graph(path: Path, feeds: Mapping[str, NDArray[Any]], *, threads: int = 1) -> dict[str, NDArray[Any]]:

@@ -49,8 +49,9 @@ def compare_tensors(name: str, reference: Sequence[NDArray[Any]], got: Sequence[
     Raises ValueError on empty lists, other shapes or values that are not finite.
     """
     if not reference or len(reference) != len(got):
-        raise ValueError(f"{name}: expected as many outputs as references and at least one, "
-                         f"got {len(got)} and {len(reference)}")
+        raise ValueError(
+            f"{name}: expected as many outputs as references and at least one, got {len(got)} and {len(reference)}"
+        )
     for r, g in zip(reference, got, strict=True):
         if np.shape(r) != np.shape(g):
             raise ValueError(f"{name}: expected shape {np.shape(r)}, got {np.shape(g)}")
@@ -65,8 +66,9 @@ def compare_tensors(name: str, reference: Sequence[NDArray[Any]], got: Sequence[
     return TensorParity(name, float(np.abs(a - b).max(initial=0.0)), relative, cosine)
 
 
-def compare_outputs(reference: Sequence[Mapping[str, NDArray[Any]]], got: Sequence[Mapping[str, NDArray[Any]]]) \
-        -> tuple[TensorParity, ...]:
+def compare_outputs(
+    reference: Sequence[Mapping[str, NDArray[Any]]], got: Sequence[Mapping[str, NDArray[Any]]]
+) -> tuple[TensorParity, ...]:
     """`compare_tensors` for every output name; one mapping name -> array per input tried."""
     return tuple(compare_tensors(name, [r[name] for r in reference], [g[name] for g in got]) for name in reference[0])
 
@@ -81,8 +83,14 @@ def box_iou(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any]) -> NDArray[np.f
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def boxes_matched(reference_xyxy: NDArray[Any], reference_ids: NDArray[Any], got_xyxy: NDArray[Any],
-                  got_ids: NDArray[Any], *, iou: float = 0.9) -> int:
+def boxes_matched(
+    reference_xyxy: NDArray[Any],
+    reference_ids: NDArray[Any],
+    got_xyxy: NDArray[Any],
+    got_ids: NDArray[Any],
+    *,
+    iou: float = 0.9,
+) -> int:
     """How many reference boxes have a box of the same class above `iou`, each box used once, best pairs first."""
     if not len(reference_xyxy) or not len(got_xyxy):
         return 0

@@ -43,8 +43,15 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
         return None if feeds is None else dict(feeds)
 
 
-def quantise_static(source: Path, destination: Path, spec: GraphSpec, *, feeds: Iterable[Mapping[str, NDArray[Any]]],
-                    keep_fp32: Sequence[str] = (), ops: Sequence[str] = QUANTISED_OPS) -> None:
+def quantise_static(
+    source: Path,
+    destination: Path,
+    spec: GraphSpec,
+    *,
+    feeds: Iterable[Mapping[str, NDArray[Any]]],
+    keep_fp32: Sequence[str] = (),
+    ops: Sequence[str] = QUANTISED_OPS,
+) -> None:
     """Write the INT8 form of `source` to `destination` and check it against `spec`.
 
     feeds: calibration inputs (about 100), each a dict name -> array; ranges are the extremes seen. keep_fp32: nodes
@@ -56,10 +63,18 @@ def quantise_static(source: Path, destination: Path, spec: GraphSpec, *, feeds: 
         raise ValueError(f"{source.name}: no node reads a weight named {list(keep_fp32)}; see nodes_reading")
     with TemporaryDirectory() as folder:
         logging.getLogger("root").setLevel(logging.ERROR)  # it advises pre-processing, which folding in torch replaced
-        quantize_static(str(source), str(Path(folder) / "int8.onnx"), _Feeds(feeds), quant_format=QuantFormat.QDQ,
-                        op_types_to_quantize=list(ops), per_channel=True, activation_type=QuantType.QUInt8,
-                        weight_type=QuantType.QInt8, nodes_to_exclude=kept + nodes_outside(source),
-                        calibrate_method=CalibrationMethod.MinMax)
+        quantize_static(
+            str(source),
+            str(Path(folder) / "int8.onnx"),
+            _Feeds(feeds),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(ops),
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=kept + nodes_outside(source),
+            calibrate_method=CalibrationMethod.MinMax,
+        )
         destination.write_bytes((Path(folder) / "int8.onnx").read_bytes())
     name_axes(destination, spec)
     check_graph(destination, spec)
@@ -68,8 +83,9 @@ def quantise_static(source: Path, destination: Path, spec: GraphSpec, *, feeds: 
 def nodes_reading(path: Path, prefixes: Sequence[str]) -> list[str]:
     """Names of the nodes that read an initialiser whose name starts with one of `prefixes`."""
     graph = onnx.load(str(path)).graph
-    return [node.name for node in graph.node
-            if any(name.startswith(prefix) for name in node.input for prefix in prefixes)]
+    return [
+        node.name for node in graph.node if any(name.startswith(prefix) for name in node.input for prefix in prefixes)
+    ]
 
 
 def nodes_outside(path: Path) -> list[str]:
@@ -86,9 +102,13 @@ def nodes_outside(path: Path) -> list[str]:
         if node.op_type == "Conv" or before.intersection(node.output):
             before.update(node.input)
     melting = {name for node in graph.node if node.op_type in ("Conv", "Add") for name in node.output}
-    return [node.name for node in graph.node if node.op_type != "Conv"
-            and not (node.op_type == "Relu" and melting.intersection(node.input))
-            and not (after.intersection(node.input) and before.intersection(node.output))]
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type != "Conv"
+        and not (node.op_type == "Relu" and melting.intersection(node.input))
+        and not (after.intersection(node.input) and before.intersection(node.output))
+    ]
 
 
 def operator_counts(path: Path) -> dict[str, int]:

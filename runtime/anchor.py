@@ -49,7 +49,7 @@ def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray
     it before they are compared.
     """
     cut = np.concatenate([life.boxes_xyxy[:, :2] <= BORDER, life.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
-    hidden = _hidden_sides(life, others, scales, cut)                                    # [T, 4] x1 y1 x2 y2
+    hidden = _hidden_sides(life, others, scales, cut)  # [T, 4] x1 y1 x2 y2
     clean: NDArray[np.bool_] = np.logical_not(hidden.any(1))
     points = life.centroids_xy.astype(np.float64)
     weights = np.ones(len(life))
@@ -67,8 +67,9 @@ def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray
     return Anchor(points_xy=points, weights=weights, clean=clean, blind_xy=blind)
 
 
-def _from_side(life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, whole: NDArray[np.bool_],
-               scales: NDArray[np.float64]) -> NDArray[np.float64]:
+def _from_side(
+    life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, whole: NDArray[np.bool_], scales: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Position on one axis from the free box side `edge`, for the observations `rows`."""
     sides = life.boxes_xyxy[:, edge].astype(np.float64)
     offsets = (sides - life.centroids_xy[:, axis]) / scales
@@ -82,12 +83,13 @@ def _from_side(life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, who
     return position
 
 
-def _hidden_sides(life: Life, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64],
-                  cut: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _hidden_sides(
+    life: Life, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64], cut: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in
     front."""
     hidden = cut.copy()
-    sizes = life.areas / scales ** 2
+    sizes = life.areas / scales**2
     whole = ~cut.any(1)
     for i, seconds in enumerate(life.pts_seconds):
         if len(others[i]) == 0:

@@ -105,23 +105,34 @@ def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.u
         padded = cv2.copyMakeBorder(small, growth, growth, growth, growth, cv2.BORDER_CONSTANT, value=0)
         grown = cv2.dilate(padded, np.ones((2 * growth + 1,) * 2, np.uint8))
         top, left = max(0, y0 - growth), max(0, x0 - growth)
-        part = grown[top - (y0 - growth):, left - (x0 - growth):]
-        target = allowed[top:top + part.shape[0], left:left + part.shape[1]]
-        target[part[:target.shape[0], :target.shape[1]] > 0] = 0
+        part = grown[top - (y0 - growth) :, left - (x0 - growth) :]
+        target = allowed[top : top + part.shape[0], left : left + part.shape[1]]
+        target[part[: target.shape[0], : target.shape[1]] > 0] = 0
     return allowed
 
 
-def _follow(before: NDArray[np.uint8], after: NDArray[np.uint8],
-            start: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _follow(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Points of `before` and where they are in `after`, both float32 [n, 2]; only those that come back when followed
     back."""
     if len(start) == 0:
         return start, start
-    options = {"winSize": (_WINDOW, _WINDOW), "maxLevel": _LEVELS, "minEigThreshold": 2e-4,
-               "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01)}
+    options = {
+        "winSize": (_WINDOW, _WINDOW),
+        "maxLevel": _LEVELS,
+        "minEigThreshold": 2e-4,
+        "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01),
+    }
     end, seen, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore[call-overload]
-    back, seen_back, _ = cv2.calcOpticalFlowPyrLK(after, before, end, start.copy(),  # type: ignore[call-overload]
-                                                  flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options)
+    back, seen_back, _ = cv2.calcOpticalFlowPyrLK(
+        after,
+        before,
+        end,
+        start.copy(),  # type: ignore[call-overload]
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+        **options,
+    )
     trip = np.linalg.norm(back - start, axis=1)
     good = (seen.ravel() == 1) & (seen_back.ravel() == 1) & (trip < _MAX_ROUND_TRIP_PX)
     return start[good], end[good]
@@ -130,8 +141,9 @@ def _follow(before: NDArray[np.uint8], after: NDArray[np.uint8],
 def _fit(start: NDArray[np.float32], end: NDArray[np.float32], size_wh: tuple[int, int]) -> CameraStep:
     cv2.setRNGSeed(1)  # RANSAC draws from OpenCV's process-wide generator: the same video must give the same record
     inside: Any
-    _, inside = cv2.estimateAffinePartial2D(start, end, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX,
-                                            maxIters=500, confidence=0.995, refineIters=0)
+    _, inside = cv2.estimateAffinePartial2D(
+        start, end, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX, maxIters=500, confidence=0.995, refineIters=0
+    )
     if inside is None:
         return UNKNOWN_STEP
     chosen = inside.ravel() == 1
@@ -141,7 +153,7 @@ def _fit(start: NDArray[np.float32], end: NDArray[np.float32], size_wh: tuple[in
     first, last = start[chosen].astype(np.float64), end[chosen].astype(np.float64)
     matrix = _similarity(first, last)
     motion = first @ matrix[:2, :2].T + matrix[:2, 2] - first
-    if float(np.sqrt((motion ** 2).sum(1).mean())) < _STILL_PX:
+    if float(np.sqrt((motion**2).sum(1).mean())) < _STILL_PX:
         return CameraStep(np.eye(3), share)
     return CameraStep(_to_relative(matrix, size_wh), share)
 

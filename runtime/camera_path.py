@@ -42,7 +42,11 @@ _SLOW, _FAST = 0.10, 0.20
 """Frame widths per second at the frame's edge: below = slowly, above = quickly."""
 
 _NAMES: tuple[tuple[CameraLabel, CameraLabel], ...] = (
-    ("pan_left", "pan_right"), ("tilt_up", "tilt_down"), ("zoom_out", "zoom_in"), ("roll_right", "roll_left"))
+    ("pan_left", "pan_right"),
+    ("tilt_up", "tilt_down"),
+    ("zoom_out", "zoom_in"),
+    ("roll_right", "roll_left"),
+)
 """Per axis of `_coordinates`: the label of a falling and of a rising sweep."""
 
 
@@ -100,10 +104,18 @@ def camera_evidence(observations: Sequence[Observation], *, aspect: float) -> Ca
     steps = [o.camera_step for o in observations[1:]]
     known = sum(step is not None for step in steps)
     if not steps or known < _LEAST_COVERAGE * len(steps):
-        return CameraEvidence(labels=(), pan_total=0.0, tilt_total=0.0, zoom_total=1.0,
-                              roll_total_degrees=0.0, shake_amplitude=0.0, speed_adverb="", confidence=0.0)
+        return CameraEvidence(
+            labels=(),
+            pan_total=0.0,
+            tilt_total=0.0,
+            zoom_total=1.0,
+            roll_total_degrees=0.0,
+            shake_amplitude=0.0,
+            speed_adverb="",
+            confidence=0.0,
+        )
     times = np.array([o.frame.pts_seconds for o in observations], np.float64)
-    raw = _coordinates(steps, aspect)                                                    # [T, 4]
+    raw = _coordinates(steps, aspect)  # [T, 4]
     smooth = local_linear(times, raw, half_width_seconds=_SMOOTH_SECONDS)
     shake = _shake(times, (raw - smooth)[:, :2])
     sweeps = _all_sweeps(times, smooth)
@@ -112,10 +124,16 @@ def camera_evidence(observations: Sequence[Observation], *, aspect: float) -> Ca
         labels.add("shake")
     totals = np.abs(np.diff(smooth, axis=0)).sum(0)
     return CameraEvidence(
-        labels=tuple(sorted(labels)) or ("static",), pan_total=float(totals[0]), tilt_total=float(totals[1]),
-        zoom_total=float(np.exp(np.ptp(smooth[:, 2]))), roll_total_degrees=float(np.degrees(totals[3])),
-        shake_amplitude=shake, speed_adverb=_adverb(sweeps), phases=_phases(sweeps),
-        confidence=sum(o.camera_inliers for o in observations[1:] if o.camera_step is not None) / len(steps))
+        labels=tuple(sorted(labels)) or ("static",),
+        pan_total=float(totals[0]),
+        tilt_total=float(totals[1]),
+        zoom_total=float(np.exp(np.ptp(smooth[:, 2]))),
+        roll_total_degrees=float(np.degrees(totals[3])),
+        shake_amplitude=shake,
+        speed_adverb=_adverb(sweeps),
+        phases=_phases(sweeps),
+        confidence=sum(o.camera_inliers for o in observations[1:] if o.camera_step is not None) / len(steps),
+    )
 
 
 def _in_widths(step: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
@@ -165,18 +183,26 @@ def _shake(times: NDArray[np.float64], residual: NDArray[np.float64]) -> float:
 
 
 def _all_sweeps(times: NDArray[np.float64], smooth: NDArray[np.float64]) -> list[_Sweep]:
-    thresholds = (PAN_THRESHOLD, PAN_THRESHOLD, float(np.log(ZOOM_THRESHOLD)),
-                  float(np.radians(ROLL_THRESHOLD_DEGREES)))
-    return [sweep for axis, threshold in enumerate(thresholds)
-            for sweep in _sweeps(times, smooth[:, axis], threshold=threshold, names=_NAMES[axis])]
+    thresholds = (
+        PAN_THRESHOLD,
+        PAN_THRESHOLD,
+        float(np.log(ZOOM_THRESHOLD)),
+        float(np.radians(ROLL_THRESHOLD_DEGREES)),
+    )
+    return [
+        sweep
+        for axis, threshold in enumerate(thresholds)
+        for sweep in _sweeps(times, smooth[:, axis], threshold=threshold, names=_NAMES[axis])
+    ]
 
 
-def _sweeps(times: NDArray[np.float64], path: NDArray[np.float64], *, threshold: float,
-            names: tuple[CameraLabel, CameraLabel]) -> list[_Sweep]:
+def _sweeps(
+    times: NDArray[np.float64], path: NDArray[np.float64], *, threshold: float, names: tuple[CameraLabel, CameraLabel]
+) -> list[_Sweep]:
     """Alternating sweeps of at least `threshold`: a reversal smaller than that does not end one.
 
-        path     low ____/~~~~\\____      low, high: the extremes since the last confirmed turn
-        sweeps       [ up ][ down ]
+    path     low ____/~~~~\\____      low, high: the extremes since the last confirmed turn
+    sweeps       [ up ][ down ]
     """
     turns = [0]
     low = high = 0
@@ -195,15 +221,19 @@ def _sweeps(times: NDArray[np.float64], path: NDArray[np.float64], *, threshold:
     return [_sweep(times, path, a, b, names) for a, b in pairwise(turns)]
 
 
-def _sweep(times: NDArray[np.float64], path: NDArray[np.float64], first: int, last: int,
-           names: tuple[CameraLabel, CameraLabel]) -> _Sweep:
+def _sweep(
+    times: NDArray[np.float64], path: NDArray[np.float64], first: int, last: int, names: tuple[CameraLabel, CameraLabel]
+) -> _Sweep:
     change = float(path[last] - path[first])
-    share = (path[first:last + 1] - path[first]) / change
+    share = (path[first : last + 1] - path[first]) / change
     begin = int(np.argmax(share >= 0.1))
     end = int(np.argmax(share >= 0.9))
-    return _Sweep(label=names[1] if change > 0 else names[0], amplitude=abs(change),
-                  start_seconds=float(times[first + max(begin - 1, 0)]),
-                  end_seconds=float(times[first + end]))
+    return _Sweep(
+        label=names[1] if change > 0 else names[0],
+        amplitude=abs(change),
+        start_seconds=float(times[first + max(begin - 1, 0)]),
+        end_seconds=float(times[first + end]),
+    )
 
 
 def _phases(sweeps: list[_Sweep]) -> tuple[tuple[CameraLabel, ...], ...]:
@@ -227,8 +257,13 @@ def _overlap(a: _Sweep, b: _Sweep) -> float:
 def _adverb(sweeps: list[_Sweep]) -> str:
     """slowly, steadily or quickly, by the fastest sweep; a zoom or roll is measured where it shows most, half
     a width out."""
-    speeds = [s.amplitude * (0.5 if s.label[:4] in ("zoom", "roll") else 1.0) * 0.8
-              / max(s.end_seconds - s.start_seconds, 0.1) for s in sweeps]
+    speeds = [
+        s.amplitude
+        * (0.5 if s.label[:4] in ("zoom", "roll") else 1.0)
+        * 0.8
+        / max(s.end_seconds - s.start_seconds, 0.1)
+        for s in sweeps
+    ]
     if not speeds:
         return ""
     return "slowly" if max(speeds) < _SLOW else "quickly" if max(speeds) > _FAST else "steadily"

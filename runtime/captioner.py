@@ -74,16 +74,15 @@ class Captioner:
     [V, H] float16 or float32, usually memory mapped.
     """
 
-    def __init__(self, spec: CaptionerSpec, *, vision: Session, decoder: Session, embedding: NDArray[Any],
-                 tokenizer: Tokenizer) -> None:
+    def __init__(
+        self, spec: CaptionerSpec, *, vision: Session, decoder: Session, embedding: NDArray[Any], tokenizer: Tokenizer
+    ) -> None:
         if embedding.shape != (spec.vocab_size, spec.hidden_size):
-            raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got "
-                             f"{embedding.shape = }")
+            raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got {embedding.shape = }")
         self.spec = spec
         self._vision, self._decoder, self._embedding, self._tokenizer = vision, decoder, embedding, tokenizer
         past = next(t for t in spec.decoder.inputs if t.name.startswith("past_"))
-        self._kv = KvPool(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim,
-                          dtype=past.dtype)
+        self._kv = KvPool(layers=spec.layers, kv_heads=spec.kv_heads, head_dim=spec.head_dim, dtype=past.dtype)
         self._steps: dict[int, _Step] = {}
         self._seen: dict[bytes, NDArray[np.float32]] = {}
         self._calls = self._prefilled = 0
@@ -96,21 +95,23 @@ class Captioner:
 
         spec = pack.spec.captioner
         if spec is None:
-            raise PackError(f"pack {pack.spec.name!r} has no captioner; use --captioner none, or another "
-                            f"pack")
+            raise PackError(f"pack {pack.spec.name!r} has no captioner; use --captioner none, or another pack")
         try:
             embedding = np.load(pack.path(spec.embedding_file), mmap_mode="r")
             tokenizer = TokenizerFile.from_file(str(pack.path(spec.tokenizer_file)))
         except PackError:
             raise
         except Exception as error:  # tokenizers raises bare Exception for a file that is not one
-            raise PackError(f"{pack.folder}: the captioner's table or tokenizer can't be read ({error}); "
-                            f"export the "
-                            "pack again") from error
-        return cls(spec, vision=pack.open_session(spec.vision, provider=provider,
-                                                  intra_threads=intra_threads),
-                   decoder=pack.open_session(spec.decoder, provider=provider, intra_threads=intra_threads),
-                   embedding=embedding, tokenizer=tokenizer)
+            raise PackError(
+                f"{pack.folder}: the captioner's table or tokenizer can't be read ({error}); export the pack again"
+            ) from error
+        return cls(
+            spec,
+            vision=pack.open_session(spec.vision, provider=provider, intra_threads=intra_threads),
+            decoder=pack.open_session(spec.decoder, provider=provider, intra_threads=intra_threads),
+            embedding=embedding,
+            tokenizer=tokenizer,
+        )
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
         """Ask every question of every prompt. Raises `EngineError` when a graph fails."""
@@ -128,15 +129,13 @@ class Captioner:
         views: dict[bytes, NDArray[np.uint8]] = {}
         for prompt in prompts:
             if prompt.frames_rgb.shape != (self.spec.views, side, side, 3):
-                raise ValueError(f"want views [{self.spec.views}, {side}, {side}, 3], got "
-                                 f"{prompt.frames_rgb.shape = }")
+                raise ValueError(f"want views [{self.spec.views}, {side}, {side}, 3], got {prompt.frames_rgb.shape = }")
             views |= {frame.tobytes(): frame for frame in prompt.frames_rgb}
         known = {key: self._seen[key] for key in views if key in self._seen}
         new = [key for key in views if key not in known]
         for start in range(0, len(new), _MOST_VIEWS_PER_RUN):
-            keys = new[start:start + _MOST_VIEWS_PER_RUN]
-            pixels = normalise_views(np.stack([views[k] for k in keys]), mean=self.spec.mean,
-                                     std=self.spec.std)
+            keys = new[start : start + _MOST_VIEWS_PER_RUN]
+            pixels = normalise_views(np.stack([views[k] for k in keys]), mean=self.spec.mean, std=self.spec.std)
             tokens = self._vision.run({"pixels": pixels})["tokens"]  # [n, T, H]
             known |= dict(zip(keys, tokens, strict=True))
             self._calls += 1
@@ -157,10 +156,17 @@ class Captioner:
         return [self._finish(row) for row in rows]
 
     def _rows(self, prompts: Sequence[VisualPrompt]) -> list[_Row]:
-        rows = [_Row(p, question, prompt.track_id,
-                     self._tokenizer.encode(question.text, add_special_tokens=False).ids,
-                     WordBan(question.banned_words, self._tokenizer))
-                for p, prompt in enumerate(prompts) for question in prompt.questions]
+        rows = [
+            _Row(
+                p,
+                question,
+                prompt.track_id,
+                self._tokenizer.encode(question.text, add_special_tokens=False).ids,
+                WordBan(question.banned_words, self._tokenizer),
+            )
+            for p, prompt in enumerate(prompts)
+            for question in prompt.questions
+        ]
         first = {row.prompt: row for row in reversed(rows)}
         leaders = [row for row in rows if first[row.prompt] is row]
         for slot, row in enumerate([*leaders, *(row for row in rows if first[row.prompt] is not row)]):
@@ -173,8 +179,9 @@ class Captioner:
         for row in sorted(rows, key=lambda r: r.slot):
             leaders.setdefault(row.prompt, row)
         bos = np.asarray(self._embedding[self.spec.bos_id], np.float32)[None]
-        embeds = np.stack([np.concatenate([bos, *(self._seen[f.tobytes()] for f in prompts[p].frames_rgb)])
-                           for p in leaders]).astype(np.float32)  # [P, prefix, H]
+        embeds = np.stack(
+            [np.concatenate([bos, *(self._seen[f.tobytes()] for f in prompts[p].frames_rgb)]) for p in leaders]
+        ).astype(np.float32)  # [P, prefix, H]
         self._prefill(embeds, start=0, length=prefix)
         for row in rows:
             row.length = prefix
@@ -194,12 +201,14 @@ class Captioner:
         batch, new = embeds.shape[:2]
         logits = np.empty((batch, self.spec.vocab_size), np.float32)
         inputs: dict[str, NDArray[Any]] = {
-                  "inputs_embeds": np.ascontiguousarray(embeds),
-                  "seqlens_k": np.full(batch, length - 1, np.int32),
-                  "total_sequence_length": np.array(length, np.int32),
-                  "last_index": np.full(batch, new - 1, np.int64)}
-        self._decoder.bind(inputs | self._kv.past(start, start + batch),
-                           {"logits": logits} | self._kv.present(start, start + batch)).run()
+            "inputs_embeds": np.ascontiguousarray(embeds),
+            "seqlens_k": np.full(batch, length - 1, np.int32),
+            "total_sequence_length": np.array(length, np.int32),
+            "last_index": np.full(batch, new - 1, np.int64),
+        }
+        self._decoder.bind(
+            inputs | self._kv.past(start, start + batch), {"logits": logits} | self._kv.present(start, start + batch)
+        ).run()
         self._calls += 1
         self._prefilled += batch * new
         return logits
@@ -250,8 +259,14 @@ class Captioner:
     def _finish(self, row: _Row) -> Answer:
         ids = row.ids[:-1] if row.ended else row.ids
         text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
-        return Answer(track_id=row.track_id, field=row.question.field, text=text, token_count=len(row.ids),
-                      confidence=float(np.mean(row.probabilities)), truncated=not row.ended)
+        return Answer(
+            track_id=row.track_id,
+            field=row.question.field,
+            text=text,
+            token_count=len(row.ids),
+            confidence=float(np.mean(row.probabilities)),
+            truncated=not row.ended,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,9 +284,12 @@ class _Step:
         embeds = np.zeros((batch, 1, spec.hidden_size), np.float32)
         seqlens, total = np.zeros(batch, np.int32), np.zeros((), np.int32)
         logits = np.empty((batch, spec.vocab_size), np.float32)
-        inputs: dict[str, NDArray[Any]] = {"inputs_embeds": embeds, "seqlens_k": seqlens,
-                                           "total_sequence_length": total,
-                  "last_index": np.zeros(batch, np.int64)}
+        inputs: dict[str, NDArray[Any]] = {
+            "inputs_embeds": embeds,
+            "seqlens_k": seqlens,
+            "total_sequence_length": total,
+            "last_index": np.zeros(batch, np.int64),
+        }
         binding = decoder.bind(inputs | kv.past(0, batch), {"logits": logits} | kv.present(0, batch))
         return cls(embeds, seqlens, total, logits, binding)
 

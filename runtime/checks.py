@@ -24,8 +24,11 @@ ABSENT_SHARE = 0.04
 DOMINANT_SHARE = 0.45
 """A colour above this share is what a person names first."""
 
-_MOMENT = re.compile(r"\bframes? (?:number )?\d+|\b(?:first|last|next|second|third|final) frames?\b|"
-                     r"\b\d+(?:\.\d+)? ?s\b", re.IGNORECASE)
+_MOMENT = re.compile(
+    r"\bframes? (?:number )?\d+|\b(?:first|last|next|second|third|final) frames?\b|"
+    r"\b\d+(?:\.\d+)? ?s\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,11 @@ def check_form(answer: Answer) -> tuple[Reason, ...]:
 
 def _lexicon_reasons(text: str) -> list[Reason]:
     lists: tuple[tuple[str, Iterable[str]], ...] = (
-        ("sound", lexicon.SOUND), ("hedge", (*lexicon.HEDGES, *lexicon.HEDGE_PHRASES)),
-        ("absent", lexicon.ABSENT_PHRASES), ("picture", lexicon.PICTURE_WORDS))
+        ("sound", lexicon.SOUND),
+        ("hedge", (*lexicon.HEDGES, *lexicon.HEDGE_PHRASES)),
+        ("absent", lexicon.ABSENT_PHRASES),
+        ("picture", lexicon.PICTURE_WORDS),
+    )
     reasons = []
     for code, phrases in lists:
         if found := _found(text, phrases):
@@ -99,8 +105,11 @@ def _colour_reasons(text: str, track: TrackEvidence) -> list[Reason]:
     if not shares:
         return []
     named = _colours_in(text, track.class_name)
-    reasons = [Reason("colour", f"{word} is {shares.get(colour, 0.0):.0%} of what is visible", (word,))
-               for word, colour in named.items() if not _supported(colour, shares, set(named.values()))]
+    reasons = [
+        Reason("colour", f"{word} is {shares.get(colour, 0.0):.0%} of what is visible", (word,))
+        for word, colour in named.items()
+        if not _supported(colour, shares, set(named.values()))
+    ]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
     if share > DOMINANT_SHARE and not near & set(named.values()):
@@ -141,23 +150,22 @@ def _motion_reasons(text: str, track: TrackEvidence) -> list[Reason]:
     if travels and not rests and not track.motion_world.moving:
         reasons.append(Reason("motion", f"says {travels[0]!r}, it does not move", tuple(travels)))
     if rests and not travels and track.motion_world.moving:
-        reasons.append(Reason("motion", f"says {rests[0]!r}, it moves",
-                              tuple(f for f in rests if " " not in f)))
+        reasons.append(Reason("motion", f"says {rests[0]!r}, it moves", tuple(f for f in rests if " " not in f)))
     for side, other in (("left", "right"), ("right", "left")):
-        heads = (rf"\b(?:to|towards?) the {side}\b|\b{side}wards?\b|"
-                 rf"\b(?:moves?|goes|walks|runs|drives|flies|sails|rolls) {side}\b")
+        heads = (
+            rf"\b(?:to|towards?) the {side}\b|\b{side}wards?\b|"
+            rf"\b(?:moves?|goes|walks|runs|drives|flies|sails|rolls) {side}\b"
+        )
         directions = {track.motion_world.direction, track.motion_image.direction}
         if re.search(heads, text, re.IGNORECASE) and all(other in d for d in directions):
-            reasons.append(Reason("direction", f"says {side}, it goes {other}",
-                                  (side, f"{side}ward", f"{side}wards")))
+            reasons.append(Reason("direction", f"says {side}, it goes {other}", (side, f"{side}ward", f"{side}wards")))
     return reasons
 
 
 def _inventory_reasons(text: str, tracked: Counter[str], labels: Sequence[str]) -> list[Reason]:
     reasons = []
     for word, label in _labels_in(text, labels):
-        number = re.search(rf"\b({'|'.join(lexicon.NUMBER_WORDS)})\s+(?:\w+\s+)?{re.escape(word)}\b",
-                           text.lower())
+        number = re.search(rf"\b({'|'.join(lexicon.NUMBER_WORDS)})\s+(?:\w+\s+)?{re.escape(word)}\b", text.lower())
         said = lexicon.NUMBER_WORDS[number.group(1)] if number else 1
         if not tracked[label]:
             reasons.append(Reason("class", f"speaks of {label!r}, none was tracked", (word,)))
@@ -174,8 +182,11 @@ def _labels_in(text: str, labels: Sequence[str]) -> list[tuple[str, str]]:
     if not forms:
         return []
     pattern = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
-    return [(m.group(), forms[m.group()]) for m in re.finditer(rf"\b(?:{pattern})\b", text.lower())
-            if forms[m.group()] not in lexicon.COLOURS]
+    return [
+        (m.group(), forms[m.group()])
+        for m in re.finditer(rf"\b(?:{pattern})\b", text.lower())
+        if forms[m.group()] not in lexicon.COLOURS
+    ]
 
 
 def _found(text: str, phrases: Iterable[str]) -> list[str]:
@@ -187,5 +198,5 @@ def _repeated(text: str) -> str:
     """A sentence said twice, or four words said three times; "" where there is none."""
     sentences = Counter(s.strip().lower() for s in re.split(r"[.!]", text) if s.strip())
     words = text.lower().split()
-    fours = Counter(" ".join(words[i:i + 4]) for i in range(len(words) - 3))
+    fours = Counter(" ".join(words[i : i + 4]) for i in range(len(words) - 3))
     return next((s for s, n in sentences.items() if n > 1), next((f for f, n in fours.items() if n > 2), ""))

@@ -32,7 +32,7 @@ class FrameSampler:
     def keep(self, frame: Frame) -> bool:
         """True for the first frame, then for the first frame at or after each multiple of 1/sample_fps.
 
-            fps 24, sample 8:  frames 0 1 2 3 4 5 6     grid 0 . . 1/8 . . 2/8     kept 0 3 6
+        fps 24, sample 8:  frames 0 1 2 3 4 5 6     grid 0 . . 1/8 . . 2/8     kept 0 3 6
         """
         if frame.pts_seconds < self._next_seconds - _GRID_TOLERANCE_SECONDS:
             return False
@@ -85,8 +85,9 @@ def _thumbnail(image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray
     return small.astype(np.uint8, copy=False), (bins / bins.sum()).astype(np.float32).ravel()
 
 
-def _change(before: tuple[NDArray[np.uint8], NDArray[np.float32]],
-            after: tuple[NDArray[np.uint8], NDArray[np.float32]]) -> float:
+def _change(
+    before: tuple[NDArray[np.uint8], NDArray[np.float32]], after: tuple[NDArray[np.uint8], NDArray[np.float32]]
+) -> float:
     """0 (same picture, possibly shifted) to 1 (nothing in common)."""
     colour = 1.0 - float(np.minimum(before[1], after[1]).sum())
     return math.sqrt(colour * _lost_patches(before[0], after[0]))
@@ -99,9 +100,9 @@ def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
     (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
     for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
         for left in np.linspace(0, _THUMB_WH[0] - pw, 4).astype(int):
-            patch = before[top:top + ph, left:left + pw]
+            patch = before[top : top + ph, left : left + pw]
             y0, x0 = max(0, top - sy), max(0, left - sx)
-            region = after[y0:top + ph + sy, x0:left + pw + sx]
+            region = after[y0 : top + ph + sy, x0 : left + pw + sx]
             difference = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
             greys = math.sqrt(max(difference, 0.0) / patch.size)
             # A light switched on changes the greys and keeps the pattern; a flat patch has no pattern to keep.
@@ -126,8 +127,9 @@ class WindowBuilder:
         self, window_seconds: float = 5.0, *, labels: tuple[str, ...], duration_seconds: float | None = None
     ) -> None:
         if not self.minimum_seconds <= window_seconds <= self.maximum_seconds:
-            raise UsageError(f"window_seconds must be {self.minimum_seconds:g} to {self.maximum_seconds:g}, "
-                             f"got {window_seconds:g}")
+            raise UsageError(
+                f"window_seconds must be {self.minimum_seconds:g} to {self.maximum_seconds:g}, got {window_seconds:g}"
+            )
         self._length, self._labels, self._duration = window_seconds, labels, duration_seconds
         self._held: list[Observation] = []
         self._limit = 0.0
@@ -172,10 +174,17 @@ class WindowBuilder:
         return math.inf if rest <= self.maximum_seconds else start + rest / 2
 
     def _close(self, end_seconds: float, *, ends_shot: bool) -> Window:
-        window = Window(clip_index=self._clip_index, shot_index=self._shot_index,
-                        start_seconds=self._held[0].frame.pts_seconds, end_seconds=end_seconds,
-                        observations=tuple(self._held), labels=self._labels, ends_shot=ends_shot,
-                        arrived_seconds=self._arrived, dropped_frames=self._dropped)
+        window = Window(
+            clip_index=self._clip_index,
+            shot_index=self._shot_index,
+            start_seconds=self._held[0].frame.pts_seconds,
+            end_seconds=end_seconds,
+            observations=tuple(self._held),
+            labels=self._labels,
+            ends_shot=ends_shot,
+            arrived_seconds=self._arrived,
+            dropped_frames=self._dropped,
+        )
         self._held, self._dropped = [], 0
         self._clip_index += 1
         self._shot_index += ends_shot

@@ -90,8 +90,11 @@ class Describer:
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
             instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
             background=_background(by_slot.get((None, "background"))),
-            camera=camera, model_calls=replies.model_calls, prefill_tokens=replies.prefill_tokens,
-            decode_tokens=replies.decode_tokens)
+            camera=camera,
+            model_calls=replies.model_calls,
+            prefill_tokens=replies.prefill_tokens,
+            decode_tokens=replies.decode_tokens,
+        )
 
     def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> _Replies:
         known = verdict.status == "inside" or self._asks_unchecked
@@ -107,14 +110,15 @@ class Describer:
         second = self._captioner.answer(again)
         for answer in second.answers:
             slot = _slot(answer)
-            replies[slot] = _reply(answer, _reasons(answer, evidence, window.labels),
-                                   replies[slot].rejections)
-        return _Replies(replies, first.model_calls + second.model_calls,
-                        first.prefill_tokens + second.prefill_tokens,
-                        first.decode_tokens + second.decode_tokens)
+            replies[slot] = _reply(answer, _reasons(answer, evidence, window.labels), replies[slot].rejections)
+        return _Replies(
+            replies,
+            first.model_calls + second.model_calls,
+            first.prefill_tokens + second.prefill_tokens,
+            first.decode_tokens + second.decode_tokens,
+        )
 
-    def _instance(self, track: TrackEvidence, window: Window,
-                  by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
+    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
         action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
         if action.provenance == "model" and _travels(track):
             motion = words.motion_sentence(track)
@@ -123,11 +127,15 @@ class Describer:
         named = window.labels != ("object",)
         return InstanceCaption(
             track_id=track.track_id,
-            class_name=FieldText(track.class_name, "detector" if named else "computed",
-                                 confidence=track.class_confidence if named else None),
-            appearance=self._field(by_slot.get((track.track_id, "appearance")),
-                                   words.appearance_sentence(track)),
-            action=action, position=FieldText(words.position_sentence(track), "computed"))
+            class_name=FieldText(
+                track.class_name,
+                "detector" if named else "computed",
+                confidence=track.class_confidence if named else None,
+            ),
+            appearance=self._field(by_slot.get((track.track_id, "appearance")), words.appearance_sentence(track)),
+            action=action,
+            position=FieldText(words.position_sentence(track), "computed"),
+        )
 
     def _field(self, reply: _Reply | None, computed: str) -> FieldText:
         """The captioner's words where there are any that passed, else the computed sentence."""
@@ -173,9 +181,10 @@ def _retries(prompts: Sequence[VisualPrompt], reasons: dict[_Slot, tuple[Reason,
     """
     again = []
     for prompt in prompts:
-        bans = {q.field: tuple(dict.fromkeys(w for r in reasons[(prompt.track_id, q.field)]
-                                             for w in r.banned_words))
-                for q in prompt.questions}
+        bans = {
+            q.field: tuple(dict.fromkeys(w for r in reasons[(prompt.track_id, q.field)] for w in r.banned_words))
+            for q in prompt.questions
+        }
         questions = tuple(replace(q, banned_words=bans[q.field]) for q in prompt.questions if bans[q.field])
         if questions:
             again.append(replace(prompt, questions=questions))

@@ -29,8 +29,10 @@ class Detections:
     def __post_init__(self) -> None:
         n = len(self.scores)
         if self.boxes_xyxy.shape != (n, 4) or self.class_ids.shape != (n,):
-            raise ValueError(f"want [N,4], [N], [N]; got {self.boxes_xyxy.shape = }, {self.scores.shape = }, "
-                             f"{self.class_ids.shape = }")
+            raise ValueError(
+                f"want [N,4], [N], [N]; got {self.boxes_xyxy.shape = }, {self.scores.shape = }, "
+                f"{self.class_ids.shape = }"
+            )
 
     def __len__(self) -> int:
         return len(self.scores)

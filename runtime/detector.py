@@ -27,19 +27,35 @@ class PackDetector:
         images = fit_image(frame.image_rgb, placement, pad_value=spec.pad_value)[None]
         found = self._session.run({spec.graph.inputs[0].name: images})
         embedding = found.get("embedding")
-        return _select(found["boxes_xyxy"][0], found["scores"][0], found["class_ids"][0], placement, spec,
-                       None if embedding is None else np.asarray(embedding[0], np.float32))
+        return _select(
+            found["boxes_xyxy"][0],
+            found["scores"][0],
+            found["class_ids"][0],
+            placement,
+            spec,
+            None if embedding is None else np.asarray(embedding[0], np.float32),
+        )
 
 
-def _select(boxes: NDArray[np.float32], scores: NDArray[np.float32], class_ids: NDArray[np.int64], placement: Placement,
-            spec: DetectorSpec, embedding: NDArray[np.float32] | None) -> Detections:
+def _select(
+    boxes: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    class_ids: NDArray[np.int64],
+    placement: Placement,
+    spec: DetectorSpec,
+    embedding: NDArray[np.float32] | None,
+) -> Detections:
     boxes = boxes_to_frame(np.asarray(boxes, np.float32), placement)
     solid = ((boxes[:, 2:] - boxes[:, :2]) > 0).all(1)
     chosen = np.flatnonzero(solid & (scores >= spec.score_threshold))
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")]
     chosen = chosen[suppress(boxes[chosen], max_iou=spec.nms_iou)]
-    return Detections(boxes_xyxy=boxes[chosen], scores=np.clip(scores[chosen], 0, 1).astype(np.float32),
-                      class_ids=class_ids[chosen].astype(np.int64), embedding=embedding)
+    return Detections(
+        boxes_xyxy=boxes[chosen],
+        scores=np.clip(scores[chosen], 0, 1).astype(np.float32),
+        class_ids=class_ids[chosen].astype(np.int64),
+        embedding=embedding,
+    )
 
 
 def suppress(boxes_xyxy: NDArray[np.float32], *, max_iou: float) -> NDArray[np.int64]:

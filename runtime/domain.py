@@ -33,8 +33,9 @@ class DomainStats:
     def __post_init__(self) -> None:
         k, c = self.components.shape
         if self.mean.shape != (c,) or self.scales.shape != (k,) or k == 0:
-            raise ValueError(f"want [C], [k,C], [k]; got {self.mean.shape = }, {self.components.shape = }, "
-                             f"{self.scales.shape = }")
+            raise ValueError(
+                f"want [C], [k,C], [k]; got {self.mean.shape = }, {self.components.shape = }, {self.scales.shape = }"
+            )
         if not (self.scales > 0).all() or not self.residual_scale > 0:
             raise ValueError(f"scales must be positive; got {self.scales.min() = }, {self.residual_scale = }")
 
@@ -43,19 +44,30 @@ class DomainStats:
 
     def save(self, path: Path) -> None:
         """Write the .npz that `load` reads."""
-        np.savez(path, mean=self.mean, components=self.components, scales=self.scales,
-                 residual_scale=np.float32(self.residual_scale))
+        np.savez(
+            path,
+            mean=self.mean,
+            components=self.components,
+            scales=self.scales,
+            residual_scale=np.float32(self.residual_scale),
+        )
 
     @classmethod
     def load(cls, path: Path) -> DomainStats:
         """Read a pack's statistics file. PackSchemaError where it is no such file."""
         try:
             with np.load(path, allow_pickle=False) as data:
-                return cls(mean=data["mean"], components=data["components"], scales=data["scales"],
-                           residual_scale=float(data["residual_scale"]))
+                return cls(
+                    mean=data["mean"],
+                    components=data["components"],
+                    scales=data["scales"],
+                    residual_scale=float(data["residual_scale"]),
+                )
         except (OSError, KeyError, ValueError) as error:
-            raise PackSchemaError(f"domain statistics {path}: {error}; want mean, components, scales and "
-                                  "residual_scale in an .npz: restore the pack's file") from error
+            raise PackSchemaError(
+                f"domain statistics {path}: {error}; want mean, components, scales and "
+                "residual_scale in an .npz: restore the pack's file"
+            ) from error
 
 
 class DomainCheck:
@@ -77,8 +89,10 @@ class DomainCheck:
             return DomainVerdict(status="unchecked", distance=None, threshold=None)
         embeddings = np.stack(rows)
         if embeddings.shape[1] != len(self.stats.mean):
-            raise PackSchemaError(f"the detector's embedding has {embeddings.shape[1]} values, {self.spec.file} "
-                                  f"expects {len(self.stats.mean)}: they are of two packs")
+            raise PackSchemaError(
+                f"the detector's embedding has {embeddings.shape[1]} values, {self.spec.file} "
+                f"expects {len(self.stats.mean)}: they are of two packs"
+            )
         median = float(np.median(distances(embeddings, self.stats)))
         # A detector that puts out NaN is not "inside": the comparison is written so that NaN fails it.
         status: Literal["inside", "outside"] = "inside" if median <= self.spec.threshold else "outside"
@@ -100,8 +114,9 @@ def distances(embeddings: NDArray[np.float32], stats: DomainStats) -> NDArray[np
     return result
 
 
-def calibrate(embeddings: NDArray[np.float32], *, components: int, quantile: float,
-              slack: float) -> tuple[DomainStats, float]:
+def calibrate(
+    embeddings: NDArray[np.float32], *, components: int, quantile: float, slack: float
+) -> tuple[DomainStats, float]:
     """Statistics and threshold from embeddings float32 [N, C] of the training world.
 
     Components come from the even rows, their scales and the threshold from the odd ones: rows that chose the
@@ -111,8 +126,9 @@ def calibrate(embeddings: NDArray[np.float32], *, components: int, quantile: flo
     """
     count, size = embeddings.shape
     if not 1 <= components <= min(size - 1, count // 2 - 1):
-        raise ValueError(f"want components from 1 to {min(size - 1, count // 2 - 1)} for {embeddings.shape = }, "
-                         f"got {components}")
+        raise ValueError(
+            f"want components from 1 to {min(size - 1, count // 2 - 1)} for {embeddings.shape = }, got {components}"
+        )
     if not 0 < quantile <= 1 or slack < 1:
         raise ValueError(f"want 0 < quantile <= 1 and slack >= 1; got {quantile = }, {slack = }")
     fit, held_out = embeddings[0::2].astype(np.float64), embeddings[1::2].astype(np.float64)
@@ -121,7 +137,9 @@ def calibrate(embeddings: NDArray[np.float32], *, components: int, quantile: flo
     projected = (held_out - mean) @ rows.T
     residual = held_out - mean - projected @ rows
     stats = DomainStats(
-        mean=mean.astype(np.float32), components=rows.astype(np.float32),
-        scales=np.maximum(np.sqrt((projected ** 2).mean(0)), 1e-6).astype(np.float32),
-        residual_scale=max(float(np.sqrt((residual ** 2).sum(1).mean())), 1e-6))
+        mean=mean.astype(np.float32),
+        components=rows.astype(np.float32),
+        scales=np.maximum(np.sqrt((projected**2).mean(0)), 1e-6).astype(np.float32),
+        residual_scale=max(float(np.sqrt((residual**2).sum(1).mean())), 1e-6),
+    )
     return stats, slack * float(np.quantile(distances(embeddings[1::2], stats), quantile))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 Direction = Literal["static", "right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right"]
 Depth = Literal["constant", "approaching", "receding"]
-CameraLabel = Literal["static", "pan_left", "pan_right", "tilt_up", "tilt_down", "zoom_in", "zoom_out",
-                      "roll_left", "roll_right", "shake"]
+CameraLabel = Literal[
+    "static", "pan_left", "pan_right", "tilt_up", "tilt_down", "zoom_in", "zoom_out", "roll_left", "roll_right", "shake"
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,12 @@ class Moment:
 
 def moments(window: Window, track_id: int) -> tuple[Moment, ...]:
     """Every moment at which the track was seen with a mask that is not empty, in time order."""
-    return tuple(Moment(observation, instance) for observation in window.observations
-                 for instance in observation.instances if instance.track_id == track_id
-                 and instance.mask.bits.size)
+    return tuple(
+        Moment(observation, instance)
+        for observation in window.observations
+        for instance in observation.instances
+        if instance.track_id == track_id and instance.mask.bits.size
+    )
 
 
 def best_moment(window: Window, track_id: int) -> Moment | None:
@@ -38,6 +41,7 @@ def best_moment(window: Window, track_id: int) -> Moment | None:
 def key_observation(window: Window, track_ids: Collection[int]) -> Observation:
     """The frame that shows most of the tracks, and of those the one where they are seen best. Wants a frame
     at least."""
+
     def shown(observation: Observation) -> tuple[int, float]:
         masks = [i.mask for i in observation.instances if i.track_id in track_ids]
         return len(masks), sum(view_weight(mask) for mask in masks)

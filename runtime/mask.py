@@ -39,8 +39,10 @@ class Mask:
         ys, xs = np.nonzero(self.bits)
         if len(xs) == 0:
             return None
-        return (float((xs.mean() + 0.5 + self.origin_xy[0]) / self.size_wh[0]),
-                float((ys.mean() + 0.5 + self.origin_xy[1]) / self.size_wh[1]))
+        return (
+            float((xs.mean() + 0.5 + self.origin_xy[0]) / self.size_wh[0]),
+            float((ys.mean() + 0.5 + self.origin_xy[1]) / self.size_wh[1]),
+        )
 
     @property
     def box_xyxy(self) -> NDArray[np.float32]:
@@ -58,7 +60,7 @@ class Mask:
         width, height = self.size_wh
         out = np.zeros((height, width), bool)
         (x, y), (h, w) = self.origin_xy, self.bits.shape
-        out[y:y + h, x:x + w] = self.bits
+        out[y : y + h, x : x + w] = self.bits
         return out
 
     @classmethod
@@ -80,7 +82,10 @@ class Mask:
         x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
         if x1 <= x0 or y1 <= y0:
             return 0.0
-        inter = int(np.count_nonzero(self.bits[y0 - ay:y1 - ay, x0 - ax:x1 - ax]
-                                     & other.bits[y0 - by:y1 - by, x0 - bx:x1 - bx]))
+        inter = int(
+            np.count_nonzero(
+                self.bits[y0 - ay : y1 - ay, x0 - ax : x1 - ax] & other.bits[y0 - by : y1 - by, x0 - bx : x1 - bx]
+            )
+        )
         union = self.area_pixels + other.area_pixels - inter
         return inter / union if union else 0.0

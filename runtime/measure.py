@@ -41,8 +41,10 @@ def measure(window: Window, *, max_instances: int | None = None) -> Evidence:
     kept = without_duplicates(long_enough(lives(window), observation_count=count))
     tracks = [(_track(life, window, path), life) for life in kept]
     ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], count))
-    return Evidence(camera=camera_evidence(window.observations, aspect=path.aspect),
-                    tracks=tuple(track for track, _ in ranked[:max_instances]))
+    return Evidence(
+        camera=camera_evidence(window.observations, aspect=path.aspect),
+        tracks=tuple(track for track, _ in ranked[:max_instances]),
+    )
 
 
 def _rank(track: TrackEvidence, life: Life, observation_count: int) -> tuple[float, int]:
@@ -57,15 +59,25 @@ def _track(life: Life, window: Window, path: CameraPath) -> TrackEvidence:
     where = cells(life)
     first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
     return TrackEvidence(
-        track_id=life.track_id, class_name=class_name, class_confidence=confidence,
-        mean_score=float(life.scores.mean()), pts_seconds=life.pts_seconds, centroids_xy=life.centroids_xy,
-        boxes_xyxy=life.boxes_xyxy, areas=life.areas, cells=where, position_start=where[0],
-        position_end=where[-1], out_of_frame_at_end=left_frame(life, step_count=len(window.observations),
-                                                               end_seconds=window.end_seconds),
-        motion_image=image_motion(life, body, path), motion_world=world_motion(life, body, path),
-        depth=depth(life, body, scales), palette=_palette(life, body, window),
+        track_id=life.track_id,
+        class_name=class_name,
+        class_confidence=confidence,
+        mean_score=float(life.scores.mean()),
+        pts_seconds=life.pts_seconds,
+        centroids_xy=life.centroids_xy,
+        boxes_xyxy=life.boxes_xyxy,
+        areas=life.areas,
+        cells=where,
+        position_start=where[0],
+        position_end=where[-1],
+        out_of_frame_at_end=left_frame(life, step_count=len(window.observations), end_seconds=window.end_seconds),
+        motion_image=image_motion(life, body, path),
+        motion_world=world_motion(life, body, path),
+        depth=depth(life, body, scales),
+        palette=_palette(life, body, window),
         born=float(life.pts_seconds[0]) - first > _EDGE_SECONDS,
-        lost=last - float(life.pts_seconds[-1]) > _EDGE_SECONDS)
+        lost=last - float(life.pts_seconds[-1]) > _EDGE_SECONDS,
+    )
 
 
 def _others(life: Life, window: Window) -> list[NDArray[np.float32]]:
@@ -85,5 +97,9 @@ def _vote(life: Life, labels: tuple[str, ...]) -> tuple[str, float]:
 
 
 def _palette(life: Life, body: Anchor, window: Window) -> tuple[ColourShare, ...]:
-    return palette([(window.observations[life.steps[i]].frame.image_rgb, life.masks[i])
-                    for i in best_views(life.areas, body.clean)])
+    return palette(
+        [
+            (window.observations[life.steps[i]].frame.image_rgb, life.masks[i])
+            for i in best_views(life.areas, body.clean)
+        ]
+    )

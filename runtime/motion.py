@@ -18,8 +18,7 @@ from edgecap.runtime.evidence import Depth, Direction, Motion
 from edgecap.runtime.life import Life
 from edgecap.runtime.smoothing import local_linear
 
-DIRECTIONS: tuple[Direction, ...] = ("right", "down-right", "down", "down-left",
-                                     "left", "up-left", "up", "up-right")
+DIRECTIONS: tuple[Direction, ...] = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
 """In steps of 45 degrees, beginning at 0; y grows downward."""
 DEAD_ZONE_DIAGONALS = 0.02
 DEPTH_RATIO = 1.25
@@ -41,8 +40,15 @@ Path = NDArray[np.float64]
 def image_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     """Movement across the picture, whatever the camera does."""
     widths = anchor.points_xy * np.array([1.0, path.aspect])
-    return describe_path(life.pts_seconds, _sighted(widths, anchor.blind_xy), anchor.weights, clean=anchor.clean,
-                         size=_body_size(life, path), aspect=path.aspect, camera_steps=0)
+    return describe_path(
+        life.pts_seconds,
+        _sighted(widths, anchor.blind_xy),
+        anchor.weights,
+        clean=anchor.clean,
+        size=_body_size(life, path),
+        aspect=path.aspect,
+        camera_steps=0,
+    )
 
 
 def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
@@ -53,11 +59,21 @@ def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
     rows = longest_stretch(life, path)
     middle = int(life.steps[rows[len(rows) // 2]])
     widths = anchor.points_xy[rows] * np.array([1.0, path.aspect])
-    carried = np.stack([_apply(path.between(source=int(life.steps[row]), target=middle), point)
-                        for row, point in zip(rows, widths, strict=True)])
-    return describe_path(life.pts_seconds[rows], _sighted(carried, anchor.blind_xy[rows]), anchor.weights[rows],
-                         clean=anchor.clean[rows], size=_body_size(life, path), aspect=path.aspect,
-                         camera_steps=int(life.steps[rows[-1]] - life.steps[rows[0]]))
+    carried = np.stack(
+        [
+            _apply(path.between(source=int(life.steps[row]), target=middle), point)
+            for row, point in zip(rows, widths, strict=True)
+        ]
+    )
+    return describe_path(
+        life.pts_seconds[rows],
+        _sighted(carried, anchor.blind_xy[rows]),
+        anchor.weights[rows],
+        clean=anchor.clean[rows],
+        size=_body_size(life, path),
+        aspect=path.aspect,
+        camera_steps=int(life.steps[rows[-1]] - life.steps[rows[0]]),
+    )
 
 
 def longest_stretch(life: Life, path: CameraPath) -> NDArray[np.intp]:
@@ -111,8 +127,16 @@ def _follows_line(centred: NDArray[np.float64], values: NDArray[np.float64]) -> 
     return spread > 1e-9 and abs(float(centred @ away)) >= 0.9 * spread
 
 
-def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.float64], *,
-                  clean: NDArray[np.bool_], size: float, aspect: float, camera_steps: int) -> Motion:
+def describe_path(
+    times: NDArray[np.float64],
+    points: Path,
+    weights: NDArray[np.float64],
+    *,
+    clean: NDArray[np.bool_],
+    size: float,
+    aspect: float,
+    camera_steps: int,
+) -> Motion:
     """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `Anchor`, `size` of
     the body.
 
@@ -124,21 +148,34 @@ def describe_path(times: NDArray[np.float64], points: Path, weights: NDArray[np.
     smooth = local_linear(times, points, half_width_seconds=_SMOOTH_SECONDS, weights=weights)
     net = smooth[-1] - smooth[0]
     if _trend(times[clean], smooth[clean]) <= dead and _diameter(smooth) <= max(_SWING * dead, _SWING_BODIES * size):
-        return Motion(direction="static", moving=False, displacement_xy=(float(net[0]), float(net[1])),
-                      angle_degrees=None, speed_per_second=0.0, stops=False, starts=False, turns=False,
-                      returns=False)
+        return Motion(
+            direction="static",
+            moving=False,
+            displacement_xy=(float(net[0]), float(net[1])),
+            angle_degrees=None,
+            speed_per_second=0.0,
+            stops=False,
+            starts=False,
+            turns=False,
+            returns=False,
+        )
     direction = octant(net) if np.hypot(*net) > dead else "static"
     first, last = _rests(times, smooth, dead)
     headings = _headings(smooth, tolerance=max(0.4 * dead, 0.08 * _diameter(smooth)), dead=dead)
     excursion = float(np.hypot(*(smooth - smooth[0]).T).max())
     length = float(np.hypot(*np.diff(smooth, axis=0).T).sum())
     return Motion(
-        direction=direction, moving=True, displacement_xy=(float(net[0]), float(net[1])),
+        direction=direction,
+        moving=True,
+        displacement_xy=(float(net[0]), float(net[1])),
         angle_degrees=_angle(net) if direction != "static" else None,
-        speed_per_second=length / float(times[-1] - times[0]), stops=last, starts=first,
+        speed_per_second=length / float(times[-1] - times[0]),
+        stops=last,
+        starts=first,
         turns=any(_apart(a, b) > _TURN_DEGREES for a in headings for b in headings),
         returns=excursion > 1.6 * dead and float(np.hypot(*net)) < 0.4 * excursion,
-        headings=_named(headings))
+        headings=_named(headings),
+    )
 
 
 def _sighted(points: Path, blind: NDArray[np.bool_]) -> Path:
@@ -201,7 +238,7 @@ def _trend(times: NDArray[np.float64], points: Path) -> float:
 def _diameter(points: Path) -> float:
     """Largest distance between any two points of the path."""
     gaps = points[:, None] - points[None, :]
-    return float(np.sqrt((gaps ** 2).sum(-1).max()))
+    return float(np.sqrt((gaps**2).sum(-1).max()))
 
 
 def _rests(times: NDArray[np.float64], smooth: Path, dead: float) -> tuple[bool, bool]:
@@ -214,7 +251,7 @@ def _rests(times: NDArray[np.float64], smooth: Path, dead: float) -> tuple[bool,
         still = distance <= 0.5 * dead
         stays = len(still) if still.all() else int(np.argmin(still))
         seconds = float(clock[stays - 1])
-        moved = float(np.hypot(*np.diff(points[stays - 1:], axis=0).T).sum())
+        moved = float(np.hypot(*np.diff(points[stays - 1 :], axis=0).T).sum())
         pace = moved / max(float(clock[-1]) - seconds, 1e-6)
         out.append(seconds >= _REST_SECONDS and float(distance[stays - 1]) / seconds < 0.35 * pace)
     return out[0], out[1]
@@ -237,7 +274,7 @@ def _corners(points: Path, first: int, last: int, tolerance: float) -> list[int]
     if last - first < 2:
         return []
     chord = points[last] - points[first]
-    inner = points[first + 1:last] - points[first]
+    inner = points[first + 1 : last] - points[first]
     along = np.clip(inner @ chord / max(float(chord @ chord), 1e-12), 0.0, 1.0)
     distance = np.hypot(*(inner - along[:, None] * chord).T)
     far = int(np.argmax(distance))

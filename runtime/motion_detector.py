@@ -149,9 +149,12 @@ def _to_detections(regions: list[Region], frame: Frame, small: NDArray[np.uint8]
     masks = _sharpened(regions, frame, small)
     kept = [i for i, mask in enumerate(masks) if mask.bits.size]
     kept.sort(key=lambda i: -regions[i].score)
-    return Detections(boxes_xyxy=np.array([masks[i].box_xyxy for i in kept], np.float32).reshape(-1, 4),
-                      scores=np.array([regions[i].score for i in kept], np.float32),
-                      class_ids=np.zeros(len(kept), np.int64), masks=tuple(masks[i] for i in kept))
+    return Detections(
+        boxes_xyxy=np.array([masks[i].box_xyxy for i in kept], np.float32).reshape(-1, 4),
+        scores=np.array([regions[i].score for i in kept], np.float32),
+        class_ids=np.zeros(len(kept), np.int64),
+        masks=tuple(masks[i] for i in kept),
+    )
 
 
 def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) -> list[Mask]:
@@ -164,8 +167,9 @@ def _sharpened(regions: list[Region], frame: Frame, small: NDArray[np.uint8]) ->
     colours = colour_index(frame.image_rgb, (small.shape[1], small.shape[0]))
     soft = []
     for region in regions:
-        slope, offset = guided_coefficients(guide, recoloured(region.mask, colours), radius=_GUIDE_RADIUS,
-                                            smoothness=_GUIDE_SMOOTHNESS)
+        slope, offset = guided_coefficients(
+            guide, recoloured(region.mask, colours), radius=_GUIDE_RADIUS, smoothness=_GUIDE_SMOOTHNESS
+        )
         soft.append(cv2.resize(slope, (width, height)) * fine + cv2.resize(offset, (width, height)))
     values = np.stack(soft)
     owner = np.where(values.max(0) > 0.5, values.argmax(0), -1)

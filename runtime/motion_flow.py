@@ -48,8 +48,9 @@ class FlowEstimator:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._dis.setFinestScale(1)
 
-    def estimate(self, previous: NDArray[np.uint8], current: NDArray[np.uint8],
-                 foreground: NDArray[np.bool_]) -> ResidualFlow | None:
+    def estimate(
+        self, previous: NDArray[np.uint8], current: NDArray[np.uint8], foreground: NDArray[np.bool_]
+    ) -> ResidualFlow | None:
         """Residual flow between two grey pictures uint8 [h, w]; None where no background motion can be agreed on.
 
         `foreground`: bool [h, w], where instances are expected in the current picture: no background is sampled there.
@@ -72,9 +73,15 @@ class FlowEstimator:
         )
 
 
-def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDArray[np.float32],
-              residual: NDArray[np.float32], trip: NDArray[np.float32], to_previous: NDArray[np.float64],
-              threshold: float) -> NDArray[np.float32]:
+def _strength(
+    previous: NDArray[np.uint8],
+    current: NDArray[np.uint8],
+    flow: NDArray[np.float32],
+    residual: NDArray[np.float32],
+    trip: NDArray[np.float32],
+    to_previous: NDArray[np.float64],
+    threshold: float,
+) -> NDArray[np.float32]:
     """How surely each pixel moves against the background: float32 [h, w] 0-1.
 
     Both motions, the flow's and the background's, predict this pixel from the previous picture. Where they predict the
@@ -82,8 +89,13 @@ def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDA
     those that have one decides.
     """
     by_flow = carry(previous.astype(np.float32), flow, border=cv2.BORDER_REPLICATE)
-    by_background = cv2.warpPerspective(previous, to_previous, current.shape[::-1], borderMode=cv2.BORDER_REPLICATE,
-                                        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP).astype(np.float32)
+    by_background = cv2.warpPerspective(
+        previous,
+        to_previous,
+        current.shape[::-1],
+        borderMode=cv2.BORDER_REPLICATE,
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+    ).astype(np.float32)
     here = current.astype(np.float32)
     patch = (5, 5)
     error_flow = cv2.blur(np.abs(here - by_flow), patch) + 1.5
@@ -100,7 +112,7 @@ def _strength(previous: NDArray[np.uint8], current: NDArray[np.uint8], flow: NDA
     # Slow pixels speak for the background by their texture alone: there both predictions are the same by definition.
     still = cv2.blur(np.abs(cv2.Laplacian(here, cv2.CV_32F)), patch) * (size < 0.5 * threshold)
     say = np.maximum(at_stake, 0.5 * still)
-    weight = (trust * say ** 2 / (say ** 2 + _SAY_GREYS ** 2)).astype(np.float32)
+    weight = (trust * say**2 / (say**2 + _SAY_GREYS**2)).astype(np.float32)
     # Where nobody near has a say the pixel is background: the prior is a weak vote for "still" everywhere.
     values = (np.minimum(moving, 1) * weight / (weight + _PRIOR)).astype(np.float32)
     return _averaged((here / 255).astype(np.float32), values, weight + np.float32(_PRIOR))
@@ -113,7 +125,7 @@ def _averaged(
     window = (2 * _AVERAGE_RADIUS + 1,) * 2
     total = np.asarray(cv2.blur(weight, window), np.float32)
     mean_g, mean_v = cv2.blur(weight * guide, window) / total, cv2.blur(weight * values, window) / total
-    spread = cv2.blur(weight * guide * guide, window) / total - mean_g ** 2
+    spread = cv2.blur(weight * guide * guide, window) / total - mean_g**2
     together = cv2.blur(weight * guide * values, window) / total - mean_g * mean_v
     slope = np.asarray(together / (spread + 1e-3), np.float32)
     offset = np.asarray(mean_v - slope * mean_g, np.float32)
@@ -130,8 +142,9 @@ def _round_trip(back: NDArray[np.float32], forth: NDArray[np.float32]) -> NDArra
     return np.asarray(np.linalg.norm(back + again, axis=2), np.float32)
 
 
-def _background(picture: NDArray[np.uint8], flow: NDArray[np.float32], trip: NDArray[np.float32],
-                foreground: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float] | None:
+def _background(
+    picture: NDArray[np.uint8], flow: NDArray[np.float32], trip: NDArray[np.float32], foreground: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float] | None:
     """Homography current -> previous of the most samples, and the median residual (px) of those that follow it."""
     texture = cv2.blur(
         np.abs(cv2.Sobel(picture, cv2.CV_32F, 1, 0)) + np.abs(cv2.Sobel(picture, cv2.CV_32F, 0, 1)), (5, 5)
@@ -160,12 +173,13 @@ def _displacement(matrix: NDArray[np.float64], shape: tuple[int, ...]) -> NDArra
 
 def pixel_grid(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """x and y of every pixel: float32 [h, w, 2]."""
-    ys, xs = np.mgrid[:shape[0], :shape[1]]
+    ys, xs = np.mgrid[: shape[0], : shape[1]]
     return np.stack([xs, ys], 2).astype(np.float32)
 
 
-def carry(picture: NDArray[np.float32], flow: NDArray[np.float32], *,
-          border: int = cv2.BORDER_CONSTANT) -> NDArray[np.float32]:
+def carry(
+    picture: NDArray[np.float32], flow: NDArray[np.float32], *, border: int = cv2.BORDER_CONSTANT
+) -> NDArray[np.float32]:
     """A map of the previous picture float32 [h, w] as the current one would show it; `flow` current -> previous."""
     there = pixel_grid(flow.shape[:2]) + flow
     return cv2.remap(picture, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=border).astype(
@@ -173,8 +187,9 @@ def carry(picture: NDArray[np.float32], flow: NDArray[np.float32], *,
     )
 
 
-def guided_coefficients(guide: NDArray[np.float32], values: NDArray[np.float32], *, radius: int,
-                        smoothness: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def guided_coefficients(
+    guide: NDArray[np.float32], values: NDArray[np.float32], *, radius: int, smoothness: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Guided filter (He et al., ECCV 2010): `values` ~ slope * guide + offset around each pixel; both float32 [h, w].
 
     `guide` 0-1. Enlarge slope and offset and apply them to a finer guide to sharpen `values` at its edges.

@@ -61,7 +61,7 @@ def _region(mask: NDArray[np.bool_], strength: NDArray[np.float32], flow: Residu
         inside = filled
     motion = np.median(flow.residual[inside], axis=0)
     speed = float(np.median(np.linalg.norm(flow.residual[inside], axis=1)))
-    return Region(filled, motion.astype(np.float32), speed ** 2 / (speed ** 2 + flow.threshold_px ** 2))
+    return Region(filled, motion.astype(np.float32), speed**2 / (speed**2 + flow.threshold_px**2))
 
 
 def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -159,7 +159,7 @@ def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[n
 
 def _histogram(values: NDArray[np.int32]) -> NDArray[np.float64]:
     """Shares of the colour bins, float64, smoothed over lightness (shadows)."""
-    counts = np.bincount(values, minlength=_COLOUR_BINS ** 3).astype(np.float64).reshape(_COLOUR_BINS, -1)
+    counts = np.bincount(values, minlength=_COLOUR_BINS**3).astype(np.float64).reshape(_COLOUR_BINS, -1)
     smooth = 0.5 * counts
     smooth[1:] += 0.25 * counts[:-1]
     smooth[:-1] += 0.25 * counts[1:]

@@ -26,23 +26,80 @@ TERMS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "
 PROTOTYPES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "black": ((0, 0, 0), (20, 20, 22), (36, 36, 40), (30, 24, 22), (20, 24, 36), (52, 52, 56)),
     "white": ((255, 255, 255), (240, 240, 238), (226, 226, 226), (246, 240, 226), (228, 236, 246), (216, 216, 214)),
-    "gray": ((86, 86, 88), (104, 105, 108), (128, 128, 130), (160, 161, 164), (190, 190, 192),
-             (112, 116, 124), (140, 132, 126)),
+    "gray": (
+        (86, 86, 88),
+        (104, 105, 108),
+        (128, 128, 130),
+        (160, 161, 164),
+        (190, 190, 192),
+        (112, 116, 124),
+        (140, 132, 126),
+    ),
     "red": ((90, 8, 12), (140, 14, 20), (190, 24, 28), (220, 36, 36), (236, 60, 52), (200, 64, 64)),
-    "orange": ((246, 130, 20), (255, 150, 40), (226, 110, 10), (236, 96, 24), (250, 160, 74),
-               (204, 104, 20)),
-    "yellow": ((250, 216, 40), (255, 240, 90), (230, 196, 20), (200, 174, 24), (250, 236, 140),
-               (170, 150, 20), (255, 204, 20)),
-    "green": ((10, 56, 20), (24, 100, 40), (42, 150, 62), (80, 190, 80), (130, 200, 90), (100, 130, 50),
-              (140, 220, 150), (20, 120, 90), (60, 84, 40), (96, 150, 110)),
-    "blue": ((10, 20, 70), (20, 50, 130), (38, 88, 214), (60, 120, 230), (110, 170, 240), (40, 150, 210),
-             (170, 206, 244), (60, 90, 140), (24, 110, 140), (110, 140, 180), (30, 30, 180)),
-    "purple": ((50, 16, 70), (90, 30, 120), (126, 52, 168), (150, 80, 200), (176, 120, 214), (120, 40, 120),
-               (200, 160, 230), (110, 80, 150)),
-    "pink": ((250, 142, 192), (255, 170, 205), (240, 100, 160), (250, 196, 214), (226, 70, 140),
-             (240, 150, 160), (214, 120, 160)),
-    "brown": ((60, 34, 16), (90, 54, 26), (122, 72, 34), (146, 92, 50), (100, 70, 50), (170, 116, 70),
-              (80, 50, 40), (130, 50, 26)),
+    "orange": ((246, 130, 20), (255, 150, 40), (226, 110, 10), (236, 96, 24), (250, 160, 74), (204, 104, 20)),
+    "yellow": (
+        (250, 216, 40),
+        (255, 240, 90),
+        (230, 196, 20),
+        (200, 174, 24),
+        (250, 236, 140),
+        (170, 150, 20),
+        (255, 204, 20),
+    ),
+    "green": (
+        (10, 56, 20),
+        (24, 100, 40),
+        (42, 150, 62),
+        (80, 190, 80),
+        (130, 200, 90),
+        (100, 130, 50),
+        (140, 220, 150),
+        (20, 120, 90),
+        (60, 84, 40),
+        (96, 150, 110),
+    ),
+    "blue": (
+        (10, 20, 70),
+        (20, 50, 130),
+        (38, 88, 214),
+        (60, 120, 230),
+        (110, 170, 240),
+        (40, 150, 210),
+        (170, 206, 244),
+        (60, 90, 140),
+        (24, 110, 140),
+        (110, 140, 180),
+        (30, 30, 180),
+    ),
+    "purple": (
+        (50, 16, 70),
+        (90, 30, 120),
+        (126, 52, 168),
+        (150, 80, 200),
+        (176, 120, 214),
+        (120, 40, 120),
+        (200, 160, 230),
+        (110, 80, 150),
+    ),
+    "pink": (
+        (250, 142, 192),
+        (255, 170, 205),
+        (240, 100, 160),
+        (250, 196, 214),
+        (226, 70, 140),
+        (240, 150, 160),
+        (214, 120, 160),
+    ),
+    "brown": (
+        (60, 34, 16),
+        (90, 54, 26),
+        (122, 72, 34),
+        (146, 92, 50),
+        (100, 70, 50),
+        (170, 116, 70),
+        (80, 50, 40),
+        (130, 50, 26),
+    ),
 }
 MOST_VIEWS = 6
 _SIDE = 32
@@ -73,7 +130,7 @@ def palette(views: Sequence[tuple[NDArray[np.uint8], Mask]]) -> tuple[ColourShar
         left, top = mask.origin_xy
         height, width = mask.bits.shape
         # The median takes sensor noise out and keeps edges.
-        crop = cv2.medianBlur(np.ascontiguousarray(image_rgb[top:top + height, left:left + width]), 3)
+        crop = cv2.medianBlur(np.ascontiguousarray(image_rgb[top : top + height, left : left + width]), 3)
         counts += _count(np.asarray(crop, np.uint8), _eroded(mask), colour_table(), _exposure(image_rgb))
     core, every = counts
     used = core if core.sum() >= _LEAST_CORE * every.sum() else every
@@ -111,7 +168,7 @@ def colour_table() -> NDArray[np.uint8]:
     prototypes = _lab(np.array([rgb for t in TERMS for rgb in PROTOTYPES[t]], np.float64)) * weights
     cells = _lab(grid) * weights
     # |a-b|^2 without the |a|^2 that every candidate shares.
-    distances = (prototypes ** 2).sum(1)[None, :] - 2 * cells @ prototypes.T
+    distances = (prototypes**2).sum(1)[None, :] - 2 * cells @ prototypes.T
     table: NDArray[np.uint8] = terms[distances.argmin(1)].astype(np.uint8).reshape(_SIDE, _SIDE, _SIDE)
     return table
 
@@ -119,8 +176,13 @@ def colour_table() -> NDArray[np.uint8]:
 def _lab(rgb: NDArray[np.float64]) -> NDArray[np.float64]:
     """CIELAB (D65) of sRGB 0-255, [N, 3] (IEC 61966-2-1, CIE 15)."""
     linear = np.where(rgb <= 0.04045 * 255, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ np.array([[0.4124564, 0.2126729, 0.0193339], [0.3575761, 0.7151522, 0.1191920],
-                             [0.1804375, 0.0721750, 0.9503041]]) / np.array([0.95047, 1.0, 1.08883])
+    xyz = (
+        linear
+        @ np.array(
+            [[0.4124564, 0.2126729, 0.0193339], [0.3575761, 0.7151522, 0.1191920], [0.1804375, 0.0721750, 0.9503041]]
+        )
+        / np.array([0.95047, 1.0, 1.08883])
+    )
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.stack([116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])], axis=1)
 
@@ -137,14 +199,14 @@ def _eroded(mask: Mask) -> NDArray[np.bool_]:
     """The mask's bits without their rim; with it, where too little would remain."""
     bits = mask.bits.astype(np.uint8)
     rim = 2 if mask.area_pixels > 1600 else 1
-    inner = cv2.erode(bits, np.ones((3, 3), np.uint8), iterations=rim, borderType=cv2.BORDER_CONSTANT,
-                      borderValue=0)
+    inner = cv2.erode(bits, np.ones((3, 3), np.uint8), iterations=rim, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return (inner if inner.sum() >= 0.3 * bits.sum() else bits).astype(bool)
 
 
 @njit(nogil=True, cache=True)
-def _count(image: NDArray[np.uint8], bits: NDArray[np.bool_], table: NDArray[np.uint8],
-           gain: float) -> NDArray[np.int64]:
+def _count(
+    image: NDArray[np.uint8], bits: NDArray[np.bool_], table: NDArray[np.uint8], gain: float
+) -> NDArray[np.int64]:
     """int64 [2, 11]: pixels per term, row 0 those with all neighbours inside the mask alike, row 1 all."""
     lit = np.empty(256, np.uint8)
     for value in range(256):

@@ -50,8 +50,14 @@ class Perceiver:
     box.
     """
 
-    def __init__(self, detector: Detector, segmenter: Segmenter | None, *, camera: CameraEstimator | None = None,
-                 tracker: Tracker | None = None) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        segmenter: Segmenter | None,
+        *,
+        camera: CameraEstimator | None = None,
+        tracker: Tracker | None = None,
+    ) -> None:
         self._detector, self._segmenter = detector, segmenter
         self._camera, self._tracker = camera or CameraEstimator(), tracker or Tracker()
         self._previous: tuple[Frame, tuple[Mask, ...]] | None = None
@@ -70,9 +76,14 @@ class Perceiver:
         with self._timed("segment"):
             masks = self._masks(detections, frame, [a.detection_index for a in assigned])
         self._previous = frame, masks
-        return Observation(frame=frame, instances=self._instances(detections, assigned, masks), camera_step=step.matrix,
-                           camera_inliers=step.inliers, embedding=detections.embedding,
-                           detector_score=float(detections.scores.max(initial=0.0)))
+        return Observation(
+            frame=frame,
+            instances=self._instances(detections, assigned, masks),
+            camera_step=step.matrix,
+            camera_inliers=step.inliers,
+            embedding=detections.embedding,
+            detector_score=float(detections.scores.max(initial=0.0)),
+        )
 
     def cut(self) -> None:
         """Call before observing the first frame of a new shot: tracks end, ids go on rising."""
@@ -83,9 +94,13 @@ class Perceiver:
 
     def settle(self, window: Window) -> Window:
         """The window without the instances of tracks that were never confirmed. Call when it closes."""
-        return replace(window, observations=tuple(
-            replace(o, instances=tuple(i for i in o.instances if self._tracker.is_confirmed(i.track_id)))
-            for o in window.observations))
+        return replace(
+            window,
+            observations=tuple(
+                replace(o, instances=tuple(i for i in o.instances if self._tracker.is_confirmed(i.track_id)))
+                for o in window.observations
+            ),
+        )
 
     def _camera_step(self, frame: Frame) -> CameraStep:
         if self._previous is None:
@@ -100,8 +115,9 @@ class Perceiver:
             raise ValueError("a detector without masks needs a segmenter")
         return tuple(detections.masks[i] for i in indices)
 
-    def _instances(self, detections: Detections, assigned: Sequence[Assignment],
-                   masks: Sequence[Mask]) -> tuple[TrackedInstance, ...]:
+    def _instances(
+        self, detections: Detections, assigned: Sequence[Assignment], masks: Sequence[Mask]
+    ) -> tuple[TrackedInstance, ...]:
         instances = []
         for assignment, mask in zip(assigned, masks, strict=True):
             if mask.bits.size == 0:

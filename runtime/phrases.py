@@ -10,13 +10,22 @@ from collections import Counter
 from collections.abc import Sequence
 
 _COUNTS = ("no", "a", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {"person": "people", "man": "men", "woman": "women", "child": "children", "mouse": "mice",
-              "knife": "knives", "sheep": "sheep", "skis": "skis", "scissors": "scissors"}
+_IRREGULAR = {
+    "person": "people",
+    "man": "men",
+    "woman": "women",
+    "child": "children",
+    "mouse": "mice",
+    "knife": "knives",
+    "sheep": "sheep",
+    "skis": "skis",
+    "scissors": "scissors",
+}
 _HISSING = ("s", "x", "z", "ch", "sh")
 
 
 def instances_phrase(class_names: Sequence[str], *, label_order: Sequence[str] = ()) -> str:
-    """"two dogs, a person and a car" for the instances' class names; "no objects" for none.
+    """ "two dogs, a person and a car" for the instances' class names; "no objects" for none.
 
     Groups are sorted by count, largest first; equal counts by `label_order` (the detector's label list), then by first
     appearance. All groups are named.
@@ -31,7 +40,7 @@ def instances_phrase(class_names: Sequence[str], *, label_order: Sequence[str] =
 
 
 def counted(class_name: str, count: int) -> str:
-    """"a dog", "an umbrella", "two dogs", "12 people"; `count` >= 1."""
+    """ "a dog", "an umbrella", "two dogs", "12 people"; `count` >= 1."""
     if count == 1:
         return f"an {class_name}" if class_name[:1] in "aeiou" else f"a {class_name}"
     return f"{_COUNTS[count] if count < len(_COUNTS) else count} {plural(class_name)}"

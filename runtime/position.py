@@ -53,7 +53,7 @@ def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
     if int(life.steps[-1]) >= step_count - 1:
         return False
     recent = life.pts_seconds >= life.pts_seconds[-1] - _TREND_SECONDS
-    velocity = _velocity(life.pts_seconds[recent], life.boxes_xyxy[recent])               # of x1 y1 x2 y2
+    velocity = _velocity(life.pts_seconds[recent], life.boxes_xyxy[recent])  # of x1 y1 x2 y2
     box = life.boxes_xyxy[-1].astype(np.float64)
     mostly_gone = float(life.areas[-1]) < 0.5 * float(np.percentile(life.areas, 75))
     gap = max(end_seconds - float(life.pts_seconds[-1]), 0.0)
@@ -76,7 +76,7 @@ def _third(value: float) -> int:
 def _velocity(times: NDArray[np.float64], values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Least-squares slope of every column, per second; zeros for a single observation."""
     centred = times - times.mean()
-    spread = float((centred ** 2).sum())
+    spread = float((centred**2).sum())
     if spread == 0:
         return np.zeros(values.shape[1])
     slope: NDArray[np.float64] = centred @ values.astype(np.float64) / spread

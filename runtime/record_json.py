@@ -39,17 +39,19 @@ def record_to_json(record: Record, *, root: Path | None) -> dict[str, Any]:
         "Video": video_name(record.video.path, root=root),
         "Global Description": caption.global_description.text,
         _STRUCTURE: {
-            "Main Instance": {f"No.{i}": _instance_texts(instance) for i,
-                              instance in enumerate(caption.instances)},
+            "Main Instance": {f"No.{i}": _instance_texts(instance) for i, instance in enumerate(caption.instances)},
             "Background Detail": caption.background.text,
             "Camera Movement": caption.camera.text,
         },
-        "meta": _meta(record) | {
+        "meta": _meta(record)
+        | {
             "global": _field(caption.global_description),
             "background": _field(caption.background),
             "camera": _field(caption.camera) | _camera(record.evidence.camera),
-            "instances": [_instance_meta(i, instance, tracks[instance.track_id], record.window)
-                          for i, instance in enumerate(caption.instances)],
+            "instances": [
+                _instance_meta(i, instance, tracks[instance.track_id], record.window)
+                for i, instance in enumerate(caption.instances)
+            ],
         },
     }
 
@@ -60,10 +62,15 @@ def failed_to_json(failed: FailedVideo, *, root: Path | None) -> dict[str, Any]:
         "Video": video_name(failed.path, root=root),
         "Global Description": "",
         _STRUCTURE: {"Main Instance": {}, "Background Detail": "", "Camera Movement": ""},
-        "meta": {"schema_version": SCHEMA_VERSION, "edgecap": __version__, "status": "error",
-                 "error": failed.error,
-                 "message": message_of(failed), "exit_code": failed.exit_code,
-                 "clips_written": failed.clips_written},
+        "meta": {
+            "schema_version": SCHEMA_VERSION,
+            "edgecap": __version__,
+            "status": "error",
+            "error": failed.error,
+            "message": message_of(failed),
+            "exit_code": failed.exit_code,
+            "clips_written": failed.clips_written,
+        },
     }
 
 
@@ -75,9 +82,11 @@ def structure_of(row: Mapping[str, Any]) -> dict[str, Any]:
     for key in (_STRUCTURE, _STRUCTURE_ALSO):
         if isinstance(block := row.get(key), dict):
             return block
-    raise InputError(f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys "
-                     f"{sorted(row)}; "
-                     "is it another kind of JSON Lines file?")
+    raise InputError(
+        f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys "
+        f"{sorted(row)}; "
+        "is it another kind of JSON Lines file?"
+    )
 
 
 def video_name(path: str, *, root: Path | None) -> str:
@@ -100,33 +109,53 @@ def message_of(failed: FailedVideo) -> str:
 
 
 def _instance_texts(instance: InstanceCaption) -> dict[str, str]:
-    return {"Class": instance.class_name.text, "Appearance": instance.appearance.text,
-            "Actions and Motion": instance.action.text, "Position": instance.position.text}
+    return {
+        "Class": instance.class_name.text,
+        "Appearance": instance.appearance.text,
+        "Actions and Motion": instance.action.text,
+        "Position": instance.position.text,
+    }
 
 
 def _meta(record: Record) -> dict[str, Any]:
     window, caption = record.window, record.caption
     return {
-        "schema_version": SCHEMA_VERSION, "edgecap": __version__, "status": "ok",
-        "clip": window.clip_index, "shot": window.shot_index,
-        "start_seconds": _round(window.start_seconds, 6), "end_seconds": _round(window.end_seconds, 6),
-        "analysed_frames": len(window.observations), "dropped_frames": window.dropped_frames,
+        "schema_version": SCHEMA_VERSION,
+        "edgecap": __version__,
+        "status": "ok",
+        "clip": window.clip_index,
+        "shot": window.shot_index,
+        "start_seconds": _round(window.start_seconds, 6),
+        "end_seconds": _round(window.end_seconds, 6),
+        "analysed_frames": len(window.observations),
+        "dropped_frames": window.dropped_frames,
         "video": _video(record.video),
-        "domain": {"status": record.domain.status, "distance": _round(record.domain.distance, 4),
-                   "threshold": _round(record.domain.threshold, 4)},
+        "domain": {
+            "status": record.domain.status,
+            "distance": _round(record.domain.distance, 4),
+            "threshold": _round(record.domain.threshold, 4),
+        },
         "used": dict(record.used),
-        "counts": {"model_calls": caption.model_calls, "prefill_tokens": caption.prefill_tokens,
-                   "decode_tokens": caption.decode_tokens},
+        "counts": {
+            "model_calls": caption.model_calls,
+            "prefill_tokens": caption.prefill_tokens,
+            "decode_tokens": caption.decode_tokens,
+        },
         "stage_seconds": {name: _round(seconds, 4) for name, seconds in record.stage_seconds.items()},
         "age_seconds": _round(record.age_seconds, 4),
     }
 
 
 def _video(info: VideoInfo) -> dict[str, Any]:
-    return {"size_wh": list(info.size_wh), "working_size_wh": list(info.working_size_wh),
-            "rotation_degrees": info.rotation_degrees, "codec": info.codec, "frame_count": info.frame_count,
-            "fps_average": None if info.fps_average is None else _round(float(info.fps_average), 4),
-            "duration_seconds": _round(info.duration_seconds, 4)}
+    return {
+        "size_wh": list(info.size_wh),
+        "working_size_wh": list(info.working_size_wh),
+        "rotation_degrees": info.rotation_degrees,
+        "codec": info.codec,
+        "frame_count": info.frame_count,
+        "fps_average": None if info.fps_average is None else _round(float(info.fps_average), 4),
+        "duration_seconds": _round(info.duration_seconds, 4),
+    }
 
 
 def _field(text: FieldText) -> dict[str, Any]:
@@ -140,45 +169,73 @@ def _field(text: FieldText) -> dict[str, Any]:
     return block
 
 
-def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str,
-                                                                                                        Any]:
+def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str, Any]:
     moment = best_moment(window, track.track_id)
     return {
-        "key": f"No.{index}", "track_id": track.track_id,
-        "class": _field(instance.class_name), "appearance": _field(instance.appearance),
-        "action": _field(instance.action), "position": _field(instance.position),
-        "class_confidence": _round(track.class_confidence, 4), "mean_score": _round(track.mean_score, 4),
-        "born": track.born, "lost": track.lost,
-        "position_start": track.position_start, "position_end": track.position_end,
-        "out_of_frame_at_end": track.out_of_frame_at_end, "depth": track.depth,
-        "motion_image": _motion(track.motion_image), "motion_world": _motion(track.motion_world),
+        "key": f"No.{index}",
+        "track_id": track.track_id,
+        "class": _field(instance.class_name),
+        "appearance": _field(instance.appearance),
+        "action": _field(instance.action),
+        "position": _field(instance.position),
+        "class_confidence": _round(track.class_confidence, 4),
+        "mean_score": _round(track.mean_score, 4),
+        "born": track.born,
+        "lost": track.lost,
+        "position_start": track.position_start,
+        "position_end": track.position_end,
+        "out_of_frame_at_end": track.out_of_frame_at_end,
+        "depth": track.depth,
+        "motion_image": _motion(track.motion_image),
+        "motion_world": _motion(track.motion_world),
         "palette": [{"name": c.name, "share": _round(c.share, 4)} for c in track.palette],
-        "path": [{"pts_seconds": _round(float(pts), 4), "box_xyxy": [_round(float(v), 4) for v in box],
-                  "centroid_xy": [_round(float(v), 4) for v in xy], "area": _round(float(area), 5)}
-                 for pts, box, xy, area in zip(track.pts_seconds, track.boxes_xyxy, track.centroids_xy,
-                                               track.areas, strict=True)],
-        "key_mask": None if moment is None else {
+        "path": [
+            {
+                "pts_seconds": _round(float(pts), 4),
+                "box_xyxy": [_round(float(v), 4) for v in box],
+                "centroid_xy": [_round(float(v), 4) for v in xy],
+                "area": _round(float(area), 5),
+            }
+            for pts, box, xy, area in zip(
+                track.pts_seconds, track.boxes_xyxy, track.centroids_xy, track.areas, strict=True
+            )
+        ],
+        "key_mask": None
+        if moment is None
+        else {
             "pts_seconds": _round(moment.observation.frame.pts_seconds, 4),
-            "rle": dict(rle.encode(moment.instance.mask))},
+            "rle": dict(rle.encode(moment.instance.mask)),
+        },
     }
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
-    return {"direction": motion.direction, "moving": motion.moving,
-            "displacement_xy": [_round(v, 4) for v in motion.displacement_xy],
-            "angle_degrees": _round(motion.angle_degrees, 2),
-            "speed_per_second": _round(motion.speed_per_second, 4),
-            "stops": motion.stops, "starts": motion.starts, "turns": motion.turns, "returns": motion.returns,
-            "headings": list(motion.headings)}
+    return {
+        "direction": motion.direction,
+        "moving": motion.moving,
+        "displacement_xy": [_round(v, 4) for v in motion.displacement_xy],
+        "angle_degrees": _round(motion.angle_degrees, 2),
+        "speed_per_second": _round(motion.speed_per_second, 4),
+        "stops": motion.stops,
+        "starts": motion.starts,
+        "turns": motion.turns,
+        "returns": motion.returns,
+        "headings": list(motion.headings),
+    }
 
 
 def _camera(camera: CameraEvidence) -> dict[str, Any]:
-    return {"labels": list(camera.labels), "phases": [list(group) for group in camera.phases],
-            "pan_total": _round(camera.pan_total, 4),
-            "tilt_total": _round(camera.tilt_total, 4), "zoom_total": _round(camera.zoom_total, 4),
-            "roll_total_degrees": _round(camera.roll_total_degrees, 3),
-            "shake_amplitude": _round(camera.shake_amplitude, 5), "speed_adverb": camera.speed_adverb,
-            "estimate_confidence": _round(camera.confidence, 4)}
+    return {
+        "labels": list(camera.labels),
+        "phases": [list(group) for group in camera.phases],
+        "pan_total": _round(camera.pan_total, 4),
+        "tilt_total": _round(camera.tilt_total, 4),
+        "zoom_total": _round(camera.zoom_total, 4),
+        "roll_total_degrees": _round(camera.roll_total_degrees, 3),
+        "shake_amplitude": _round(camera.shake_amplitude, 5),
+        "speed_adverb": camera.speed_adverb,
+        "estimate_confidence": _round(camera.confidence, 4),
+    }
 
 
 def _round(value: float | None, digits: int) -> float | None:

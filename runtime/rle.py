@@ -50,9 +50,11 @@ def decode_counts(counts: NDArray[np.int64], *, size_wh: tuple[int, int]) -> Mas
     height."""
     width, height = size_wh
     if (counts < 0).any() or int(counts.sum()) != width * height:
-        raise ValueError(f"run lengths must be >= 0 and sum to {width * height} for {size_wh = }; got "
-                         f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for "
-                         "another picture size?")
+        raise ValueError(
+            f"run lengths must be >= 0 and sum to {width * height} for {size_wh = }; got "
+            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for "
+            "another picture size?"
+        )
     full = np.empty(width * height, np.bool_)
     _fill(np.ascontiguousarray(counts, np.int64), full)
     return Mask.from_full(full.reshape(width, height).T)
@@ -69,8 +71,9 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
     have."""
     raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     if len(raw) and (raw.min() < 48 or raw.max() > 111 or (int(raw[-1]) - 48) & 32):
-        raise ValueError(f"not a COCO run-length string: {text[:40]!r} (want characters '0' to 'o', the last "
-                         "one closing a number)")
+        raise ValueError(
+            f"not a COCO run-length string: {text[:40]!r} (want characters '0' to 'o', the last one closing a number)"
+        )
     counts: NDArray[np.int64] = _unpack(raw)
     return counts
 
@@ -78,7 +81,7 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
 @njit(nogil=True, cache=True)
 def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
     rows, columns = bits.shape
-    out = np.empty(columns * (rows + 1) + 2, np.int64)       # a column holds at most (rows + 1) / 2 runs of ones
+    out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column holds at most (rows + 1) / 2 runs of ones
     count, last_end, run_end = 0, 0, -1
     # Runs are found per column of the rectangle; one that ends where the next begins is joined to it.
     for x in range(columns):
@@ -108,7 +111,7 @@ def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int)
 def _fill(counts: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
     at = 0
     for i in range(len(counts)):
-        out[at:at + counts[i]] = i % 2 == 1
+        out[at : at + counts[i]] = i % 2 == 1
         at += counts[i]
 
 

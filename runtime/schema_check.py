@@ -16,16 +16,38 @@ from typing import Any
 
 SCHEMA_FILE = Path(__file__).with_name("record_schema.json")
 _TYPES: dict[str, Callable[[Any], bool]] = {
-    "object": lambda v: isinstance(v, dict), "array": lambda v: isinstance(v, list),
+    "object": lambda v: isinstance(v, dict),
+    "array": lambda v: isinstance(v, list),
     "string": lambda v: isinstance(v, str),
-    "boolean": lambda v: isinstance(v, bool), "null": lambda v: v is None,
+    "boolean": lambda v: isinstance(v, bool),
+    "null": lambda v: v is None,
     "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
     "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
 }
-_KNOWN = frozenset({
-    "$schema", "$defs", "$ref", "title", "description", "type", "properties", "required", "items", "enum",
-    "additionalProperties", "patternProperties", "anyOf", "const", "minimum", "maximum", "pattern", "minItems",
-    "maxItems", "minLength"})
+_KNOWN = frozenset(
+    {
+        "$schema",
+        "$defs",
+        "$ref",
+        "title",
+        "description",
+        "type",
+        "properties",
+        "required",
+        "items",
+        "enum",
+        "additionalProperties",
+        "patternProperties",
+        "anyOf",
+        "const",
+        "minimum",
+        "maximum",
+        "pattern",
+        "minItems",
+        "maxItems",
+        "minLength",
+    }
+)
 
 
 @cache
@@ -34,8 +56,7 @@ def record_schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     for words in _schemas(schema):
         if unknown := set(words) - _KNOWN:
-            raise ValueError(f"{SCHEMA_FILE.name} uses {sorted(unknown)}, which schema_check.py does not "
-                             f"implement")
+            raise ValueError(f"{SCHEMA_FILE.name} uses {sorted(unknown)}, which schema_check.py does not implement")
     return schema
 
 
@@ -73,8 +94,7 @@ def _errors(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -
         yield from _number_errors(value, schema, at)
 
 
-def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any],
-                   at: str) -> Iterator[str]:
+def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
     for name in schema.get("required", []):
         if name not in value:
             yield f"{at}: {name!r} is missing"

@@ -41,8 +41,12 @@ class Segmenter:
         quality = np.clip(np.asarray(found["quality"], np.float32), 0, 1)
         reach = enlarge_boxes(prompts, margin=spec.box_margin)
         covered = reach if spec.mask_frame == "box" else np.tile(np.array([[0, 0, 1, 1]], np.float32), (len(reach), 1))
-        return self._claim(logits, _to_pixels(covered, placement, (width, height)),
-                           _clipped_pixels(reach, placement, (width, height)), (width, height)), quality
+        return self._claim(
+            logits,
+            _to_pixels(covered, placement, (width, height)),
+            _clipped_pixels(reach, placement, (width, height)),
+            (width, height),
+        ), quality
 
     def _encode(self, frame: Frame, placement: Placement) -> dict[str, NDArray[Any]]:
         images = fit_image(frame.image_rgb, placement, pad_value=self._spec.pad_value)[None]
@@ -52,8 +56,13 @@ class Segmenter:
     def _decode(self, embeddings: dict[str, NDArray[Any]], prompts: NDArray[np.float32]) -> Any:
         return self._decoder.run({**embeddings, _BOXES: prompts})
 
-    def _claim(self, logits: NDArray[np.float32], covered_px: NDArray[np.float64], regions_px: NDArray[np.int64],
-               size_wh: tuple[int, int]) -> tuple[Mask, ...]:
+    def _claim(
+        self,
+        logits: NDArray[np.float32],
+        covered_px: NDArray[np.float64],
+        regions_px: NDArray[np.int64],
+        size_wh: tuple[int, int],
+    ) -> tuple[Mask, ...]:
         """Resample each logit map into its region of the frame and let the largest logit own each pixel."""
         width, height = size_wh
         best = np.full((height, width), self._spec.mask_threshold, np.float32)
@@ -66,8 +75,10 @@ class Segmenter:
             wins = local > held
             held[wins] = local[wins]
             owner[y0:y1, x0:x1][wins] = k
-        return tuple(_cropped(owner, k, (int(x0), int(y0), int(x1), int(y1)), size_wh)
-                     for k, (x0, y0, x1, y1) in enumerate(regions_px))
+        return tuple(
+            _cropped(owner, k, (int(x0), int(y0), int(x1), int(y1)), size_wh)
+            for k, (x0, y0, x1, y1) in enumerate(regions_px)
+        )
 
 
 def _to_pixels(
@@ -79,21 +90,24 @@ def _to_pixels(
     return np.asarray(boxes_padded * factor, np.float64)
 
 
-def _clipped_pixels(boxes_padded: NDArray[np.float32], placement: Placement,
-                    size_wh: tuple[int, int]) -> NDArray[np.int64]:
+def _clipped_pixels(
+    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+) -> NDArray[np.int64]:
     """Whole pixels [K, 4] (half-open) that the boxes touch inside the frame."""
     scaled = boxes_to_frame(boxes_padded, placement) * np.array([*size_wh, *size_wh], np.float32)
     return np.concatenate([np.floor(scaled[:, :2]), np.ceil(scaled[:, 2:])], 1).astype(np.int64)
 
 
-def _resample(logits: NDArray[np.float32], covered_px: NDArray[np.float64],
-              region: tuple[int, int, int, int]) -> NDArray[np.float32]:
+def _resample(
+    logits: NDArray[np.float32], covered_px: NDArray[np.float64], region: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
     """Logits [h, w] that cover the rectangle `covered_px` -> bilinear values at the pixel centres of `region`."""
     (rows, cols), (left, top, right, bottom), (x0, y0, x1, y1) = logits.shape, covered_px, region
     step_x, step_y = cols / (right - left), rows / (bottom - top)
     back = np.array([[step_x, 0, (x0 + 0.5 - left) * step_x - 0.5], [0, step_y, (y0 + 0.5 - top) * step_y - 0.5]])
-    return cv2.warpAffine(logits, back, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                          borderMode=cv2.BORDER_REPLICATE).astype(np.float32, copy=False)
+    return cv2.warpAffine(
+        logits, back, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float32, copy=False)
 
 
 def _cropped(owner: NDArray[np.int16], k: int, region: tuple[int, int, int, int], size_wh: tuple[int, int]) -> Mask:

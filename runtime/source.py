@@ -28,8 +28,25 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
 from edgecap.runtime.frame import Frame, VideoInfo
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts", ".mts",
-                            ".flv", ".wmv", ".3gp", ".ogv"})
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".mkv",
+        ".webm",
+        ".avi",
+        ".mpg",
+        ".mpeg",
+        ".ts",
+        ".m2ts",
+        ".mts",
+        ".flv",
+        ".wmv",
+        ".3gp",
+        ".ogv",
+    }
+)
 
 # A file is called cut short when this much of its promised duration is missing: both, so that neither a short clip's
 # last frame nor a long film's trailing audio raises it.
@@ -84,8 +101,9 @@ def open_source(path: str | Path, *, working_side: int = 640, decode_threads: in
     av.logging.set_level(None)
     container = _open_container(path)
     try:
-        return Source(container, _video_stream(container, path), path, working_side=working_side,
-                      decode_threads=decode_threads)
+        return Source(
+            container, _video_stream(container, path), path, working_side=working_side, decode_threads=decode_threads
+        )
     except BaseException:
         container.close()
         raise
@@ -96,14 +114,18 @@ def _open_container(path: Path) -> InputContainer:
         return av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = "0 bytes" if path.stat().st_size == 0 else _reason(error)
-        raise UnreadableVideoError(f"cannot read {path} as a video ({reason}); "
-                                   "it is no video or was cut off while written: play it, or write it again") from error
+        raise UnreadableVideoError(
+            f"cannot read {path} as a video ({reason}); "
+            "it is no video or was cut off while written: play it, or write it again"
+        ) from error
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
-        raise UnreadableVideoError(f"{path} holds no video stream; got streams "
-                                   f"{[s.type for s in container.streams]}; name a file with pictures")
+        raise UnreadableVideoError(
+            f"{path} holds no video stream; got streams "
+            f"{[s.type for s in container.streams]}; name a file with pictures"
+        )
     return container.streams.video[0]
 
 
@@ -119,8 +141,9 @@ class Source:
     plus one average frame. `skipped_frames`: frames whose time did not advance (the earlier one is kept).
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, path: Path, *, working_side: int,
-                 decode_threads: int) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, path: Path, *, working_side: int, decode_threads: int
+    ) -> None:
         self._container, self._path = container, path
         stream.thread_type = "AUTO" if decode_threads > 1 else "SLICE"
         stream.codec_context.thread_count = max(1, decode_threads)
@@ -128,11 +151,16 @@ class Source:
         self._decoded = self._decode(stream)
         self._first = self._decode_first()
         self._picture = _Picture(self._first, working_side)
-        self.info = VideoInfo(path=str(path), size_wh=self._picture.size_wh,
-                              working_size_wh=self._picture.working_size_wh,
-                              rotation_degrees=self._picture.rotation_degrees, fps_average=self._fps,
-                              duration_seconds=_duration_seconds(container, stream),
-                              frame_count=stream.frames or None, codec=stream.codec_context.name)
+        self.info = VideoInfo(
+            path=str(path),
+            size_wh=self._picture.size_wh,
+            working_size_wh=self._picture.working_size_wh,
+            rotation_degrees=self._picture.rotation_degrees,
+            fps_average=self._fps,
+            duration_seconds=_duration_seconds(container, stream),
+            frame_count=stream.frames or None,
+            codec=stream.codec_context.name,
+        )
         # A container's duration covers its longest stream: beside audio it promises nothing about the pictures.
         self._duration_is_videos = stream.duration is not None or len(container.streams) == 1
         self._used = False
@@ -142,8 +170,9 @@ class Source:
     def __enter__(self) -> Source:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -184,8 +213,10 @@ class Source:
                 yield raw
                 count += 1
         except av.error.FFmpegError as error:
-            raise UnreadableVideoError(f"{self._path} breaks off after {count} frames ({_reason(error)}); "
-                                       "what came before it was used: repair or re-encode the file") from error
+            raise UnreadableVideoError(
+                f"{self._path} breaks off after {count} frames ({_reason(error)}); "
+                "what came before it was used: repair or re-encode the file"
+            ) from error
 
     def _decode(self, stream: VideoStream) -> Iterator[VideoFrame]:
         """Frames of the stream; undecodable packets before the first frame (a file cut mid-GOP) are passed over."""
@@ -208,16 +239,19 @@ class Source:
         try:
             first = next(self._decoded, None)
         except av.error.FFmpegError as error:
-            raise UnreadableVideoError(f"{self._path} breaks before its first frame ({_reason(error)}); "
-                                       "repair or re-encode the file") from error
+            raise UnreadableVideoError(
+                f"{self._path} breaks before its first frame ({_reason(error)}); repair or re-encode the file"
+            ) from error
         if first is None:
             raise EmptyVideoError(f"{self._path} opens as a video but holds no frame; write it again")
         return first
 
     def _frame_gap(self) -> float:
         if self._fps is None:
-            raise UnreadableVideoError(f"{self._path} gives its frames neither times nor a frame rate; "
-                                       "put it into a container that does (ffmpeg -r FPS -i IN OUT.mp4)")
+            raise UnreadableVideoError(
+                f"{self._path} gives its frames neither times nor a frame rate; "
+                "put it into a container that does (ffmpeg -r FPS -i IN OUT.mp4)"
+            )
         return float(1 / self._fps)
 
     @staticmethod

@@ -63,7 +63,7 @@ class Track:
         self.state = self.state + self.speed * seconds
         self.state[2:] = np.maximum(self.state[2:], 1e-3)
         step = np.array([[1.0, seconds], [0.0, 1.0]])
-        push = np.array([seconds ** 2 / 2, seconds])
+        push = np.array([seconds**2 / 2, seconds])
         noise = np.outer(push, push)[None] * ((_ACCELERATION * self._sides()) ** 2)[:, None, None]
         self.cov = step @ self.cov @ step.T + noise
 
@@ -73,7 +73,7 @@ class Track:
         scale = float(np.sqrt(abs(np.linalg.det(linear))))
         self.state = np.concatenate([linear @ self.state[:2] + step[:2, 2], self.state[2:] * scale])
         self.speed = np.concatenate([linear @ self.speed[:2], self.speed[2:] * scale])
-        self.cov = self.cov * scale ** 2
+        self.cov = self.cov * scale**2
 
     def correct(self, box: NDArray[np.float64], *, frame_height: float) -> None:
         """Take in a detection float64 [4] (x1, y1, x2, y2, width units)."""
@@ -88,7 +88,7 @@ class Track:
     def _uncut(self, box: NDArray[np.float64], frame_height: float) -> NDArray[np.float64]:
         """Centre and size of a detection; where the border cuts it, the size known before is kept beyond it.
 
-            |<- frame                    known width 4, seen x1 = 0, x2 = 1   ->   x1 = -3, x2 = 1
+        |<- frame                    known width 4, seen x1 = 0, x2 = 1   ->   x1 = -3, x2 = 1
         """
         low, high = box[:2].copy(), box[2:].copy()
         for axis, limit in enumerate((1.0, frame_height)):
@@ -122,7 +122,7 @@ def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> 
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
-    crop = image_rgb[top:max(top + 1, int(y2)), left:max(left + 1, int(x2))]
+    crop = image_rgb[top : max(top + 1, int(y2)), left : max(left + 1, int(x2))]
     small = cv2.resize(crop, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
     bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_LOOK_BINS), [0, 256, 0, 256, 0, 256])
@@ -134,5 +134,13 @@ def look_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(a * b).sum()))))
 
 
-_ELLIPSE = cv2.ellipse(np.zeros((_LOOK_SIDE, _LOOK_SIDE), np.uint8), (_LOOK_SIDE // 2, _LOOK_SIDE // 2),
-                       (_LOOK_SIDE * 3 // 8, _LOOK_SIDE * 3 // 8), 0, 0, 360, 255, -1)
+_ELLIPSE = cv2.ellipse(
+    np.zeros((_LOOK_SIDE, _LOOK_SIDE), np.uint8),
+    (_LOOK_SIDE // 2, _LOOK_SIDE // 2),
+    (_LOOK_SIDE * 3 // 8, _LOOK_SIDE * 3 // 8),
+    0,
+    0,
+    360,
+    255,
+    -1,
+)

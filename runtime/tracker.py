@@ -99,8 +99,14 @@ class Tracker:
                 track.move_with_camera(step)
             track.predict(gap)
 
-    def _associate(self, detections: Detections, boxes: NDArray[np.float64], looks: list[NDArray[np.float32]],
-                   height: float, seconds: float) -> list[tuple[Track, int]]:
+    def _associate(
+        self,
+        detections: Detections,
+        boxes: NDArray[np.float64],
+        looks: list[NDArray[np.float32]],
+        height: float,
+        seconds: float,
+    ) -> list[tuple[Track, int]]:
         good = [i for i, score in enumerate(detections.scores) if score >= self.settings.good_score]
         doubtful = [i for i, score in enumerate(detections.scores) if score < self.settings.good_score]
         old = [t for t in self._tracks if t.confirmed]
@@ -135,8 +141,14 @@ class Tracker:
             track.confirmed = True
             self._confirmed.add(track.track_id)
 
-    def _bear(self, detections: Detections, boxes: NDArray[np.float64], looks: list[NDArray[np.float32]],
-              pairs: list[tuple[Track, int]], seconds: float) -> list[tuple[Track, int]]:
+    def _bear(
+        self,
+        detections: Detections,
+        boxes: NDArray[np.float64],
+        looks: list[NDArray[np.float32]],
+        pairs: list[tuple[Track, int]],
+        seconds: float,
+    ) -> list[tuple[Track, int]]:
         taken = {i for _, i in pairs}
         born = []
         for i, score in enumerate(detections.scores):

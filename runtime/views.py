@@ -1,4 +1,4 @@
-"""Pictures for the captioner: the isolated instance, and the whole frame. Training and running call these same functions.
+"""Pictures for the captioner: the isolated instance, and the whole frame. Training and running call these.
 
 The isolation follows the method (spec/instancecap.md 2.4: what is not the instance is blurred away so that its look
 and no other's is described), with two corrections of the reference: the instance is cropped and enlarged, so that a
@@ -16,12 +16,13 @@ from edgecap.runtime.mask import Mask
 _BLUR_CELLS = 6  # the background keeps a 6x6 grid of colours: the scene's palette, none of its objects
 
 
-def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray[np.float32], side: int,
-                  margin: float) -> NDArray[np.uint8]:
+def instance_view(
+    image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray[np.float32], side: int, margin: float
+) -> NDArray[np.uint8]:
     """Square crop around one instance, everything else blurred.
 
-    `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop is `margin` times the box's long side, centred on it, and
-    may reach past the frame (the edge pixels repeat). Returns uint8 [side, side, 3].
+    `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop is `margin` times the long side of the box,
+    centred on it, and may reach past the frame (the edge pixels repeat). Returns uint8 [side, side, 3].
     """
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = box_xyxy * np.array([width, height, width, height], np.float32)
@@ -46,12 +47,15 @@ def instance_view(image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray
 
 def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
     """The whole frame squeezed to a square (aspect not kept, as SigLIP-style towers expect): uint8 [side, side, 3]."""
-    view: NDArray[np.uint8] = cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    view: NDArray[np.uint8] = cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(
+        np.uint8, copy=False
+    )
     return view
 
 
-def pick_times(pts_seconds: NDArray[np.float64], weights: NDArray[np.float64], *, count: int,
-               gap_seconds: float) -> list[int]:
+def pick_times(
+    pts_seconds: NDArray[np.float64], weights: NDArray[np.float64], *, count: int, gap_seconds: float
+) -> list[int]:
     """Indices [count] of the observations to show: `gap_seconds` apart, around where the instance is seen best.
 
     `pts_seconds` [T] rising, `weights` [T] >= 0 (visible area times sharpness...). The run of `count` observations

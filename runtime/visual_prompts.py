@@ -32,27 +32,41 @@ def instance_prompt(window: Window, track: TrackEvidence, spec: CaptionerSpec) -
     times = np.array([m.observation.frame.pts_seconds for m in seen], np.float64)
     weights = np.array([view_weight(m.instance.mask) for m in seen], np.float64)
     picks = pick_times(times, weights, count=spec.views, gap_seconds=spec.view_gap_seconds)
-    views = {i: instance_view(seen[i].observation.frame.image_rgb, seen[i].instance.mask,
-                              box_xyxy=seen[i].instance.box_xyxy, side=spec.view_side,
-                              margin=spec.view_margin)
-             for i in set(picks)}
+    views = {
+        i: instance_view(
+            seen[i].observation.frame.image_rgb,
+            seen[i].instance.mask,
+            box_xyxy=seen[i].instance.box_xyxy,
+            side=spec.view_side,
+            margin=spec.view_margin,
+        )
+        for i in set(picks)
+    }
     hints = {"class": track.class_name, "motion": "moving" if track.motion_world.moving else "still"}
-    return VisualPrompt(track.track_id, np.stack([views[i] for i in picks]), times[picks],
-                        _questions(spec, ("appearance", "action"), hints))
+    return VisualPrompt(
+        track.track_id,
+        np.stack([views[i] for i in picks]),
+        times[picks],
+        _questions(spec, ("appearance", "action"), hints),
+    )
 
 
 def scene_prompt(window: Window, evidence: Evidence, spec: CaptionerSpec) -> VisualPrompt:
     """The whole picture at evenly spread times, with its two questions."""
     frames = [window.observations[i].frame for i in spread_times(len(window.observations), count=spec.views)]
-    hints = {"instances": instances_phrase([t.class_name for t in evidence.tracks],
-                                           label_order=window.labels)}
-    return VisualPrompt(None, np.stack([frame_view(f.image_rgb, side=spec.view_side) for f in frames]),
-                        np.array([f.pts_seconds for f in frames], np.float64),
-                        _questions(spec, ("background", "global"), hints))
+    hints = {"instances": instances_phrase([t.class_name for t in evidence.tracks], label_order=window.labels)}
+    return VisualPrompt(
+        None,
+        np.stack([frame_view(f.image_rgb, side=spec.view_side) for f in frames]),
+        np.array([f.pts_seconds for f in frames], np.float64),
+        _questions(spec, ("background", "global"), hints),
+    )
 
 
-def _questions(spec: CaptionerSpec, fields: tuple[FieldName, ...],
-               hints: dict[str, str]) -> tuple[Question, ...]:
+def _questions(spec: CaptionerSpec, fields: tuple[FieldName, ...], hints: dict[str, str]) -> tuple[Question, ...]:
     """One question per field that the pack has a prompt for."""
-    return tuple(Question(field, spec.prompts[field].format(**hints), spec.max_tokens[field])
-                 for field in fields if field in spec.prompts)
+    return tuple(
+        Question(field, spec.prompts[field].format(**hints), spec.max_tokens[field])
+        for field in fields
+        if field in spec.prompts
+    )

@@ -28,12 +28,12 @@ class WordBan:
     """
 
     def __init__(self, words: Sequence[str], tokenizer: Tokenizer) -> None:
-        spellings = {spelling for word in words for form in (word, word.capitalize())
-                     for spelling in (form, f" {form}")}
+        spellings = {
+            spelling for word in words for form in (word, word.capitalize()) for spelling in (form, f" {form}")
+        }
         sequences = {tuple(tokenizer.encode(s, add_special_tokens=False).ids) for s in spellings}
         self._sequences = sorted(s for s in sequences if s)
 
     def next_ids(self, written: Sequence[int]) -> list[int]:
         """Ids that would complete a banned word after the tokens `written`."""
-        return [s[-1] for s in self._sequences
-                if len(s) == 1 or tuple(written[len(written) - len(s) + 1:]) == s[:-1]]
+        return [s[-1] for s in self._sequences if len(s) == 1 or tuple(written[len(written) - len(s) + 1 :]) == s[:-1]]

@@ -16,22 +16,50 @@ from edgecap.runtime.evidence import CameraEvidence, CameraLabel, Evidence, Trac
 from edgecap.runtime.position import cell
 
 _TOWARDS: dict[str, str] = {
-    "right": "to the right", "down-right": "down and to the right", "down": "down",
+    "right": "to the right",
+    "down-right": "down and to the right",
+    "down": "down",
     "down-left": "down and to the left",
-    "left": "to the left", "up-left": "up and to the left", "up": "up", "up-right": "up and to the right"}
-_DEPTH = {"approaching": ("comes closer", "coming closer"), "receding": ("moves farther away", "going farther away"),
-          "constant": ("stays in place", "")}
+    "left": "to the left",
+    "up-left": "up and to the left",
+    "up": "up",
+    "up-right": "up and to the right",
+}
+_DEPTH = {
+    "approaching": ("comes closer", "coming closer"),
+    "receding": ("moves farther away", "going farther away"),
+    "constant": ("stays in place", ""),
+}
 _CAMERA: dict[str, str] = {
-    "pan_left": "pans left", "pan_right": "pans right", "tilt_up": "tilts up", "tilt_down": "tilts down",
-    "zoom_in": "zooms in", "zoom_out": "zooms out",
-    "roll_left": "rolls to the left", "roll_right": "rolls to the right"}
+    "pan_left": "pans left",
+    "pan_right": "pans right",
+    "tilt_up": "tilts up",
+    "tilt_down": "tilts down",
+    "zoom_in": "zooms in",
+    "zoom_out": "zooms out",
+    "roll_left": "rolls to the left",
+    "roll_right": "rolls to the right",
+}
 _BACK: dict[str, str] = {
-    "pan_left": "back left", "pan_right": "back right", "tilt_up": "back up", "tilt_down": "back down",
-    "zoom_in": "back in", "zoom_out": "back out",
-    "roll_left": "back to the left", "roll_right": "back to the right"}
+    "pan_left": "back left",
+    "pan_right": "back right",
+    "tilt_up": "back up",
+    "tilt_down": "back down",
+    "zoom_in": "back in",
+    "zoom_out": "back out",
+    "roll_left": "back to the left",
+    "roll_right": "back to the right",
+}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {"person": "people", "mouse": "mice", "knife": "knives", "sheep": "sheep", "broccoli": "broccoli",
-              "skis": "skis", "scissors": "scissors"}
+_IRREGULAR = {
+    "person": "people",
+    "mouse": "mice",
+    "knife": "knives",
+    "sheep": "sheep",
+    "broccoli": "broccoli",
+    "skis": "skis",
+    "scissors": "scissors",
+}
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
 _LEAST_EXCURSION = 0.04
 """Share of the frame by which an instance must leave its first cell before it is said to have been
@@ -41,7 +69,7 @@ _MOST_GROUPS = 4
 
 
 def position_sentence(track: TrackEvidence) -> str:
-    """"The dog moves from top-left to center-middle and out of frame in the end.": the method's wording,
+    """ "The dog moves from top-left to center-middle and out of frame in the end.": the method's wording,
     never "None"."""
     start, end = track.position_start, track.position_end
     leaves = " and out of frame in the end" if track.out_of_frame_at_end else ""
@@ -89,7 +117,7 @@ def action_sentence(track: TrackEvidence) -> str:
 
 
 def camera_sentence(camera: CameraEvidence) -> str:
-    """"The camera pans right and zooms in slowly, then pans back left."."""
+    """ "The camera pans right and zooms in slowly, then pans back left."."""
     if not camera.labels:
         return "The camera motion could not be measured."
     shakes = "shake" in camera.labels
@@ -106,7 +134,7 @@ def camera_sentence(camera: CameraEvidence) -> str:
 
 
 def appearance_sentence(track: TrackEvidence) -> str:
-    """"A red car.", "A mostly red person with some blue.", "A red and blue dog."; no colour where none was
+    """ "A red car.", "A mostly red person with some blue.", "A red and blue dog."; no colour where none was
     seen."""
     named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
     if not track.palette or not named:
@@ -188,8 +216,15 @@ def _camera_verb(label: CameraLabel, done: set[CameraLabel]) -> str:
 
 
 _OPPOSITE: dict[CameraLabel, CameraLabel] = {
-    "pan_left": "pan_right", "pan_right": "pan_left", "tilt_up": "tilt_down", "tilt_down": "tilt_up",
-    "zoom_in": "zoom_out", "zoom_out": "zoom_in", "roll_left": "roll_right", "roll_right": "roll_left"}
+    "pan_left": "pan_right",
+    "pan_right": "pan_left",
+    "tilt_up": "tilt_down",
+    "tilt_down": "tilt_up",
+    "zoom_in": "zoom_out",
+    "zoom_out": "zoom_in",
+    "roll_left": "roll_right",
+    "roll_right": "roll_left",
+}
 
 
 def _sequence(clauses: Sequence[str]) -> str:
@@ -207,10 +242,9 @@ def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:
         return "no instance is seen"
-    groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}"
-              for name, n in counts.most_common()]
+    groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
     if len(groups) > _MOST_GROUPS:
-        groups = [*groups[:_MOST_GROUPS - 1], "others"]
+        groups = [*groups[: _MOST_GROUPS - 1], "others"]
     return _listed(groups)
 
 

@@ -1,4 +1,4 @@
-"""Every awkward input of the issue as a file, made here; `python tests/bad_media.py DIR` writes them for a person to try."""
+"""Every awkward input of the issue as a file, made here; `python tests/bad_media.py DIR` writes them to try by hand."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ from edgecap.bench.world import Renderer, make_scene
 _SEED = 11
 
 
-def write_frames(path: Path, frames: Sequence[np.ndarray], *, times_ms: Sequence[int], options: dict[str, str] | None = None,
-                 faststart: bool = False) -> Path:
+def write_frames(
+    path: Path,
+    frames: Sequence[np.ndarray],
+    *,
+    times_ms: Sequence[int],
+    options: dict[str, str] | None = None,
+    faststart: bool = False,
+) -> Path:
     """H.264 (yuv444p where a side is odd) with exactly these presentation times."""
     with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as out:
         stream = out.add_stream("libx264", rate=24, options={"crf": "16", "preset": "veryfast"} | (options or {}))
@@ -44,7 +50,7 @@ def rotate_header(path: Path) -> None:
     one = 1 << 16
     data = bytearray(path.read_bytes())
     body = data.index(b"tkhd") + 4
-    data[body + 40:body + 76] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
+    data[body + 40 : body + 76] = struct.pack(">9i", 0, one, 0, -one, 0, 0, 0, 0, 1 << 30)
     path.write_bytes(bytes(data))
 
 
@@ -62,11 +68,14 @@ def write_all(folder: Path, pack: Path) -> dict[str, Path]:
     files["truncated mp4"].write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     files["zero frames"] = write_frames(folder / "zero.mkv", [], times_ms=[])
     files["one frame"] = write_frames(folder / "one.mp4", frames[:1], times_ms=[0])
-    files["4K"] = write_frames(folder / "four_k.mp4", world_frames(24, (3840, 2160)), times_ms=even[:24],
-                               options={"preset": "ultrafast"})
+    files["4K"] = write_frames(
+        folder / "four_k.mp4", world_frames(24, (3840, 2160)), times_ms=even[:24], options={"preset": "ultrafast"}
+    )
     uneven = np.cumsum(np.random.default_rng(0).choice([17, 33, 42, 90], 48)).tolist()
     files["variable frame rate"] = write_frames(folder / "vfr.mkv", frames, times_ms=uneven)
-    files["rotated phone video"] = write_frames(folder / "phone.mp4", [np.rot90(f).copy() for f in frames], times_ms=even)
+    files["rotated phone video"] = write_frames(
+        folder / "phone.mp4", [np.rot90(f).copy() for f in frames], times_ms=even
+    )
     rotate_header(files["rotated phone video"])
     files["odd sizes"] = write_frames(folder / "odd.mp4", [f[:357, :637].copy() for f in frames], times_ms=even)
     files["good"] = whole

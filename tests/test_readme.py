@@ -28,8 +28,9 @@ def test_the_python_example_prints_what_the_readme_says(tmp_path: Path) -> None:
     assert done.stdout.strip() == printed.strip()
 
 
-@pytest.mark.parametrize("line", [line for block in _blocks("console") for line in block.splitlines()
-                                  if line.startswith("edgecap ")])
+@pytest.mark.parametrize(
+    "line", [line for block in _blocks("console") for line in block.splitlines() if line.startswith("edgecap ")]
+)
 def test_every_command_of_the_readme_exists(line: str) -> None:
     words = shlex.split(line.split("#")[0])
     command = []

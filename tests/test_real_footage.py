@@ -21,8 +21,12 @@ def _clip(name: str) -> Path:
 
 
 def _caption(video: Path, out: Path, *options: str) -> tuple[list[str], list[dict[str, Any]]]:
-    done = subprocess.run([sys.executable, "-m", "edgecap.cli", "caption", str(video), "--out", str(out), "--no-report",
-                           *options], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecap.cli", "caption", str(video), "--out", str(out), "--no-report", *options],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in (out / "captions.jsonl").read_text().splitlines()]
     return done.stderr.splitlines(), rows

@@ -32,7 +32,7 @@ def test_every_room_has_code() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_a_room_imports_only_rooms_to_its_left(path: Path) -> None:
     room = path.relative_to(ROOT).parts[0]
-    right_of = set(ROOMS[ROOMS.index(room) + 1:])
+    right_of = set(ROOMS[ROOMS.index(room) + 1 :])
     for name in _imports(path):
         parts = name.split(".")
         assert parts[0] not in ROOMS, f"bare room import {name}: write edgecap.{name}"

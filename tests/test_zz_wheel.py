@@ -49,8 +49,21 @@ def test_the_wheel_holds_rooms_pack_and_schema(wheel: Path) -> None:
 
 def test_a_stranger_captions_a_clip_from_another_folder(stranger: Path, tmp_path: Path) -> None:
     assert "0.1.0" in _run(stranger / "edgecap", "--version", cwd=tmp_path)
-    _run(stranger / "edgecap", "world", "--tier", "clean", "--seed", "3", "--count", "1", "--seconds", "3",
-         "--out", tmp_path / "clips", cwd=tmp_path)
+    _run(
+        stranger / "edgecap",
+        "world",
+        "--tier",
+        "clean",
+        "--seed",
+        "3",
+        "--count",
+        "1",
+        "--seconds",
+        "3",
+        "--out",
+        tmp_path / "clips",
+        cwd=tmp_path,
+    )
     _run(stranger / "edgecap", "caption", tmp_path / "clips", "--out", tmp_path / "out", cwd=tmp_path)
     rows = [json.loads(line) for line in (tmp_path / "out" / "captions.jsonl").read_text().splitlines()]
     assert rows and all(row["meta"]["status"] == "ok" for row in rows)
@@ -58,9 +71,11 @@ def test_a_stranger_captions_a_clip_from_another_folder(stranger: Path, tmp_path
 
 
 def test_runtime_runs_without_torch(stranger: Path, tmp_path: Path) -> None:
-    script = ("import importlib.util as u, sys, edgecap.runtime\n"
-              "assert u.find_spec('torch') is None, 'torch is installed here: the test proves nothing'\n"
-              "assert not {m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'onnx'}\n")
+    script = (
+        "import importlib.util as u, sys, edgecap.runtime\n"
+        "assert u.find_spec('torch') is None, 'torch is installed here: the test proves nothing'\n"
+        "assert not {m.split('.')[0] for m in sys.modules} & {'torch', 'transformers', 'onnx'}\n"
+    )
     _run(stranger / "python", "-c", script, cwd=tmp_path)
 
 
@@ -73,8 +88,9 @@ for module in pkgutil.walk_packages(edgecap.runtime.__path__, 'edgecap.runtime.'
 
 @pytest.mark.parametrize("code", ["import edgecap.runtime", _EVERY_MODULE], ids=["the room", "every module of it"])
 def test_importing_runtime_never_imports_torch_even_where_it_is_installed(code: str, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], cwd=tmp_path, capture_output=True, text=True,
-                          timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     modules = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert "edgecap" in modules

@@ -1,7 +1,8 @@
 """The whole of the nano pack, from nothing: render, train three models, export, quantise, measure, calibrate, write.
 
-In: seeds and a work folder. Out: a pack folder (`engines/packs/nano` ships in the wheel) and, in the work folder, the same
-pack in fp32 for comparison. Every step is resumable: checkpoints and rendered shards that exist are used.
+In: seeds and a work folder. Out: a pack folder (`engines/packs/nano` ships in the wheel) and, in the work
+folder, the same pack in fp32 for comparison. Every step is resumable: existing checkpoints and rendered shards
+are used.
 Called by `python -m edgecap.export.nano`.
 """
 
@@ -67,7 +68,9 @@ def train(work_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> 
     say("training the detector")
     train_detector(work_dir, steps=budget.detector_steps, minutes=budget.detector_minutes, shards=budget.vision_shards)
     say("training the segmenter")
-    train_segmenter(work_dir, steps=budget.segmenter_steps, minutes=budget.segmenter_minutes, shards=budget.vision_shards)
+    train_segmenter(
+        work_dir, steps=budget.segmenter_steps, minutes=budget.segmenter_minutes, shards=budget.vision_shards
+    )
     say(f"rendering {budget.captioner_shards} shards of views into {work_dir}/caption/views")
     write_shards(work_dir / "caption" / "views", train_shards=budget.captioner_shards)
     say("training the captioner")
@@ -75,7 +78,7 @@ def train(work_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> 
 
 
 def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[str], None]) -> PackSpec:
-    """Checkpoints -> quantised pack in `out_dir` (replaced), fp32 twin in `work_dir`/pack-fp32. Returns the pack's spec."""
+    """Checkpoints -> quantised pack in `out_dir` (replaced), fp32 twin in `work_dir`/pack-fp32. Returns its spec."""
     staging = work_dir / "pack-int8"
     _empty(staging)
     say("exporting and quantising the detector and the segmenter")
@@ -86,14 +89,26 @@ def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[
     say("calibrating the domain check on validation scenes")
     frames = cached_frames(work_dir, split="validation", shards=budget.validation_shards)
     domain = calibrate_domain(detector.spec, staging, frames)
-    parity: dict[str, Any] = {"vision": [p.as_dict() for p in (*detector.parity, *segmenter.parity)],
-                              "captioner": captioner_parity}
+    parity: dict[str, Any] = {
+        "vision": [p.as_dict() for p in (*detector.parity, *segmenter.parity)],
+        "captioner": captioner_parity,
+    }
     (staging / PARITY_FILE).write_text(json.dumps(parity, indent=1) + "\n", encoding="utf-8")
     spec = PackSpec(
-        name="nano", version=VERSION, licence=LICENCE,
-        source={"recipe": "python -m edgecap.export.nano", "data": "edgecap.bench.world, training seeds only",
-                "budget": json.dumps(asdict(budget))},
-        files={}, detector=detector.spec, segmenter=segmenter.spec, captioner=captioner, domain=domain)  # type: ignore[arg-type]
+        name="nano",
+        version=VERSION,
+        licence=LICENCE,
+        source={
+            "recipe": "python -m edgecap.export.nano",
+            "data": "edgecap.bench.world, training seeds only",
+            "budget": json.dumps(asdict(budget)),
+        },
+        files={},
+        detector=detector.spec,
+        segmenter=segmenter.spec,
+        captioner=captioner,
+        domain=domain,
+    )  # type: ignore[arg-type]
     written = write_pack(staging, spec)
     say(f"fp32 twin in {_write_fp32(work_dir, staging, spec)}")
     _replace(staging, out_dir)
@@ -114,10 +129,23 @@ def _write_fp32(work_dir: Path, int8: Path, spec: PackSpec) -> Path:
         shutil.copyfile(work_dir / graph.file, folder / graph.file)
     shutil.copyfile(work_dir / "caption" / words.file, folder / words.file)
     assert spec.domain is not None
-    for name in (spec.captioner.vision.file, spec.captioner.embedding_file, spec.captioner.tokenizer_file, spec.domain.file):
+    for name in (
+        spec.captioner.vision.file,
+        spec.captioner.embedding_file,
+        spec.captioner.tokenizer_file,
+        spec.domain.file,
+    ):
         shutil.copyfile(int8 / name, folder / name)
-    write_pack(folder, replace(spec, name="nano-fp32", detector=detector, segmenter=segmenter,
-                               captioner=replace(spec.captioner, decoder=words)))
+    write_pack(
+        folder,
+        replace(
+            spec,
+            name="nano-fp32",
+            detector=detector,
+            segmenter=segmenter,
+            captioner=replace(spec.captioner, decoder=words),
+        ),
+    )
     return folder
 
 

@@ -68,8 +68,9 @@ class AnnotatedVideoSink:
             ready_folder(self.folder)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def write(self, record: Record) -> None:
@@ -107,7 +108,7 @@ def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint
     picture = draw_observation(observation, styles_of(record), width=_WIDTH, trails=trails)
     draw_camera(picture, camera_label(record.evidence.camera))
     canvas = np.concatenate([picture, caption_strip(record, now)])
-    return canvas[:canvas.shape[0] // 2 * 2]
+    return canvas[: canvas.shape[0] // 2 * 2]
 
 
 def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
@@ -116,8 +117,7 @@ def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
     size = text_size(_WIDTH)
     line, pad = round(size * LINE), size
     canvas = np.full((2 * pad + line * (3 + _LINES_PER_PAGE), _WIDTH, 3), INK, np.uint8)
-    title = clip(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2,
-                 weight=SEMIBOLD)
+    title = clip(record.caption.global_description.text, width=_WIDTH - 2 * pad, size=size + 2, weight=SEMIBOLD)
     draw_text(canvas, title, x=pad, y=pad // 2, size=size + 2, colour=PAPER, weight=SEMIBOLD)
     pages = _pages(record, size)
     page = int((pts_seconds - record.window.start_seconds) / _PAGE_SECONDS) % len(pages)
@@ -131,8 +131,7 @@ def caption_strip(record: Record, pts_seconds: float) -> NDArray[np.uint8]:
     y = canvas.shape[0] - line - pad // 4
     footer = f"{record.window.start_seconds:.1f} to {record.window.end_seconds:.1f} s"
     footer += f"   {page + 1}/{len(pages)}" if len(pages) > 1 else ""
-    draw_text(canvas, footer, x=_WIDTH - pad - text_width(footer, size=size - 2), y=y, size=size - 2,
-              colour=_MUTED)
+    draw_text(canvas, footer, x=_WIDTH - pad - text_width(footer, size=size - 2), y=y, size=size - 2, colour=_MUTED)
     camera = clip(record.caption.camera.text, width=_WIDTH - 12 * pad, size=size - 2)
     draw_text(canvas, camera, x=pad, y=y, size=size - 2, colour=_MUTED)
     return canvas
@@ -162,11 +161,13 @@ def _open(path: Path, video: str) -> _File:
     with writing(path):
         try:
             container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-            stream = container.add_stream("libx264", rate=30,
-                                          options={"crf": "20", "preset": "veryfast", "threads": "1"})
+            stream = container.add_stream(
+                "libx264", rate=30, options={"crf": "20", "preset": "veryfast", "threads": "1"}
+            )
         except av.error.FFmpegError as error:
-            raise OutputError(f"{path}: no H.264 video can be written ({error.strerror}); choose another "
-                              f"--out") from error
+            raise OutputError(
+                f"{path}: no H.264 video can be written ({error.strerror}); choose another --out"
+            ) from error
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = _TIME_BASE
     return _File(path, video, container, stream)
@@ -185,6 +186,8 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
             for packet in file.stream.encode(frame):
                 file.container.mux(packet)
         except av.error.FFmpegError as error:
-            raise OutputError(f"{file.path}: the video can't be written on ({error.strerror}); free the "
-                              f"disk, or leave out "
-                              "the annotated video") from error
+            raise OutputError(
+                f"{file.path}: the video can't be written on ({error.strerror}); free the "
+                f"disk, or leave out "
+                "the annotated video"
+            ) from error

@@ -21,8 +21,17 @@ from edgecap.runtime.record import Record
 from edgecap.runtime.sinks.lettering import RGB, chip, chip_size
 
 INSTANCE_COLOURS: tuple[RGB, ...] = (
-    (0, 153, 255), (255, 112, 67), (38, 186, 120), (214, 84, 214), (250, 190, 40), (110, 110, 255),
-    (235, 70, 110), (20, 186, 196), (160, 200, 60), (178, 130, 90))
+    (0, 153, 255),
+    (255, 112, 67),
+    (38, 186, 120),
+    (214, 84, 214),
+    (250, 190, 40),
+    (110, 110, 255),
+    (235, 70, 110),
+    (20, 186, 196),
+    (160, 200, 60),
+    (178, 130, 90),
+)
 INK: RGB = (16, 20, 28)
 PAPER: RGB = (244, 246, 250)
 _TINT = 0.14  # enough to set an instance apart, too little to change what colour it seems to have
@@ -39,8 +48,10 @@ class Style:
 
 def styles_of(record: Record) -> dict[int, Style]:
     """Track id -> style. The colour belongs to the track, so it stays over the windows of a video."""
-    return {instance.track_id: Style(colour_of(instance.track_id), f"No.{i} {instance.class_name.text}")
-            for i, instance in enumerate(record.caption.instances)}
+    return {
+        instance.track_id: Style(colour_of(instance.track_id), f"No.{i} {instance.class_name.text}")
+        for i, instance in enumerate(record.caption.instances)
+    }
 
 
 def colour_of(track_id: int) -> RGB:
@@ -53,12 +64,16 @@ def trails_of(record: Record, *, until_seconds: float | None = None) -> dict[int
     all)."""
     reported = {instance.track_id for instance in record.caption.instances}
     end = np.inf if until_seconds is None else until_seconds + 1e-6
-    return {t.track_id: t.centroids_xy[t.pts_seconds <= end] for t in record.evidence.tracks
-            if t.track_id in reported and t.motion_image.moving}
+    return {
+        t.track_id: t.centroids_xy[t.pts_seconds <= end]
+        for t in record.evidence.tracks
+        if t.track_id in reported and t.motion_image.moving
+    }
 
 
-def draw_observation(observation: Observation, styles: Mapping[int, Style], *, width: int,
-                     trails: Mapping[int, NDArray[np.float32]]) -> NDArray[np.uint8]:
+def draw_observation(
+    observation: Observation, styles: Mapping[int, Style], *, width: int, trails: Mapping[int, NDArray[np.float32]]
+) -> NDArray[np.uint8]:
     """The frame at `width` pixels (aspect kept) with every instance that has a style; others stay untouched.
 
     `trails`: ways to draw (see `trails_of`).
@@ -104,18 +119,24 @@ def draw_path(canvas: NDArray[np.uint8], centroids_xy: NDArray[np.float32], colo
         cv2.line(canvas, start, end, colour, max(2, round(thick * age)), cv2.LINE_AA, _SUBPIXEL_BITS)
     if len(points):
         last = (int(points[-1][0]), int(points[-1][1]))
-        cv2.circle(canvas, last, (thick + 3) << _SUBPIXEL_BITS, PAPER, cv2.FILLED, cv2.LINE_AA,
-                   _SUBPIXEL_BITS)
-        cv2.circle(canvas, last, (thick + 1) << _SUBPIXEL_BITS, colour, cv2.FILLED, cv2.LINE_AA,
-                   _SUBPIXEL_BITS)
+        cv2.circle(canvas, last, (thick + 3) << _SUBPIXEL_BITS, PAPER, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.circle(canvas, last, (thick + 1) << _SUBPIXEL_BITS, colour, cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
 
 
 def draw_camera(canvas: NDArray[np.uint8], text: str) -> None:
     """The camera's label in the upper right corner, in place."""
     size = text_size(canvas.shape[1])
     width, _ = chip_size(text, size=size)
-    chip(canvas, text, x=canvas.shape[1] - width - size // 2, y=size // 2, size=size, fill=INK, colour=PAPER,
-         opacity=0.72)
+    chip(
+        canvas,
+        text,
+        x=canvas.shape[1] - width - size // 2,
+        y=size // 2,
+        size=size,
+        fill=INK,
+        colour=PAPER,
+        opacity=0.72,
+    )
 
 
 def camera_label(camera: CameraEvidence) -> str:
@@ -133,8 +154,7 @@ def key_frame(record: Record, observation: Observation, *, width: int) -> NDArra
 
 def jpeg_uri(image_rgb: NDArray[np.uint8], *, quality: int = 85) -> str:
     """A picture as a `data:` address."""
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(image_rgb[..., ::-1]),
-                              [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(".jpg", np.ascontiguousarray(image_rgb[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
     assert done, "OpenCV encodes any uint8 picture as JPEG"
     return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode('ascii')}"
 
@@ -158,8 +178,8 @@ def _draw_mask(canvas: NDArray[np.uint8], mask: Mask, colour: RGB) -> None:
     # One pixel of margin closes the outline where the mask touches its rectangle.
     soft = cv2.resize(mask.bits.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     bits = np.pad((soft > 0.5).astype(np.uint8), 1)
-    region = canvas[y1:y1 + size[1], x1:x1 + size[0]]
-    inside = bits[1:1 + region.shape[0], 1:1 + region.shape[1], None].astype(np.float32) * _TINT
+    region = canvas[y1 : y1 + size[1], x1 : x1 + size[0]]
+    inside = bits[1 : 1 + region.shape[0], 1 : 1 + region.shape[1], None].astype(np.float32) * _TINT
     region[:] = (region * (1 - inside) + np.array(colour, np.float32) * inside + 0.5).astype(np.uint8)
     contours, _ = cv2.findContours(bits, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(x1 - 1, y1 - 1))
     cv2.drawContours(canvas, contours, -1, PAPER, 3, cv2.LINE_AA)
@@ -177,8 +197,13 @@ def _draw_box(canvas: NDArray[np.uint8], instance: TrackedInstance, colour: RGB)
             cv2.line(canvas, (x, y), (x, y + dy), colour, thick, cv2.LINE_AA)
 
 
-def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Style, size: int,
-               taken: list[tuple[int, int, int, int]]) -> None:
+def _draw_name(
+    canvas: NDArray[np.uint8],
+    instance: TrackedInstance,
+    style: Style,
+    size: int,
+    taken: list[tuple[int, int, int, int]],
+) -> None:
     """The chip above its box, or where the nearest free place along the box's left side is; `taken` learns
     its place."""
     if not style.label:
@@ -188,13 +213,11 @@ def _draw_name(canvas: NDArray[np.uint8], instance: TrackedInstance, style: Styl
     x = max(0, min(x, canvas.shape[1] - width))
     first = max(0, top - height - 2)
     steps = [first + sign * k * (height + 2) for k in range(6) for sign in (1, -1)]
-    free = (y for y in steps if 0 <= y <= canvas.shape[0] - height
-            and not _overlaps((x, y, width, height), taken))
+    free = (y for y in steps if 0 <= y <= canvas.shape[0] - height and not _overlaps((x, y, width, height), taken))
     y = next(free, first)
     taken.append((x, y, width, height))
     dark = sum(c * w for c, w in zip(style.colour, (0.30, 0.59, 0.11), strict=True)) < 150
-    chip(canvas, style.label, x=x, y=y, size=size, fill=style.colour, colour=PAPER if dark else INK,
-         opacity=0.94)
+    chip(canvas, style.label, x=x, y=y, size=size, fill=style.colour, colour=PAPER if dark else INK, opacity=0.94)
 
 
 def _overlaps(box_xywh: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:

@@ -21,14 +21,26 @@ def instance_strip(window: Window, track_id: int) -> NDArray[np.uint8] | None:
     if not seen:
         return None
     quarters = np.array_split(np.arange(len(seen)), _COUNT)
-    picks = [max(quarter, key=lambda i: view_weight(seen[i].instance.mask)) for quarter in quarters
-             if len(quarter)]
+    picks = [max(quarter, key=lambda i: view_weight(seen[i].instance.mask)) for quarter in quarters if len(quarter)]
     return strip([_view(seen[i]) for i in picks])
 
 
 def _view(moment: Moment) -> NDArray[np.uint8]:
-    view = instance_view(moment.observation.frame.image_rgb, moment.instance.mask,
-                         box_xyxy=moment.instance.box_xyxy, side=_SIDE, margin=_MARGIN)
-    chip(view, f"{moment.observation.frame.pts_seconds:.1f} s", x=4, y=_SIDE, size=11, fill=INK, colour=PAPER,
-         opacity=0.6)
+    view = instance_view(
+        moment.observation.frame.image_rgb,
+        moment.instance.mask,
+        box_xyxy=moment.instance.box_xyxy,
+        side=_SIDE,
+        margin=_MARGIN,
+    )
+    chip(
+        view,
+        f"{moment.observation.frame.pts_seconds:.1f} s",
+        x=4,
+        y=_SIDE,
+        size=11,
+        fill=INK,
+        colour=PAPER,
+        opacity=0.6,
+    )
     return view

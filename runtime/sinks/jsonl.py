@@ -43,8 +43,9 @@ class JsonLinesSink:
                 _cut_partial_line(self._file)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -87,9 +88,11 @@ def clips_done(path: str | Path) -> set[ClipKey]:
             if meta["status"] == "ok":
                 done.add((row["Video"], int(meta["clip"])))
         except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose "
-                              f"another --out, or "
-                              "remove that line to resume") from error
+            raise OutputError(
+                f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose "
+                f"another --out, or "
+                "remove that line to resume"
+            ) from error
     return done
 
 
@@ -102,8 +105,7 @@ def skip_keys(done: Iterable[ClipKey], paths: Iterable[str | Path], *, root: Pat
     names = {str(path): video_name(str(path), root=root) for path in paths}
     owners = Counter(names.values())
     done = set(done)
-    return {(path, clip) for path, name in names.items() if owners[name] == 1 for video,
-            clip in done if video == name}
+    return {(path, clip) for path, name in names.items() if owners[name] == 1 for video, clip in done if video == name}
 
 
 def _cut_partial_line(file: BinaryIO) -> None:

@@ -29,8 +29,9 @@ def text_width(text: str, *, size: int, weight: int = REGULAR) -> int:
     return int(width)
 
 
-def draw_text(image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: int, colour: RGB,
-              weight: int = REGULAR) -> None:
+def draw_text(
+    image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: int, colour: RGB, weight: int = REGULAR
+) -> None:
     """Set one line in place; (x, y) is the top left of its line box."""
     baseline = y + round(size * 1.04)
     cv2.putText(image_rgb, text, (x, baseline), colour, _face(), size, weight, cv2.PUT_TEXT_ALIGN_LEFT)
@@ -61,17 +62,20 @@ def clip(text: str, *, width: int, size: int, weight: int = REGULAR, always: boo
     return f"{text.rstrip()}..."
 
 
-def chip(image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: int, fill: RGB, colour: RGB,
-         opacity: float = 1.0) -> None:
+def chip(
+    image_rgb: NDArray[np.uint8], text: str, *, x: int, y: int, size: int, fill: RGB, colour: RGB, opacity: float = 1.0
+) -> None:
     """A line on a rounded ground with its top left at (x, y), moved inside the picture where it would leave
     it."""
     width, height = chip_size(text, size=size)
     x = max(0, min(x, image_rgb.shape[1] - width))
     y = max(0, min(y, image_rgb.shape[0] - height))
-    rounded_box(image_rgb, x=x, y=y, width=width, height=height, radius=round(height * 0.28), fill=fill,
-                opacity=opacity)
-    draw_text(image_rgb, text, x=x + round(size * 0.55), y=y + round(size * 0.24), size=size, colour=colour,
-              weight=SEMIBOLD)
+    rounded_box(
+        image_rgb, x=x, y=y, width=width, height=height, radius=round(height * 0.28), fill=fill, opacity=opacity
+    )
+    draw_text(
+        image_rgb, text, x=x + round(size * 0.55), y=y + round(size * 0.24), size=size, colour=colour, weight=SEMIBOLD
+    )
 
 
 def chip_size(text: str, *, size: int) -> tuple[int, int]:
@@ -79,11 +83,12 @@ def chip_size(text: str, *, size: int) -> tuple[int, int]:
     return text_width(text, size=size, weight=SEMIBOLD) + round(size * 1.1), round(size * 1.62)
 
 
-def rounded_box(image_rgb: NDArray[np.uint8], *, x: int, y: int, width: int, height: int, radius: int,
-                fill: RGB, opacity: float) -> None:
+def rounded_box(
+    image_rgb: NDArray[np.uint8], *, x: int, y: int, width: int, height: int, radius: int, fill: RGB, opacity: float
+) -> None:
     """Blend a rounded rectangle into the picture, in place; the part outside the picture is cut."""
     x1, y1 = max(0, x), max(0, y)
-    region = image_rgb[y1:y + height, x1:x + width]
+    region = image_rgb[y1 : y + height, x1 : x + width]
     if not region.size:
         return
     cover = np.zeros((height, width), np.uint8)
@@ -93,6 +98,6 @@ def rounded_box(image_rgb: NDArray[np.uint8], *, x: int, y: int, width: int, hei
     for cx in (r, width - r - 1):
         for cy in (r, height - r - 1):
             cv2.circle(cover, (cx, cy), r, 255, cv2.FILLED, cv2.LINE_AA)
-    cover = cover[y1 - y:y1 - y + region.shape[0], x1 - x:x1 - x + region.shape[1]]
+    cover = cover[y1 - y : y1 - y + region.shape[0], x1 - x : x1 - x + region.shape[1]]
     alpha = cover[..., None].astype(np.float32) / 255.0 * opacity
     region[:] = (region * (1 - alpha) + np.array(fill, np.float32) * alpha + 0.5).astype(np.uint8)

@@ -18,9 +18,11 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{path}: can't be written ({error.strerror or error}); choose another --out, or "
-                          f"free the disk "
-                          "and check permissions") from error
+        raise OutputError(
+            f"{path}: can't be written ({error.strerror or error}); choose another --out, or "
+            f"free the disk "
+            "and check permissions"
+        ) from error
 
 
 def ready_file(path: Path) -> None:

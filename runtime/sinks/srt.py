@@ -29,8 +29,9 @@ class SrtSink:
             ready_folder(self.folder)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._close()
 
     def write(self, record: Record) -> None:
@@ -52,8 +53,7 @@ class SrtSink:
 
     def _begin(self, video_path: str, folder: Path) -> None:
         self._close()
-        self._path, self._video, self._cues = file_for(folder, video_path, ".srt",
-                                                       root=self._root), video_path, 0
+        self._path, self._video, self._cues = file_for(folder, video_path, ".srt", root=self._root), video_path, 0
         with writing(self._path):
             self._file = self._path.open("w", encoding="utf-8", newline="\n")
 

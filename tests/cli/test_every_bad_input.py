@@ -26,21 +26,29 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def caption(*arguments: str | Path, out: Path) -> tuple[int, list[str], list[dict[str, object]]]:
     """Exit code, lines on stderr, rows written."""
-    done = subprocess.run([sys.executable, "-m", "edgecap.cli", "caption", *map(str, arguments), "--out", str(out),
-                           "--no-report"], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "edgecap.cli", "caption", *map(str, arguments), "--out", str(out), "--no-report"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     captions = out / "captions.jsonl"
     rows = [json.loads(line) for line in captions.read_text().splitlines()] if captions.is_file() else []
     return done.returncode, done.stderr.splitlines(), rows
 
 
-@pytest.mark.parametrize(("what", "words"), [
-    ("missing file", "no such file"),
-    ("directory without videos", "holds no video"),
-    ("text file named .mp4", "as a video"),
-    ("zero frames", ""),
-])
-def test_an_unusable_input_is_one_line_one_row_and_code_3(files: dict[str, Path], tmp_path: Path, what: str,
-                                                          words: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("missing file", "no such file"),
+        ("directory without videos", "holds no video"),
+        ("text file named .mp4", "as a video"),
+        ("zero frames", ""),
+    ],
+)
+def test_an_unusable_input_is_one_line_one_row_and_code_3(
+    files: dict[str, Path], tmp_path: Path, what: str, words: str
+) -> None:
     code, lines, rows = caption(files[what], out=tmp_path / "out")
     assert code == 3
     assert len(lines) == 1 and lines[0].startswith("edgecap: ") and words in lines[0]
@@ -65,7 +73,9 @@ def test_an_unusual_but_sound_video_is_captioned(files: dict[str, Path], tmp_pat
 
 
 def test_one_bad_clip_never_ends_a_run(files: dict[str, Path], tmp_path: Path) -> None:
-    code, lines, rows = caption(files["text file named .mp4"], files["good"], files["missing file"], out=tmp_path / "out")
+    code, lines, rows = caption(
+        files["text file named .mp4"], files["good"], files["missing file"], out=tmp_path / "out"
+    )
     assert code == 8 and len(lines) == 2
     assert [row["meta"]["status"] for row in rows] == ["error", "ok", "error"]  # type: ignore[index]
 

@@ -29,9 +29,7 @@ def save_graph(
 
     def tensors(side: str) -> list[onnx.ValueInfoProto]:
         return [
-            helper.make_tensor_value_info(
-                t.name, helper.np_dtype_to_tensor_dtype(np.dtype(t.dtype)), list(t.axes)
-            )
+            helper.make_tensor_value_info(t.name, helper.np_dtype_to_tensor_dtype(np.dtype(t.dtype)), list(t.axes))
             for t in getattr(spec, side)
         ]
 
@@ -58,9 +56,7 @@ class CopyingDevice:
     def bind_input(self, name: str, device: str, index: int, dtype: type, shape: tuple, address: int) -> None:
         self.x = self._at(address).copy()
 
-    def bind_output(
-        self, name: str, device: str, index: int, dtype: type, shape: tuple, address: int
-    ) -> None:
+    def bind_output(self, name: str, device: str, index: int, dtype: type, shape: tuple, address: int) -> None:
         self.y_address = address
 
     def run_with_iobinding(self, io: CopyingDevice) -> None:

@@ -86,8 +86,7 @@ def test_probe_without_pynvml(monkeypatch: pytest.MonkeyPatch):
 
 def test_cpu_facts_come_from_cpuinfo(monkeypatch: pytest.MonkeyPatch):
     block = (
-        "processor: {0}\nmodel name : Some CPU @ 3 GHz\nphysical id : 0\ncore id : {1}\n"
-        "flags : fpu avx2 avx512_vnni\n"
+        "processor: {0}\nmodel name : Some CPU @ 3 GHz\nphysical id : 0\ncore id : {1}\nflags : fpu avx2 avx512_vnni\n"
     )
     text = "\n".join(block.format(i, i // 2) for i in range(4))  # 2 cores, 2 threads each
     monkeypatch.setattr(device_module.Path, "read_text", lambda self, **rest: text)

@@ -59,9 +59,7 @@ def test_past_and_present_in_one_block_match_attention_over_the_whole_sequence(t
         save_graph(tmp_path / SPEC.file, [node], SPEC, opsets={"": 17, "com.microsoft": 1}), SPEC
     )
     rng = np.random.default_rng(0)
-    q, k, v = (
-        rng.standard_normal((9, heads * HEAD_DIM)).astype(np.float32) for heads in (HEADS, KV_HEADS, KV_HEADS)
-    )
+    q, k, v = (rng.standard_normal((9, heads * HEAD_DIM)).astype(np.float32) for heads in (HEADS, KV_HEADS, KV_HEADS))
     keys, values = (np.zeros((1, KV_HEADS, CAPACITY, HEAD_DIM), np.float32) for _ in range(2))
 
     def call(start: int, stop: int) -> np.ndarray:

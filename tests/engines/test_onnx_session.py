@@ -92,9 +92,7 @@ def _other(**changes: object) -> GraphSpec:
             "input 'x': the pack declares uint8, the graph has float32",
             id="dtype",
         ),
-        pytest.param(
-            _other(inputs=(TensorSpec("x", "float32", ("B", 4)),)), "the graph has ['B', 3]", id="fixed axis"
-        ),
+        pytest.param(_other(inputs=(TensorSpec("x", "float32", ("B", 4)),)), "the graph has ['B', 3]", id="fixed axis"),
         pytest.param(
             _other(inputs=(TensorSpec("x", "float32", ("B", "C")),)),
             "the graph has ['B', 3]",
@@ -110,9 +108,7 @@ def test_graph_that_breaks_its_contract_is_refused(scale_path: Path, spec: Graph
 
 
 def test_size_fixed_by_the_pack_alone_is_checked_on_each_call(scale_path: Path):
-    one_row = _other(
-        inputs=(TensorSpec("x", "float32", (1, 3)),), outputs=(TensorSpec("y", "float32", (1, 3)),)
-    )
+    one_row = _other(inputs=(TensorSpec("x", "float32", (1, 3)),), outputs=(TensorSpec("y", "float32", (1, 3)),))
     session = open_onnx_session(scale_path, one_row)
     assert session.run({"x": rows(1)})["y"].shape == (1, 3)
     with pytest.raises(EngineError, match=r"got shape \[2, 3\]"):
@@ -169,9 +165,7 @@ def test_binding_that_copies_inputs_sees_new_values():
             "C-contiguous",
             id="not contiguous",
         ),
-        pytest.param(
-            {"x": rows(2)}, {"y": np.zeros((1, 3), np.float32)}, "with {'B': 2}", id="batches differ"
-        ),
+        pytest.param({"x": rows(2)}, {"y": np.zeros((1, 3), np.float32)}, "with {'B': 2}", id="batches differ"),
         pytest.param(
             {"x": rows(1)},
             {"y": np.broadcast_to(np.zeros((1, 3), np.float32), (1, 3))},
@@ -275,18 +269,14 @@ def test_another_provider_than_asked_is_refused(scale_path: Path, monkeypatch: p
     import onnxruntime
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
-    monkeypatch.setattr(
-        onnxruntime, "preload_dlls", lambda: print("Failed to load libcublasLt.so.13: not found")
-    )
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("Failed to load libcublasLt.so.13: not found"))
     asked = onnxruntime.InferenceSession
     monkeypatch.setattr(
         onnxruntime,
         "InferenceSession",
         lambda model, options, providers, **rest: asked(model, options, providers=["CPUExecutionProvider"]),
     )
-    with pytest.raises(
-        ProviderError, match=r"cuda asked, got CPUExecutionProvider \(Failed to load libcublasLt"
-    ):
+    with pytest.raises(ProviderError, match=r"cuda asked, got CPUExecutionProvider \(Failed to load libcublasLt"):
         open_onnx_session(scale_path, SCALE, provider="cuda")
 
 

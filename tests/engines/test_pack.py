@@ -50,9 +50,7 @@ def test_a_folder_may_be_named_in_three_ways(make_pack: MakePack, spelling: Call
     assert Pack.open(spelling(make_pack())).spec.name == "tiny"
 
 
-def test_a_shipped_name_wins_over_a_folder(
-    make_pack: MakePack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_shipped_name_wins_over_a_folder(make_pack: MakePack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     folder = make_pack()
     monkeypatch.setattr(pack_module, "SHIPPED_FOLDER", tmp_path)
     assert shipped_packs() == ("tiny",)
@@ -113,9 +111,7 @@ def lead_out(folder: Path) -> None:
         ),
     ],
 )
-def test_damage_is_named_with_the_next_step(
-    make_pack: MakePack, damage: Callable[[Path], object], words: list[str]
-):
+def test_damage_is_named_with_the_next_step(make_pack: MakePack, damage: Callable[[Path], object], words: list[str]):
     folder = make_pack()
     damage(folder)
     with pytest.raises(TamperedPackError) as caught:
@@ -149,9 +145,7 @@ def test_pack_json_that_is_no_text(make_pack: MakePack):
         Pack.open(folder)
 
 
-def test_writing_twice_gives_the_same_bytes_and_leaves_no_temporary_file(
-    make_pack: MakePack, pack_spec: PackSpec
-):
+def test_writing_twice_gives_the_same_bytes_and_leaves_no_temporary_file(make_pack: MakePack, pack_spec: PackSpec):
     folder = make_pack()
     first = (folder / "pack.json").read_bytes()
     written = write_pack(folder, dataclasses.replace(pack_spec, files={"old": FileEntry("0" * 64, 1)}))
@@ -164,9 +158,7 @@ def test_a_pack_that_names_an_absent_file_is_not_written(make_pack: MakePack, pa
     folder = make_pack()
     (folder / "pack.json").unlink()
     (folder / SCALE.file).unlink()
-    with pytest.raises(
-        PackSchemaError, match=r"\$\.detector\.graph\.file: expected one of .*, got \"scale\.onnx\""
-    ):
+    with pytest.raises(PackSchemaError, match=r"\$\.detector\.graph\.file: expected one of .*, got \"scale\.onnx\""):
         write_pack(folder, pack_spec)
     assert not (folder / "pack.json").exists()
 

@@ -101,9 +101,7 @@ def setter(*keys: Any, to: Any) -> Change:
             id="unknown key, deep",
         ),
         pytest.param(lambda d: d.pop("licence"), "$.licence: missing", id="missing key"),
-        pytest.param(
-            lambda d: d.pop("captioner"), "$.captioner: missing", id="a role must be said to be null"
-        ),
+        pytest.param(lambda d: d.pop("captioner"), "$.captioner: missing", id="a role must be said to be null"),
         pytest.param(
             lambda d: d["detector"]["graph"]["inputs"][0].pop("axes"),
             "$.detector.graph.inputs[0].axes: missing",
@@ -162,9 +160,7 @@ def setter(*keys: Any, to: Any) -> Change:
             "$.schema_version: expected 1",
             id="schema version of another type",
         ),
-        pytest.param(
-            lambda d: d.pop("schema_version"), "$.schema_version: expected 1", id="no schema version"
-        ),
+        pytest.param(lambda d: d.pop("schema_version"), "$.schema_version: expected 1", id="no schema version"),
         pytest.param(
             setter("files", "scale.onnx", "sha256", to="AB" * 32),
             "64 lower-case hex digits",

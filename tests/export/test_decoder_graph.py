@@ -15,8 +15,18 @@ ort = pytest.importorskip("onnxruntime")
 from edgecap.export.block_weights import quantise_blocks, quantise_matmuls  # noqa: E402
 from edgecap.export.decoder_graph import DecoderConfig, WeightFormat, build_decoder, decoder_spec  # noqa: E402
 
-CONFIG = DecoderConfig(hidden_size=64, layers=2, heads=4, kv_heads=2, head_dim=16, mlp_size=96, vocab_size=50,
-                       max_positions=64, rope_theta=10_000.0, norm_eps=1e-5)
+CONFIG = DecoderConfig(
+    hidden_size=64,
+    layers=2,
+    heads=4,
+    kv_heads=2,
+    head_dim=16,
+    mlp_size=96,
+    vocab_size=50,
+    max_positions=64,
+    rope_theta=10_000.0,
+    norm_eps=1e-5,
+)
 CAPACITY = 48
 
 
@@ -26,10 +36,20 @@ def llama() -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(3)
-    model = LlamaForCausalLM(LlamaConfig(
-        vocab_size=50, hidden_size=64, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4,
-        num_key_value_heads=2, max_position_embeddings=64, rms_norm_eps=1e-5,
-        rope_parameters={"rope_type": "default", "rope_theta": 10_000.0}, pad_token_id=0)).eval()
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=50,
+            hidden_size=64,
+            intermediate_size=96,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=64,
+            rms_norm_eps=1e-5,
+            rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
+            pad_token_id=0,
+        )
+    ).eval()
     for parameter in model.parameters():
         if parameter.dim() > 1:
             torch.nn.init.normal_(parameter, 0.0, 0.15)  # large enough that attention is far from uniform
@@ -64,15 +84,30 @@ class Pool:
     """Key/value buffers full of garbage, as a reused pool is."""
 
     def __init__(self, rows: int) -> None:
-        self.blocks = {f"{kind}_{i}": np.full((rows, 2, CAPACITY, 16), 7.0, np.float32)
-                       for i in range(2) for kind in ("key", "value")}
+        self.blocks = {
+            f"{kind}_{i}": np.full((rows, 2, CAPACITY, 16), 7.0, np.float32)
+            for i in range(2)
+            for kind in ("key", "value")
+        }
 
-    def call(self, session: Any, embeds: NDArray[np.float32], *, seqlens: list[int], total: int, last: list[int],
-             rows: slice = slice(None)) -> NDArray[np.float32]:
+    def call(
+        self,
+        session: Any,
+        embeds: NDArray[np.float32],
+        *,
+        seqlens: list[int],
+        total: int,
+        last: list[int],
+        rows: slice = slice(None),
+    ) -> NDArray[np.float32]:
         logits = np.empty((len(embeds), 50), np.float32)
         binding = session.io_binding()
-        feeds = {"inputs_embeds": np.ascontiguousarray(embeds), "seqlens_k": np.array(seqlens, np.int32),
-                 "total_sequence_length": np.array(total, np.int32), "last_index": np.array(last, np.int64)}
+        feeds = {
+            "inputs_embeds": np.ascontiguousarray(embeds),
+            "seqlens_k": np.array(seqlens, np.int32),
+            "total_sequence_length": np.array(total, np.int32),
+            "last_index": np.array(last, np.int64),
+        }
         for name, value in feeds.items():
             binding.bind_cpu_input(name, value)
         for name, block in self.blocks.items():
@@ -115,9 +150,15 @@ def test_question_chunk_on_a_slice_of_the_pool(form: str, sessions: dict[str, An
     pool.call(sessions[form], embeds[:, :20], seqlens=[19] * 3, total=20, last=[19] * 3)
     for row in range(3):
         end = 26 + row
-        got = pool.call(sessions[form], embeds[row:row + 1, 20:end], seqlens=[end - 1], total=end, last=[end - 21],
-                        rows=slice(row, row + 1))
-        _close(got, logits[row:row + 1, end - 1], form)
+        got = pool.call(
+            sessions[form],
+            embeds[row : row + 1, 20:end],
+            seqlens=[end - 1],
+            total=end,
+            last=[end - 21],
+            rows=slice(row, row + 1),
+        )
+        _close(got, logits[row : row + 1, end - 1], form)
     at = [26, 27, 28]
     got = pool.call(sessions[form], embeds[[0, 1, 2], at][:, None], seqlens=at, total=29, last=[0, 0, 0])
     _close(got, logits[[0, 1, 2], at], form)
@@ -179,8 +220,9 @@ def test_declared_inputs_and_outputs_are_the_graphs_own(form: WeightFormat, sess
     assert spec.precision == {"fp32": "fp32", "int8": "int8-weights"}[form]
 
 
-@pytest.mark.parametrize("wrong", [{"head_dim": 20}, {"kv_heads": 3}, {"mlp_size": 100}],
-                         ids=["head_dim", "kv_heads", "mlp_size"])
+@pytest.mark.parametrize(
+    "wrong", [{"head_dim": 20}, {"kv_heads": 3}, {"mlp_size": 100}], ids=["head_dim", "kv_heads", "mlp_size"]
+)
 def test_sizes_the_kernels_cannot_take_are_refused(wrong: dict[str, int]) -> None:
     sizes = {name: getattr(CONFIG, name) for name in CONFIG.__slots__}
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -194,9 +236,12 @@ def test_a_graphs_matmuls_get_small_weights_and_keep_their_meaning() -> None:
     wide, odd = rng.normal(0, 1, (64, 24)).astype(np.float32), rng.normal(0, 1, (24, 8)).astype(np.float32)
     nodes = [helper.make_node("MatMul", ["x", "wide"], ["h"]), helper.make_node("MatMul", ["h", "odd"], ["y"])]
     graph = helper.make_graph(
-        nodes, "two", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
+        nodes,
+        "two",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 64])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 8])],
-        [numpy_helper.from_array(wide, "wide"), numpy_helper.from_array(odd, "odd")])
+        [numpy_helper.from_array(wide, "wide"), numpy_helper.from_array(odd, "odd")],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     assert quantise_matmuls(model) == 1  # 24 is no multiple of 32
     assert [n.op_type for n in model.graph.node] == ["MatMulNBits", "MatMul"]

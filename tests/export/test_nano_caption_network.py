@@ -40,8 +40,18 @@ def exported(work: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any,
 
 def test_calling_the_parts_equals_the_librarys_forward() -> None:
     torch.manual_seed(0)
-    config = NetworkConfig(side=32, patch=8, vision_width=32, vision_mlp=64, vision_layers=2, text_width=64,
-                           text_heads=4, text_mlp=64, text_layers=2, vocab_size=40)
+    config = NetworkConfig(
+        side=32,
+        patch=8,
+        vision_width=32,
+        vision_mlp=64,
+        vision_layers=2,
+        text_width=64,
+        text_heads=4,
+        text_mlp=64,
+        text_layers=2,
+        vocab_size=40,
+    )
     network = build_network(config, bos_id=0, eos_id=1, pad_id=3, image_id=2).eval()
     pixels = torch.randn(2, 3, 32, 32)
     images = 2 * config.tokens_per_view
@@ -50,7 +60,7 @@ def test_calling_the_parts_equals_the_librarys_forward() -> None:
         want = network(input_ids=ids, pixel_values=pixels[None]).logits
         seen = vision_tokens(network, pixels).reshape(1, images, -1)
         words = network.model.text_model.embed_tokens(ids)
-        embeds = torch.cat([words[:, :1], seen, words[:, 1 + images:]], 1)
+        embeds = torch.cat([words[:, :1], seen, words[:, 1 + images :]], 1)
         mask = torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
         got = network.lm_head(text_hidden(network, embeds, mask=mask, positions=torch.arange(ids.shape[1])[None]))
     torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)

@@ -22,8 +22,14 @@ from edgecap.export.nano.caption.tokenizer import (
     train_tokenizer,
 )
 
-INSTANCE = {"kind": "instance", "class": "person", "primary": "red", "secondary": "blue", "gesture": "wave",
-            "moving": True}
+INSTANCE = {
+    "kind": "instance",
+    "class": "person",
+    "primary": "red",
+    "secondary": "blue",
+    "gesture": "wave",
+    "moving": True,
+}
 PICTURE = {"kind": "picture", "background": "beach", "classes": ["dog", "person", "dog"]}
 PREFIX = 5
 
@@ -43,8 +49,11 @@ def test_special_ids_come_first_and_never_out_of_text(tokenizer: Any) -> None:
     assert min(encode(tokenizer, "Describe <|eos|> the <|image|>.")) > 3
 
 
-@pytest.mark.parametrize("text", ["It walks and waves an arm.", "Zoë, 漢字\n\ttabs  and 2 blanks", "", "<|eos|>"],
-                         ids=["own", "foreign", "empty", "special"])
+@pytest.mark.parametrize(
+    "text",
+    ["It walks and waves an arm.", "Zoë, 漢字\n\ttabs  and 2 blanks", "", "<|eos|>"],
+    ids=["own", "foreign", "empty", "special"],
+)
 def test_any_text_round_trips(tokenizer: Any, text: str) -> None:
     assert decode(tokenizer, encode(tokenizer, text)) == text
 
@@ -52,10 +61,12 @@ def test_any_text_round_trips(tokenizer: Any, text: str) -> None:
 def test_answers_fit_their_limits(tokenizer: Any) -> None:
     answers: dict[str, list[str]] = {
         "appearance": [sentences.appearance(c.name, "orange", "purple") for c in CLASSES],
-        "action": [sentences.action(c.name, moving, g.name) for c in CLASSES for g in c.gestures
-                   for moving in (True, False)],
+        "action": [
+            sentences.action(c.name, moving, g.name) for c in CLASSES for g in c.gestures for moving in (True, False)
+        ],
         "background": [sentences.background(name) for name in BACKGROUNDS],
-        "global": [sentences.global_sentence(CLASS_NAMES[:n] * 2, name) for name in BACKGROUNDS for n in range(6)]}
+        "global": [sentences.global_sentence(CLASS_NAMES[:n] * 2, name) for name in BACKGROUNDS for n in range(6)],
+    }
     longest = {field: max(len(encode(tokenizer, a)) + 1 for a in lines) for field, lines in answers.items()}
     assert all(longest[field] <= MAX_TOKENS[field] for field in MAX_TOKENS), longest
 
@@ -69,8 +80,9 @@ def test_questions_and_answers_of_an_instance() -> None:
 def test_questions_and_answers_of_a_picture() -> None:
     place, whole = examples_of(PICTURE, rng=None)
     assert place == Example("background", fill("background"), sentences.background("beach"))
-    assert whole == Example("global", "The video shows two dogs and a person. Describe it.",
-                            "Two dogs and a person are on a beach.")
+    assert whole == Example(
+        "global", "The video shows two dogs and a person. Describe it.", "Two dogs and a person are on a beach."
+    )
 
 
 def test_training_variations_keep_question_and_answer_consistent() -> None:
@@ -110,6 +122,12 @@ def test_attributes_are_absent_where_the_label_has_none() -> None:
 
 def test_shares_tell_colour_errors_from_class_errors() -> None:
     truth = Example("appearance", "", "A red car with a blue door.")
-    found = shares([(truth, "A red car with a blue door."), (truth, "A red car with a green door."),
-                    (truth, "An orange bus with a blue stripe."), (truth, "A red car.")])
+    found = shares(
+        [
+            (truth, "A red car with a blue door."),
+            (truth, "A red car with a green door."),
+            (truth, "An orange bus with a blue stripe."),
+            (truth, "A red car."),
+        ]
+    )
     assert found == {"appearance": 0.25, "first_colour": 0.75, "second_colour": 0.5, "class": 0.5}

@@ -23,8 +23,11 @@ from edgecap.export.nano.vision.cache import (
 
 def _same(first: CachedFrame, second: CachedFrame) -> bool:
     arrays = ("class_ids", "boxes_xyxy", "visible_fractions", "visible_areas")
-    return (first.jpeg == second.jpeg and np.array_equal(first.labels(), second.labels())
-            and all(np.array_equal(getattr(first, name), getattr(second, name)) for name in arrays))
+    return (
+        first.jpeg == second.jpeg
+        and np.array_equal(first.labels(), second.labels())
+        and all(np.array_equal(getattr(first, name), getattr(second, name)) for name in arrays)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +65,9 @@ def test_rendering_is_a_function_of_the_seed(monkeypatch: pytest.MonkeyPatch) ->
     assert not _same(first[0], render_shard(VALIDATION_SEED_START + 1)[0])
 
 
-def test_finished_shards_are_not_rendered_again(frames: list[CachedFrame], tmp_path: Path,
-                                                monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_shards_are_not_rendered_again(
+    frames: list[CachedFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
 
     def render(first_seed: int) -> list[CachedFrame]:

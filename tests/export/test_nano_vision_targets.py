@@ -27,8 +27,15 @@ def cached(boxes_px: list[tuple[int, int, int, int]], class_ids: list[int], frac
     jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
     boxes = np.array(boxes_px, np.float32).reshape(-1, 4) / np.array([640, 360, 640, 360], np.float32)
     areas = np.bincount(labels.ravel(), minlength=len(boxes_px) + 1)[1:]
-    return CachedFrame(jpeg, zlib.compress(labels.tobytes()), (640, 360), np.array(class_ids, np.int64), boxes,
-                       np.array(fractions, np.float32), areas)
+    return CachedFrame(
+        jpeg,
+        zlib.compress(labels.tobytes()),
+        (640, 360),
+        np.array(class_ids, np.int64),
+        boxes,
+        np.array(fractions, np.float32),
+        areas,
+    )
 
 
 def whole_view(frame: CachedFrame) -> View:
@@ -36,8 +43,17 @@ def whole_view(frame: CachedFrame) -> View:
     canvas = np.full((3, 224, 384), 114, np.uint8)
     canvas[:, :216] = cv2.resize(frame.image(), (384, 216), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
     boxes = frame.boxes_xyxy * np.array([384, 216, 384, 216], np.float32)
-    return View(canvas, frame.labels(), boxes, frame.class_ids, frame.visible_fractions, frame.visible_areas,
-                IMAGE_SIDE / 640, (0, 0), (384, 216))
+    return View(
+        canvas,
+        frame.labels(),
+        boxes,
+        frame.class_ids,
+        frame.visible_fractions,
+        frame.visible_areas,
+        IMAGE_SIDE / 640,
+        (0, 0),
+        (384, 216),
+    )
 
 
 BOXES = [(40, 60, 140, 200), (300, 100, 460, 180), (500, 20, 560, 60)]
@@ -64,10 +80,13 @@ def test_box_weights_sum_to_one_per_object() -> None:
     assert (target.distances[:, target.box_weight > 0] > 0).all()
 
 
-@pytest.mark.parametrize(("box", "fraction"), [
-    pytest.param((40, 60, 140, 200), 0.2, id="nearly hidden"),
-    pytest.param((40, 60, 47, 68), 1.0, id="56 pixels"),
-])
+@pytest.mark.parametrize(
+    ("box", "fraction"),
+    [
+        pytest.param((40, 60, 140, 200), 0.2, id="nearly hidden"),
+        pytest.param((40, 60, 47, 68), 1.0, id="56 pixels"),
+    ],
+)
 def test_what_can_hardly_be_seen_is_forgiven(box: tuple[int, int, int, int], fraction: float) -> None:
     target = dense_target(whole_view(cached([box], [1], [fraction])), classes=CLASSES)
     assert target.heat.max() == 0.0
@@ -87,8 +106,17 @@ def test_a_visible_object_is_asked_inside_a_forgiven_one() -> None:
 
 def test_boxes_cut_by_the_window_are_measured_anew() -> None:
     frame = cached([(100, 100, 200, 200)], [0], [1.0])
-    view = View(np.zeros((3, 64, 64), np.uint8), frame.labels(), np.array([[-20.0, 10, 80, 110]], np.float32),
-                frame.class_ids, frame.visible_fractions, frame.visible_areas, 1.0, (120, 90), (64, 64))
+    view = View(
+        np.zeros((3, 64, 64), np.uint8),
+        frame.labels(),
+        np.array([[-20.0, 10, 80, 110]], np.float32),
+        frame.class_ids,
+        frame.visible_fractions,
+        frame.visible_areas,
+        1.0,
+        (120, 90),
+        (64, 64),
+    )
     seen = seen_instances(view)
     assert seen.boxes_xyxy.tolist() == [[0.0, 10.0, 64.0, 64.0]]
     assert seen.asked.tolist() == [True]
@@ -110,7 +138,7 @@ def test_mask_targets_lie_where_the_graph_crops(seed: int) -> None:
     boxes, coverage = mask_targets(view, rng, jitter=0.05, most=3)
     instance = np.zeros((192, 320), np.float32)
     w, h = view.content_wh
-    window = view.labels[view.origin_xy[1]:, view.origin_xy[0]:][:round(h / view.scale), :round(w / view.scale)]
+    window = view.labels[view.origin_xy[1] :, view.origin_xy[0] :][: round(h / view.scale), : round(w / view.scale)]
     instance[:h, :w] = cv2.resize((window > 0).astype(np.float32), (w, h), interpolation=cv2.INTER_AREA)
     sampled = crop(torch.from_numpy(instance)[None, None], torch.from_numpy(boxes), side=MASK_SIDE)[:, 0].numpy()
     assert coverage.shape == (len(boxes), MASK_SIDE, MASK_SIDE)
@@ -127,5 +155,5 @@ def test_coverage_of_an_exact_prompt_is_the_box_without_its_margin() -> None:
     inside = (1 / (1 + 2 * BOX_MARGIN)) ** 2
     assert float(coverage.mean()) == pytest.approx(inside, rel=0.02)
     edge = int(MASK_SIDE * BOX_MARGIN / (1 + 2 * BOX_MARGIN))
-    assert coverage[0, :edge - 1].max() == 0.0
-    assert coverage[0, edge + 2:-edge - 2, edge + 2:-edge - 2].min() == 1.0
+    assert coverage[0, : edge - 1].max() == 0.0
+    assert coverage[0, edge + 2 : -edge - 2, edge + 2 : -edge - 2].min() == 1.0

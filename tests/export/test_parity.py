@@ -22,14 +22,18 @@ def test_distances_by_hand() -> None:
     assert parity.cosine == 0.0
 
 
-@pytest.mark.parametrize(("reference", "got", "complaint"), [
-    pytest.param([], [], "at least one", id="nothing"),
-    pytest.param([np.zeros(2)], [np.zeros(3)], "expected shape", id="shapes"),
-    pytest.param([np.zeros(2)], [np.array([0.0, np.nan])], "not finite", id="nan"),
-    pytest.param([np.zeros(2)], [np.zeros(2), np.zeros(2)], "as many outputs", id="lengths"),
-])
-def test_what_cannot_be_compared_is_an_error(reference: list[np.ndarray], got: list[np.ndarray],
-                                             complaint: str) -> None:
+@pytest.mark.parametrize(
+    ("reference", "got", "complaint"),
+    [
+        pytest.param([], [], "at least one", id="nothing"),
+        pytest.param([np.zeros(2)], [np.zeros(3)], "expected shape", id="shapes"),
+        pytest.param([np.zeros(2)], [np.array([0.0, np.nan])], "not finite", id="nan"),
+        pytest.param([np.zeros(2)], [np.zeros(2), np.zeros(2)], "as many outputs", id="lengths"),
+    ],
+)
+def test_what_cannot_be_compared_is_an_error(
+    reference: list[np.ndarray], got: list[np.ndarray], complaint: str
+) -> None:
     with pytest.raises(ValueError, match=complaint):
         compare_tensors("x", reference, got)
 

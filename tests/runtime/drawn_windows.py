@@ -93,9 +93,7 @@ def window(
     return Window(0, 0, 0.0, seconds, tuple(observations), LABELS, True, 0.0)
 
 
-def _mask(
-    body: Body, t: float, to_picture: NDArray[np.float64], share: float, rng: np.random.Generator
-) -> Mask | None:
+def _mask(body: Body, t: float, to_picture: NDArray[np.float64], share: float, rng: np.random.Generator) -> Mask | None:
     centre = body.where(t)
     if centre is None:
         return None

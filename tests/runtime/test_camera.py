@@ -100,10 +100,13 @@ def test_noise_on_a_still_picture_is_no_motion() -> None:
     np.testing.assert_array_equal(step.matrix, np.eye(3))
 
 
-@pytest.mark.parametrize(("before", "after"), [
-    pytest.param(np.full((90, 160, 3), 90, np.uint8), np.full((90, 160, 3), 90, np.uint8), id="no-texture"),
-    pytest.param(textured(5), textured(6), id="nothing-in-common"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(np.full((90, 160, 3), 90, np.uint8), np.full((90, 160, 3), 90, np.uint8), id="no-texture"),
+        pytest.param(textured(5), textured(6), id="nothing-in-common"),
+    ],
+)
 def test_unknown_motion_is_said(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> None:
     step = CameraEstimator().step(Frame(0, 0.0, before), Frame(1, 0.1, after), [])
     assert step.matrix is None

@@ -40,33 +40,54 @@ class Letters:
         return "".join(self.ALPHABET[i - 2] for i in ids if i > 1)
 
 
-def _graph(file: str, inputs: dict[str, tuple[str, tuple]],
-           outputs: dict[str, tuple[str, tuple]]) -> GraphSpec:
+def _graph(file: str, inputs: dict[str, tuple[str, tuple]], outputs: dict[str, tuple[str, tuple]]) -> GraphSpec:
     def specs(tensors: dict) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(name, dtype, axes) for name, (dtype, axes) in tensors.items())
+
     return GraphSpec(file, "fp32", specs(inputs), specs(outputs))
 
 
 KV = ("float32", ("B", 1, "M", HIDDEN))
-DECODER = _graph("decoder", {
-    "inputs_embeds": ("float32", ("B", "S", HIDDEN)), "seqlens_k": ("int32", ("B",)),
-    "total_sequence_length": ("int32", ()),
-    "last_index": ("int64", ("B",)), "past_key_0": KV, "past_value_0": KV},
-    {"logits": ("float32", ("B", VOCAB)), "present_key_0": KV, "present_value_0": KV})
-VISION = _graph("vision", {"pixels": ("float32", ("n", 3, SIDE, SIDE))},
-                {"tokens": ("float32", ("n", TOKENS, HIDDEN))})
+DECODER = _graph(
+    "decoder",
+    {
+        "inputs_embeds": ("float32", ("B", "S", HIDDEN)),
+        "seqlens_k": ("int32", ("B",)),
+        "total_sequence_length": ("int32", ()),
+        "last_index": ("int64", ("B",)),
+        "past_key_0": KV,
+        "past_value_0": KV,
+    },
+    {"logits": ("float32", ("B", VOCAB)), "present_key_0": KV, "present_value_0": KV},
+)
+VISION = _graph("vision", {"pixels": ("float32", ("n", 3, SIDE, SIDE))}, {"tokens": ("float32", ("n", TOKENS, HIDDEN))})
 SPEC = CaptionerSpec(
-    vision=VISION, decoder=DECODER, embedding_file="e.npy", tokenizer_file="t.json", view_side=SIDE,
+    vision=VISION,
+    decoder=DECODER,
+    embedding_file="e.npy",
+    tokenizer_file="t.json",
+    view_side=SIDE,
     views=VIEWS,
-    tokens_per_view=TOKENS, view_gap_seconds=0.3, view_margin=1.3, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5),
-    hidden_size=HIDDEN, layers=1, kv_heads=1, head_dim=HIDDEN, vocab_size=VOCAB, bos_id=BOS, eos_id=EOS,
-    prompts={}, max_tokens={})
+    tokens_per_view=TOKENS,
+    view_gap_seconds=0.3,
+    view_margin=1.3,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    hidden_size=HIDDEN,
+    layers=1,
+    kv_heads=1,
+    head_dim=HIDDEN,
+    vocab_size=VOCAB,
+    bos_id=BOS,
+    eos_id=EOS,
+    prompts={},
+    max_tokens={},
+)
 
 
 def _see(feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     mean = feeds["pixels"].mean((2, 3))  # [n, 3]
-    tokens = np.stack([np.tile(mean[:, k:k + 1], HIDDEN) * np.arange(1, HIDDEN + 1) for k in range(TOKENS)],
-                      1)
+    tokens = np.stack([np.tile(mean[:, k : k + 1], HIDDEN) * np.arange(1, HIDDEN + 1) for k in range(TOKENS)], 1)
     return {"tokens": tokens.astype(np.float32)}
 
 
@@ -81,8 +102,8 @@ def _decode(feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     logits = np.empty((batch, VOCAB), np.float32)
     for b in range(batch):
         length = int(feeds["seqlens_k"][b]) + 1
-        keys[b, 0, length - new:length] = embeds[b]
-        values[b, 0, length - new:length] = -embeds[b]
+        keys[b, 0, length - new : length] = embeds[b]
+        values[b, 0, length - new : length] = -embeds[b]
         assert int(feeds["last_index"][b]) == new - 1
         np.testing.assert_array_equal(keys[b, 0, :length], -values[b, 0, :length])
         logits[b] = _logits(keys[b, 0, :length])
@@ -96,8 +117,7 @@ def _logits(read: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _captioner() -> tuple[Captioner, ScriptedSession, ScriptedSession]:
     vision, decoder = ScriptedSession(VISION, _see), ScriptedSession(DECODER, _decode)
-    return Captioner(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING,
-                     tokenizer=Letters()), vision, decoder
+    return Captioner(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), vision, decoder
 
 
 def _view(seed: int) -> NDArray[np.uint8]:
@@ -109,14 +129,16 @@ def _prompt(track_id: int | None, seeds: tuple[int, int], *questions: Question) 
 
 
 def _round() -> list[VisualPrompt]:
-    return [_prompt(4, (1, 2), Question("appearance", "what is it", 12), Question("action", "does it", 9)),
-            _prompt(5, (2, 2), Question("appearance", "and this one here", 12), Question("action", "so", 9)),
-            _prompt(None, (3, 4), Question("background", "where", 14),
-                    Question("global", "who is there then", 20))]
+    return [
+        _prompt(4, (1, 2), Question("appearance", "what is it", 12), Question("action", "does it", 9)),
+        _prompt(5, (2, 2), Question("appearance", "and this one here", 12), Question("action", "so", 9)),
+        _prompt(None, (3, 4), Question("background", "where", 14), Question("global", "who is there then", 20)),
+    ]
 
 
-def _one_by_one(prompt: VisualPrompt, question: Question,
-                banned: set[int] = frozenset()) -> tuple[str, list[float], bool]:
+def _one_by_one(
+    prompt: VisualPrompt, question: Question, banned: set[int] = frozenset()
+) -> tuple[str, list[float], bool]:
     """The reference: read the whole sequence again for every token."""
     pixels = (prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5
     seen = _see({"pixels": pixels.transpose(0, 3, 1, 2)})["tokens"].reshape(-1, HIDDEN)
@@ -130,8 +152,7 @@ def _one_by_one(prompt: VisualPrompt, question: Question,
         ids.append(int(np.argmax(allowed)))
         probabilities.append(float(np.exp(logits[ids[-1]]) / np.exp(logits).sum()))
         read = np.concatenate([read, EMBEDDING[[ids[-1]]]])
-    return Letters().decode([i for i in ids if i != EOS],
-                            skip_special_tokens=True).strip(), probabilities, EOS in ids
+    return Letters().decode([i for i in ids if i != EOS], skip_special_tokens=True).strip(), probabilities, EOS in ids
 
 
 def test_forked_and_batched_answers_equal_one_by_one() -> None:
@@ -181,8 +202,9 @@ def test_the_prefix_is_read_once_per_prompt_and_the_bill_is_right() -> None:
 
 def test_many_questions_take_several_rounds_with_the_same_answers() -> None:
     captioner, vision, decoder = _captioner()
-    prompts = [_prompt(i, (i, i + 1), Question("appearance", "what", 6), Question("action", "does it", 6))
-               for i in range(20)]
+    prompts = [
+        _prompt(i, (i, i + 1), Question("appearance", "what", 6), Question("action", "does it", 6)) for i in range(20)
+    ]
     answers = captioner.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) <= 32
     assert [a.text for a in answers] == [_one_by_one(p, q)[0] for p in prompts for q in p.questions]
@@ -204,8 +226,11 @@ def test_a_banned_word_is_not_said_and_nothing_else_changes() -> None:
     letter = free[0]
     banned = Question("appearance", prompt.questions[0].text, 12, banned_words=(letter,))
     [answer] = captioner.answer([_prompt(4, (1, 2), banned)]).answers
-    ids = {Letters().encode(f, add_special_tokens=False).ids[0] for f in (letter, letter.capitalize())
-           if f in Letters.ALPHABET}
+    ids = {
+        Letters().encode(f, add_special_tokens=False).ids[0]
+        for f in (letter, letter.capitalize())
+        if f in Letters.ALPHABET
+    }
     assert letter not in answer.text
     assert answer.text == _one_by_one(prompt, banned, ids)[0]
 
@@ -218,10 +243,12 @@ def test_no_prompts_cost_nothing() -> None:
 
 def test_views_of_another_size_are_refused() -> None:
     captioner, _, _ = _captioner()
-    bad = VisualPrompt(1, np.zeros((VIEWS, SIDE + 1, SIDE, 3), np.uint8), np.arange(2.0),
-                       (Question("action", "a", 2),))
-    with pytest.raises(ValueError, match=r"want views \[2, 4, 4, 3\], got prompt.frames_rgb.shape = \(2, 5, "
-                                         r"4, 3\)"):
+    bad = VisualPrompt(1, np.zeros((VIEWS, SIDE + 1, SIDE, 3), np.uint8), np.arange(2.0), (Question("action", "a", 2),))
+    with pytest.raises(
+        ValueError,
+        match=r"want views \[2, 4, 4, 3\], got prompt.frames_rgb.shape = \(2, 5, "
+        r"4, 3\)",
+    ):
         captioner.answer([bad])
 
 

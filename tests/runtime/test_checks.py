@@ -26,27 +26,46 @@ def _codes(reasons: tuple) -> list[str]:
     return [r.code for r in reasons]
 
 
-@pytest.mark.parametrize(("text", "code"), [
-    ("", "empty"), ("  ", "empty"),
-    ("A person in a red", "unfinished"),
-    ("- A person.", "list"), ("1. A person.", "list"), ("A person.\nA dog.", "list"),
-    ("It walks. It walks.", "repeated"), ("it walks on and on it walks on and on it walks on and on now.",
-                                          "repeated"),
-    ("It walks and loud music is heard.", "sound"), ("The dog barks.", "sound"),
-    ("It appears to walk.", "hedge"), ("It looks like a person.", "hedge"), ("It may be a person.", "hedge"),
-    ("A person with no visible hat.", "absent"), ("There is no text on it.", "absent"),
-    ("A person on a blurred background.", "picture"), ("In frame 3 it turns.", "picture"),
-    ("In the last frame it turns.", "picture"), ("It turns at 2.5 s.", "picture"),
-    (f"A person {'very ' * 40}tall.", "long"),
-])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "empty"),
+        ("  ", "empty"),
+        ("A person in a red", "unfinished"),
+        ("- A person.", "list"),
+        ("1. A person.", "list"),
+        ("A person.\nA dog.", "list"),
+        ("It walks. It walks.", "repeated"),
+        ("it walks on and on it walks on and on it walks on and on now.", "repeated"),
+        ("It walks and loud music is heard.", "sound"),
+        ("The dog barks.", "sound"),
+        ("It appears to walk.", "hedge"),
+        ("It looks like a person.", "hedge"),
+        ("It may be a person.", "hedge"),
+        ("A person with no visible hat.", "absent"),
+        ("There is no text on it.", "absent"),
+        ("A person on a blurred background.", "picture"),
+        ("In frame 3 it turns.", "picture"),
+        ("In the last frame it turns.", "picture"),
+        ("It turns at 2.5 s.", "picture"),
+        (f"A person {'very ' * 40}tall.", "long"),
+    ],
+)
 def test_form_objects(text: str, code: str) -> None:
     assert code in _codes(check_form(_answer(text)))
 
 
-@pytest.mark.parametrize("text", [
-    "A person in a red shirt and blue trousers.", "A bicycle with blue wheels and a red frame.",
-    "It walks and waves an arm.", "A soundly built car.", "A person holding a mask.", "An appearance of red.",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A person in a red shirt and blue trousers.",
+        "A bicycle with blue wheels and a red frame.",
+        "It walks and waves an arm.",
+        "A soundly built car.",
+        "A person holding a mask.",
+        "An appearance of red.",
+    ],
+)
 def test_form_lets_plain_sentences_pass(text: str) -> None:
     assert check_form(_answer(text)) == ()
 
@@ -61,16 +80,21 @@ def test_length_limit_is_the_field_s() -> None:
     assert _codes(check_form(_answer(text, "global"))) == ["long"]
 
 
-@pytest.mark.parametrize(("text", "banned"), [
-    pytest.param("A person in a green shirt and red trousers.", (),
-                 id="green may be dark blue: a neighbour is there"),
-    pytest.param("A person in a yellow shirt and red trousers.", ("yellow",), id="yellow is nowhere"),
-    pytest.param("A person in a golden shirt and red trousers.", ("golden",),
-                 id="a synonym is banned as it was said"),
-    pytest.param("A person in a red shirt and blue trousers.", (), id="right"),
-    pytest.param("A person in a crimson shirt.", (), id="synonym of the largest"),
-    pytest.param("A person in a white shirt.", ("white",), id="largest not named, absent named"),
-])
+@pytest.mark.parametrize(
+    ("text", "banned"),
+    [
+        pytest.param(
+            "A person in a green shirt and red trousers.", (), id="green may be dark blue: a neighbour is there"
+        ),
+        pytest.param("A person in a yellow shirt and red trousers.", ("yellow",), id="yellow is nowhere"),
+        pytest.param(
+            "A person in a golden shirt and red trousers.", ("golden",), id="a synonym is banned as it was said"
+        ),
+        pytest.param("A person in a red shirt and blue trousers.", (), id="right"),
+        pytest.param("A person in a crimson shirt.", (), id="synonym of the largest"),
+        pytest.param("A person in a white shirt.", ("white",), id="largest not named, absent named"),
+    ],
+)
 def test_colours_against_the_palette(text: str, banned: tuple[str, ...]) -> None:
     reasons = check_instance(_answer(text), PERSON, LABELS)
     assert {w for r in reasons for w in r.banned_words} == set(banned)
@@ -100,25 +124,34 @@ def test_a_class_that_is_spelt_like_a_colour_is_no_colour() -> None:
     assert check_instance(_answer("A blue orange."), fruit, LABELS) == ()
 
 
-@pytest.mark.parametrize(("text", "banned"), [
-    ("A dog in a red vest.", ("dog",)), ("Two dogs in red.", ("dogs",)),
-    ("A red sports ball.", ("sports ball",)), ("A person in red with a dog.", ()), ("A red thing.", ()),
-])
+@pytest.mark.parametrize(
+    ("text", "banned"),
+    [
+        ("A dog in a red vest.", ("dog",)),
+        ("Two dogs in red.", ("dogs",)),
+        ("A red sports ball.", ("sports ball",)),
+        ("A person in red with a dog.", ()),
+        ("A red thing.", ()),
+    ],
+)
 def test_subject_must_be_the_detector_s_class(text: str, banned: tuple[str, ...]) -> None:
     reasons = check_instance(_answer(text), PERSON, LABELS)
     assert [r.banned_words for r in reasons if r.code == "class"] == ([banned] if banned else [])
 
 
-@pytest.mark.parametrize(("text", "motion", "codes"), [
-    pytest.param("It walks.", STILL, ["motion"], id="walks but rests"),
-    pytest.param("It stands still.", RIGHT, ["motion"], id="rests but moves"),
-    pytest.param("It walks.", RIGHT, [], id="walks and moves"),
-    pytest.param("It stands still and waves an arm.", STILL, [], id="rests and gestures"),
-    pytest.param("It stands still, then walks.", RIGHT, [], id="both"),
-    pytest.param("It walks to the left.", RIGHT, ["direction"], id="left but right"),
-    pytest.param("It walks to the right.", RIGHT, [], id="right and right"),
-    pytest.param("It lifts its left arm and walks.", RIGHT, [], id="left is no direction here"),
-])
+@pytest.mark.parametrize(
+    ("text", "motion", "codes"),
+    [
+        pytest.param("It walks.", STILL, ["motion"], id="walks but rests"),
+        pytest.param("It stands still.", RIGHT, ["motion"], id="rests but moves"),
+        pytest.param("It walks.", RIGHT, [], id="walks and moves"),
+        pytest.param("It stands still and waves an arm.", STILL, [], id="rests and gestures"),
+        pytest.param("It stands still, then walks.", RIGHT, [], id="both"),
+        pytest.param("It walks to the left.", RIGHT, ["direction"], id="left but right"),
+        pytest.param("It walks to the right.", RIGHT, [], id="right and right"),
+        pytest.param("It lifts its left arm and walks.", RIGHT, [], id="left is no direction here"),
+    ],
+)
 def test_motion_words_against_the_world_motion(text: str, motion: object, codes: list[str]) -> None:
     track = replace(PERSON, motion_world=motion, motion_image=motion)
     assert _codes(check_instance(_answer(text, "action"), track, LABELS)) == codes
@@ -129,12 +162,17 @@ def test_direction_needs_both_references_against_it() -> None:
     assert check_instance(_answer("It walks to the left.", "action"), left_in_picture, LABELS) == ()
 
 
-@pytest.mark.parametrize(("text", "codes"), [
-    ("A person and a dog are on a beach.", []), ("A dog is on a beach.", []),
-    ("A car and a dog are on a beach.", ["class"]),
-    ("Two dogs and a person are on a beach.", ["count"]), ("Two people are on a beach.", ["count"]),
-    ("A snow field lies under a pale sky.", []),
-])
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("A person and a dog are on a beach.", []),
+        ("A dog is on a beach.", []),
+        ("A car and a dog are on a beach.", ["class"]),
+        ("Two dogs and a person are on a beach.", ["count"]),
+        ("Two people are on a beach.", ["count"]),
+        ("A snow field lies under a pale sky.", []),
+    ],
+)
 def test_global_sentence_against_the_inventory(text: str, codes: list[str]) -> None:
     assert _codes(check_scene(_answer(text, "global"), make_evidence(WINDOW), LABELS)) == codes
 
@@ -154,8 +192,9 @@ def test_reference_sentences_of_the_world_pass() -> None:
             motion = RIGHT if moving else STILL
             track = make_track(WINDOW, 7, class_name=spec.name, motion=motion, palette=palette)
             said = [("appearance", sentences.appearance(spec.name, "red", "blue"))]
-            said += [("action", sentences.action(spec.name, moving, g))
-                     for g in (None, *(g.name for g in spec.gestures))]
+            said += [
+                ("action", sentences.action(spec.name, moving, g)) for g in (None, *(g.name for g in spec.gestures))
+            ]
             for field, text in said:
                 assert check_instance(_answer(text, field), track, labels) == (), text
     for place in sentences._PLACES:

@@ -20,13 +20,18 @@ def frame(pts: float, image: np.ndarray = BLANK) -> Frame:
     return Frame(index=0, pts_seconds=pts, image_rgb=image)
 
 
-@pytest.mark.parametrize(("times", "want"), [
-    pytest.param(np.arange(24) / 24, np.arange(0, 24, 3) / 24, id="24fps-every-third"),
-    pytest.param(np.round(np.arange(24) / 24, 3), np.round(np.arange(0, 24, 3) / 24, 3), id="matroska-milliseconds"),
-    pytest.param([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28], [0, 0.16, 0.28], id="25fps-next-frame-after-grid"),
-    pytest.param(np.arange(6) / 5, np.arange(6) / 5, id="slower-than-sampling-keeps-all"),
-    pytest.param([0, 0.01, 2.0, 2.01, 2.02, 2.13], [0, 2.0, 2.13], id="vfr-gap-does-not-owe-frames"),
-])
+@pytest.mark.parametrize(
+    ("times", "want"),
+    [
+        pytest.param(np.arange(24) / 24, np.arange(0, 24, 3) / 24, id="24fps-every-third"),
+        pytest.param(
+            np.round(np.arange(24) / 24, 3), np.round(np.arange(0, 24, 3) / 24, 3), id="matroska-milliseconds"
+        ),
+        pytest.param([0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28], [0, 0.16, 0.28], id="25fps-next-frame-after-grid"),
+        pytest.param(np.arange(6) / 5, np.arange(6) / 5, id="slower-than-sampling-keeps-all"),
+        pytest.param([0, 0.01, 2.0, 2.01, 2.02, 2.13], [0, 2.0, 2.13], id="vfr-gap-does-not-owe-frames"),
+    ],
+)
 def test_sampler_keeps_by_time(times: Iterable[float], want: Iterable[float]) -> None:
     sampler = FrameSampler(8.0)
     assert [t for t in times if sampler.keep(frame(t))] == list(want)
@@ -37,12 +42,19 @@ def test_sampler_refuses_zero() -> None:
         FrameSampler(0)
 
 
-def build(times: Iterable[float], *, seconds: float = 5.0, duration: float | None = None,
-          cuts: Iterable[float] = ()) -> list[Window]:
+def build(
+    times: Iterable[float], *, seconds: float = 5.0, duration: float | None = None, cuts: Iterable[float] = ()
+) -> list[Window]:
     builder = WindowBuilder(seconds, labels=("dog",), duration_seconds=duration)
     cut_at = set(cuts)
-    closed = [builder.add(Observation(frame=frame(t), instances=(), camera_step=None, camera_inliers=0.0),
-                          is_cut=t in cut_at, arrived_seconds=100 + t) for t in times]
+    closed = [
+        builder.add(
+            Observation(frame=frame(t), instances=(), camera_step=None, camera_inliers=0.0),
+            is_cut=t in cut_at,
+            arrived_seconds=100 + t,
+        )
+        for t in times
+    ]
     return [w for w in (*closed, builder.finish()) if w is not None]
 
 
@@ -50,13 +62,16 @@ def spans(windows: list[Window]) -> list[tuple[float, float]]:
     return [(round(w.start_seconds, 3), round(w.end_seconds, 3)) for w in windows]
 
 
-@pytest.mark.parametrize(("seconds_long", "window", "want"), [
-    pytest.param(15.0, 5.0, [(0, 5), (5, 10), (10, 15)], id="three-whole"),
-    pytest.param(11.5, 5.0, [(0, 5), (5, 11.5)], id="short-rest-is-taken-in"),
-    pytest.param(12.0, 5.0, [(0, 5), (5, 10), (10, 12)], id="2s-rest-stands-alone"),
-    pytest.param(11.0, 10.0, [(0, 5.5), (5.5, 11)], id="rest-past-10s-is-shared"),
-    pytest.param(1.0, 5.0, [(0, 1)], id="short-file"),
-])
+@pytest.mark.parametrize(
+    ("seconds_long", "window", "want"),
+    [
+        pytest.param(15.0, 5.0, [(0, 5), (5, 10), (10, 15)], id="three-whole"),
+        pytest.param(11.5, 5.0, [(0, 5), (5, 11.5)], id="short-rest-is-taken-in"),
+        pytest.param(12.0, 5.0, [(0, 5), (5, 10), (10, 12)], id="2s-rest-stands-alone"),
+        pytest.param(11.0, 10.0, [(0, 5.5), (5.5, 11)], id="rest-past-10s-is-shared"),
+        pytest.param(1.0, 5.0, [(0, 1)], id="short-file"),
+    ],
+)
 def test_windows_of_a_file(seconds_long: float, window: float, want: list[tuple[float, float]]) -> None:
     times = np.arange(0, seconds_long, 0.125)
     windows = build(times, seconds=window, duration=seconds_long)
@@ -118,5 +133,5 @@ def test_flicker_and_whip_are_no_cuts() -> None:
     rng = np.random.default_rng(5)
     wide = np.repeat(np.repeat(rng.integers(0, 255, (18, 90, 3), np.uint8), 10, 0), 10, 1)
     detector = ShotDetector()
-    views = [wide[:, i * 32:i * 32 + 320] for i in range(10)] + [(wide[:, 288:608] * 0.66).astype(np.uint8)] * 3
+    views = [wide[:, i * 32 : i * 32 + 320] for i in range(10)] + [(wide[:, 288:608] * 0.66).astype(np.uint8)] * 3
     assert not any(detector.is_cut(frame(0.0, view)) for view in views)

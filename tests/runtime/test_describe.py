@@ -20,14 +20,27 @@ from .fake_records import make_evidence, make_window
 
 INSIDE, OUTSIDE = DomainVerdict("inside", 0.4, 1.0), DomainVerdict("outside", 3.0, 1.0)
 UNCHECKED = DomainVerdict("unchecked", None, None)
-GOOD = {(7, "appearance"): "A person in a red shirt and blue trousers.", (7, "action"): "It walks.",
-        (9, "appearance"): "A blue dog.", (9, "action"): "It stands still.",
-        (None, "background"): "A gray wall.", (None, "global"): "A person and a dog are by a wall."}
+GOOD = {
+    (7, "appearance"): "A person in a red shirt and blue trousers.",
+    (7, "action"): "It walks.",
+    (9, "appearance"): "A blue dog.",
+    (9, "action"): "It stands still.",
+    (None, "background"): "A gray wall.",
+    (None, "global"): "A person and a dog are by a wall.",
+}
 SPEC: Any = SimpleNamespace(
-    views=4, view_side=32, view_gap_seconds=0.5, view_margin=1.3,
-    prompts={"appearance": "Describe the {class}.", "action": "The {class} is {motion}. What does it do?",
-             "background": "Describe the background.", "global": "The video shows {instances}. Describe it."},
-    max_tokens={"appearance": 24, "action": 20, "background": 28, "global": 40})
+    views=4,
+    view_side=32,
+    view_gap_seconds=0.5,
+    view_margin=1.3,
+    prompts={
+        "appearance": "Describe the {class}.",
+        "action": "The {class} is {motion}. What does it do?",
+        "background": "Describe the background.",
+        "global": "The video shows {instances}. Describe it.",
+    },
+    max_tokens={"appearance": 24, "action": 20, "background": 28, "global": 40},
+)
 
 
 class Scripted:
@@ -41,8 +54,9 @@ class Scripted:
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
         self.rounds.append(list(prompts))
-        said = tuple(Answer(p.track_id, q.field, self._say(p.track_id, q), 5, 0.9, False)
-                     for p in prompts for q in p.questions)
+        said = tuple(
+            Answer(p.track_id, q.field, self._say(p.track_id, q), 5, 0.9, False) for p in prompts for q in p.questions
+        )
         return Answers(said, 10, 100, 5 * len(said))
 
 
@@ -62,7 +76,8 @@ def test_one_round_asks_everything_with_its_hints() -> None:
     assert [(p.track_id, [q.text for q in p.questions]) for p in prompts] == [
         (7, ["Describe the person.", "The person is moving. What does it do?"]),
         (9, ["Describe the dog.", "The dog is still. What does it do?"]),
-        (None, ["Describe the background.", "The video shows a person and a dog. Describe it."])]
+        (None, ["Describe the background.", "The video shows a person and a dog. Describe it."]),
+    ]
     assert [q.max_tokens for q in prompts[0].questions] == [24, 20]
 
 
@@ -89,8 +104,9 @@ def test_refused_answer_is_asked_once_more_with_the_words_forbidden() -> None:
 
     captioner = Scripted(say)
     dog = (caption := _describe(captioner)).instances[1]
-    assert [[(p.track_id, [q.field for q in p.questions]) for p in r]
-            for r in captioner.rounds[1:]] == [[(9, ["appearance"])]]
+    assert [[(p.track_id, [q.field for q in p.questions]) for p in r] for r in captioner.rounds[1:]] == [
+        [(9, ["appearance"])]
+    ]
     assert captioner.rounds[1][0].questions[0].banned_words == ("yellow",)
     assert captioner.rounds[1][0].frames_rgb is captioner.rounds[0][1].frames_rgb
     assert dog.appearance.text == "A blue dog." and dog.appearance.provenance == "model"
@@ -136,8 +152,7 @@ def test_without_a_captioner_everything_is_computed() -> None:
     fields += [f for i in caption.instances for f in (i.appearance, i.action, i.position)]
     assert {f.provenance for f in fields} == {"computed"} and all(f.text.endswith(".") for f in fields)
     assert caption.instances[1].appearance.text == "A blue dog."
-    assert (caption.background.text, caption.background.provenance) == ("unknown",
-                                                                        "abstained"), "nothing measures it"
+    assert (caption.background.text, caption.background.provenance) == ("unknown", "abstained"), "nothing measures it"
     assert caption.model_calls == 0
 
 
@@ -188,7 +203,8 @@ def test_a_track_without_a_mask_is_not_asked_about() -> None:
     assert caption.instances[0].appearance.provenance == "fallback"
 
 
-@pytest.mark.parametrize(("total", "expected"),
-                         [(1, [0, 0, 0, 0]), (2, [0, 0, 1, 1]), (4, [0, 1, 2, 3]), (40, [5, 15, 25, 35])])
+@pytest.mark.parametrize(
+    ("total", "expected"), [(1, [0, 0, 0, 0]), (2, [0, 0, 1, 1]), (4, [0, 1, 2, 3]), (40, [5, 15, 25, 35])]
+)
 def test_spread_times(total: int, expected: list[int]) -> None:
     assert spread_times(total, count=4) == expected

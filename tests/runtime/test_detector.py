@@ -22,12 +22,14 @@ GRAPH = GraphSpec(
         TensorSpec("embedding", "float32", ("B", 2)),
     ),
 )
-SPEC = DetectorSpec(graph=GRAPH, image_side=64, stride=32, pad_value=114, score_threshold=0.3, nms_iou=0.6,
-                    labels=("dog", "cat"))
+SPEC = DetectorSpec(
+    graph=GRAPH, image_side=64, stride=32, pad_value=114, score_threshold=0.3, nms_iou=0.6, labels=("dog", "cat")
+)
 
 
-def detect(boxes: list[list[float]], scores: list[float], classes: list[int],
-           size_wh: tuple[int, int] = (128, 64)) -> tuple[Detections, ScriptedSession]:
+def detect(
+    boxes: list[list[float]], scores: list[float], classes: list[int], size_wh: tuple[int, int] = (128, 64)
+) -> tuple[Detections, ScriptedSession]:
     session = ScriptedSession(
         GRAPH,
         [

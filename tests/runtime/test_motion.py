@@ -108,9 +108,7 @@ def test_object_and_camera_move_apart():
 
 def test_shake_of_the_camera_is_no_movement_in_picture_or_world():
     def view(t):
-        return View(
-            x=0.5 + 0.015 * np.sin(2 * np.pi * 4.3 * t), y=ASPECT / 2 + 0.015 * np.sin(2 * np.pi * 3.4 * t + 1)
-        )
+        return View(x=0.5 + 0.015 * np.sin(2 * np.pi * 4.3 * t), y=ASPECT / 2 + 0.015 * np.sin(2 * np.pi * 3.4 * t + 1))
 
     image, world, _ = _motions(window([Body(straight(0.4, 0.3), jitter=JITTER)], view))
     assert not image.moving and not world.moving

@@ -45,8 +45,9 @@ def scene(
     return image.astype(np.uint8), masks
 
 
-def watch(paths: Sequence[Sequence[tuple[float, float]]], *, camera: Sequence[float] | None = None,
-          noise: float = 1.5) -> list[tuple[Detections, list[NDArray[np.bool_]]]]:
+def watch(
+    paths: Sequence[Sequence[tuple[float, float]]], *, camera: Sequence[float] | None = None, noise: float = 1.5
+) -> list[tuple[Detections, list[NDArray[np.bool_]]]]:
     """One entry per frame at 8 fps; `paths[t]` are the centres at frame t."""
     detector, rng = MotionDetector(), np.random.default_rng(9)
     seen = []

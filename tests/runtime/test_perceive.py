@@ -37,8 +37,13 @@ class TruthDetector:
             found.append(Mask.from_full(flash))
             rows.append(found[-1].box_xyxy)
         n = len(rows)
-        return Detections(np.array(rows, np.float32).reshape(-1, 4), np.full(n, 0.9, np.float32), np.zeros(n, np.int64),
-                          tuple(found) if self.with_masks else None, embedding=np.ones(2, np.float32))
+        return Detections(
+            np.array(rows, np.float32).reshape(-1, 4),
+            np.full(n, 0.9, np.float32),
+            np.zeros(n, np.int64),
+            tuple(found) if self.with_masks else None,
+            embedding=np.ones(2, np.float32),
+        )
 
 
 def play(

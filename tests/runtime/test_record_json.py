@@ -24,8 +24,7 @@ FAILED = FailedVideo("/home/me/in/b.mp4", "UnreadableVideoError", "/home/me/in/b
 
 
 def _row() -> dict:
-    return json.loads(json.dumps(record_to_json(make_record(path="/in/sub/a.mp4"), root=Path("/in")),
-                                 allow_nan=False))
+    return json.loads(json.dumps(record_to_json(make_record(path="/in/sub/a.mp4"), root=Path("/in")), allow_nan=False))
 
 
 def test_key_order_is_the_format_s() -> None:
@@ -42,8 +41,7 @@ def test_meta_tells_where_every_word_came_from() -> None:
     meta = _row()["meta"]
     first = meta["instances"][0]
     assert first["key"] == "No.0" and first["track_id"] == 7
-    assert first["appearance"] == {"provenance": "model", "confidence": 0.9,
-                                   "rejections": ["colour: pink is 0 %"]}
+    assert first["appearance"] == {"provenance": "model", "confidence": 0.9, "rejections": ["colour: pink is 0 %"]}
     assert first["action"]["computed_part"] == "It moves to the right."
     assert meta["background"] == {"provenance": "abstained"}
     assert meta["camera"]["labels"] == ["pan_left"] and meta["camera"]["phases"] == [["pan_left"]]
@@ -54,18 +52,20 @@ def test_path_and_key_mask_follow_the_masks() -> None:
     record = make_record()
     first = _row()["meta"]["instances"][0]
     assert [p["pts_seconds"] for p in first["path"]] == [0.25 * k for k in range(8)]
-    np.testing.assert_allclose(first["path"][2]["box_xyxy"], [18 / 160, 20 / 90, 42 / 160, 40 / 90],
-                               atol=1e-4)
+    np.testing.assert_allclose(first["path"][2]["box_xyxy"], [18 / 160, 20 / 90, 42 / 160, 40 / 90], atol=1e-4)
     mask = rle.decode(first["key_mask"]["rle"])
     best = record.window.observations[0].instances[0].mask  # all are whole and equal: the first of equals
     assert first["key_mask"]["pts_seconds"] == 0.0 and mask.iou(best) == 1.0
 
 
-@pytest.mark.parametrize("row", [
-    pytest.param(record_to_json(make_record(), root=None), id="two instances"),
-    pytest.param(record_to_json(make_record(track_ids=()), root=None), id="no instance"),
-    pytest.param(failed_to_json(FAILED, root=None), id="failed video"),
-])
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(record_to_json(make_record(), root=None), id="two instances"),
+        pytest.param(record_to_json(make_record(track_ids=()), root=None), id="no instance"),
+        pytest.param(failed_to_json(FAILED, root=None), id="failed video"),
+    ],
+)
 def test_rows_follow_the_schema_in_both_validators(row: dict) -> None:
     row = json.loads(json.dumps(row))
     assert schema_errors(row) == []
@@ -82,22 +82,25 @@ def _set(row: dict, path: tuple, value: object) -> dict:
     return row
 
 
-@pytest.mark.parametrize(("path", "value"), [
-    pytest.param(("Video",), 3, id="wrong type"),
-    pytest.param(("Video",), "/home/me/a.mp4", id="absolute path"),
-    pytest.param(("extra",), "x", id="unknown key"),
-    pytest.param(("meta", "clip"), -1, id="below minimum"),
-    pytest.param(("meta", "clip"), True, id="boolean for integer"),
-    pytest.param(("meta", "status"), "fine", id="unknown status"),
-    pytest.param(("meta", "instances", 0, "born"), 1, id="integer for boolean"),
-    pytest.param(("meta", "instances", 0, "palette", 0, "name"), "teal", id="not a basic colour"),
-    pytest.param(("meta", "instances", 0, "position_start"), "up-left", id="no cell"),
-    pytest.param(("meta", "instances", 0, "path", 0, "box_xyxy"), [0, 0, 1], id="three corners"),
-    pytest.param(("meta", "instances", 0, "path", 0, "area"), 1.5, id="above maximum"),
-    pytest.param(("meta", "instances", 0, "class"), {"provenance": "guess"}, id="unknown provenance"),
-    pytest.param(("Structural Description", "Main Instance", "first"), {}, id="instance key"),
-    pytest.param(("Structural Description", "Main Instance", "No.0", "Appearance"), "", id="empty text"),
-])
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        pytest.param(("Video",), 3, id="wrong type"),
+        pytest.param(("Video",), "/home/me/a.mp4", id="absolute path"),
+        pytest.param(("extra",), "x", id="unknown key"),
+        pytest.param(("meta", "clip"), -1, id="below minimum"),
+        pytest.param(("meta", "clip"), True, id="boolean for integer"),
+        pytest.param(("meta", "status"), "fine", id="unknown status"),
+        pytest.param(("meta", "instances", 0, "born"), 1, id="integer for boolean"),
+        pytest.param(("meta", "instances", 0, "palette", 0, "name"), "teal", id="not a basic colour"),
+        pytest.param(("meta", "instances", 0, "position_start"), "up-left", id="no cell"),
+        pytest.param(("meta", "instances", 0, "path", 0, "box_xyxy"), [0, 0, 1], id="three corners"),
+        pytest.param(("meta", "instances", 0, "path", 0, "area"), 1.5, id="above maximum"),
+        pytest.param(("meta", "instances", 0, "class"), {"provenance": "guess"}, id="unknown provenance"),
+        pytest.param(("Structural Description", "Main Instance", "first"), {}, id="instance key"),
+        pytest.param(("Structural Description", "Main Instance", "No.0", "Appearance"), "", id="empty text"),
+    ],
+)
 def test_both_validators_refuse(path: tuple, value: object) -> None:
     row = _set(_row(), path, value)
     assert schema_errors(row)
@@ -116,18 +119,21 @@ def test_failed_row_hides_folders() -> None:
     assert row["Video"] == "b.mp4" and "/home" not in json.dumps(row)
     meta = row["meta"]
     assert (meta["status"], meta["exit_code"], meta["clips_written"]) == ("error", 3, 2)
-    assert row["Structural Description"] == {"Main Instance": {}, "Background Detail": "",
-                                             "Camera Movement": ""}
+    assert row["Structural Description"] == {"Main Instance": {}, "Background Detail": "", "Camera Movement": ""}
 
 
-@pytest.mark.parametrize(("path", "root", "name"), [
-    pytest.param("/in/sub/a.mp4", "/in", "sub/a.mp4", id="below root"),
-    pytest.param("/other/a.mp4", "/in", "a.mp4", id="outside root"),
-    pytest.param("/in/a.mp4", None, "a.mp4", id="no root"),
-    pytest.param("/in", "/in", "in", id="root itself"),
-    pytest.param("rtsp://user:secret@cam.local:554/stream?key=1", None, "cam.local/stream",
-                 id="address without secrets"),
-])
+@pytest.mark.parametrize(
+    ("path", "root", "name"),
+    [
+        pytest.param("/in/sub/a.mp4", "/in", "sub/a.mp4", id="below root"),
+        pytest.param("/other/a.mp4", "/in", "a.mp4", id="outside root"),
+        pytest.param("/in/a.mp4", None, "a.mp4", id="no root"),
+        pytest.param("/in", "/in", "in", id="root itself"),
+        pytest.param(
+            "rtsp://user:secret@cam.local:554/stream?key=1", None, "cam.local/stream", id="address without secrets"
+        ),
+    ],
+)
 def test_video_name_is_never_absolute(path: str, root: str | None, name: str) -> None:
     assert video_name(path, root=None if root is None else Path(root)) == name
 
@@ -146,6 +152,9 @@ def test_both_spellings_are_read(key: str) -> None:
 
 
 def test_a_row_of_another_kind_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"'Structural Description' or 'Structured Description'; got the "
-                                         r"keys \['text'\]"):
+    with pytest.raises(
+        InputError,
+        match=r"'Structural Description' or 'Structured Description'; got the "
+        r"keys \['text'\]",
+    ):
         structure_of({"text": "x"})

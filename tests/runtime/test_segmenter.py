@@ -13,18 +13,34 @@ from edgecap.engines.specs import GraphSpec, SegmenterSpec, TensorSpec
 from edgecap.runtime.frame import Frame
 from edgecap.runtime.segmenter import Segmenter
 
-ENCODER = GraphSpec("e.onnx", "fp32", (TensorSpec("images", "uint8", (1, 3, "H", "W")),),
-                    (TensorSpec("coarse", "float32", (1, 2)), TensorSpec("fine", "float32", (1, 3))))
-DECODER = GraphSpec("d.onnx", "fp32", (*ENCODER.outputs, TensorSpec("boxes_xyxy", "float32", ("K", 4))),
-                    (TensorSpec("mask_logits", "float32", ("K", "h", "w")), TensorSpec("quality", "float32", ("K",))))
+ENCODER = GraphSpec(
+    "e.onnx",
+    "fp32",
+    (TensorSpec("images", "uint8", (1, 3, "H", "W")),),
+    (TensorSpec("coarse", "float32", (1, 2)), TensorSpec("fine", "float32", (1, 3))),
+)
+DECODER = GraphSpec(
+    "d.onnx",
+    "fp32",
+    (*ENCODER.outputs, TensorSpec("boxes_xyxy", "float32", ("K", 4))),
+    (TensorSpec("mask_logits", "float32", ("K", "h", "w")), TensorSpec("quality", "float32", ("K",))),
+)
 FRAME = Frame(0, 0.0, np.zeros((90, 160, 3), np.uint8))
 
 
 def segmenter(
     logits: NDArray[np.float32], frame: Literal["box", "image"], margin: float = 0.25
 ) -> tuple[Segmenter, Any]:
-    spec = SegmenterSpec(encoder=ENCODER, decoder=DECODER, image_side=160, stride=32, pad_value=0, mask_frame=frame,
-                         box_margin=margin, mask_threshold=0.0)
+    spec = SegmenterSpec(
+        encoder=ENCODER,
+        decoder=DECODER,
+        image_side=160,
+        stride=32,
+        pad_value=0,
+        mask_frame=frame,
+        box_margin=margin,
+        mask_threshold=0.0,
+    )
     encoder = ScriptedSession(
         ENCODER, lambda _: {"coarse": np.ones((1, 2), np.float32), "fine": np.ones((1, 3), np.float32)}
     )

@@ -52,8 +52,10 @@ def test_no_path_writes_nothing(kind: str, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize("kind", SINKS)
 def test_unwritable_place_is_refused_before_work(kind: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"file.*can't be written \(.+\); choose another --out"), \
-            SINKS[kind](tmp_path / "file" / "out"):
+    with (
+        pytest.raises(OutputError, match=r"file.*can't be written \(.+\); choose another --out"),
+        SINKS[kind](tmp_path / "file" / "out"),
+    ):
         pytest.fail("opened")
 
 
@@ -67,8 +69,11 @@ def test_jsonl_appends_a_row_per_record(tmp_path: Path) -> None:
     with JsonLinesSink(path, root=Path("/in")) as sink:
         sink.write(make_record(path="/in/x/a.mp4", clip_index=1))
     rows = [json.loads(line) for line in path.read_bytes().splitlines()]
-    assert [(r["Video"], r["meta"]["status"]) for r in rows] == [("x/a.mp4", "ok"), ("b.mp4", "error"),
-                                                                 ("x/a.mp4", "ok")]
+    assert [(r["Video"], r["meta"]["status"]) for r in rows] == [
+        ("x/a.mp4", "ok"),
+        ("b.mp4", "error"),
+        ("x/a.mp4", "ok"),
+    ]
     assert rows[0]["Global Description"] == "Ein Hünd \u2028 läuft." and "ü".encode() in first
     assert clips_done(path) == {("x/a.mp4", 0), ("x/a.mp4", 1)}
 
@@ -108,8 +113,9 @@ def test_rows_survive_kill_minus_nine(tmp_path: Path) -> None:
             sink.write(make_record(clip_index=clip))
         os.kill(os.getpid(), signal.SIGKILL)
         """)
-    done = subprocess.run([sys.executable, "-c", code], check=False,
-                          env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    )
     assert done.returncode == -9
     assert clips_done(path) == {("a.mp4", k) for k in range(3)}
 
@@ -123,8 +129,7 @@ def test_foreign_file_is_not_taken_for_an_earlier_run(tmp_path: Path) -> None:
 
 def test_skip_keys_name_inputs_and_leave_ambiguous_names_alone() -> None:
     done = {("x/a.mp4", 0), ("c.mp4", 2), ("gone.mp4", 0)}
-    assert skip_keys(done, ["/in/x/a.mp4", "/in/c.mp4"], root=Path("/in")) == {("/in/x/a.mp4", 0),
-                                                                               ("/in/c.mp4", 2)}
+    assert skip_keys(done, ["/in/x/a.mp4", "/in/c.mp4"], root=Path("/in")) == {("/in/x/a.mp4", 0), ("/in/c.mp4", 2)}
     assert skip_keys(done, ["/p/c.mp4", "/q/c.mp4"], root=None) == set()
 
 
@@ -135,16 +140,22 @@ def test_srt_has_one_cue_per_window_and_one_file_per_video(tmp_path: Path) -> No
         sink.write(make_record(path="/in/x/a.mp4"))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.srt", "x__a.srt"]
     cues = (tmp_path / "a.srt").read_text().strip().split("\n\n")
-    assert [c.split("\n")[:2] for c in cues] == [["1", "00:00:00,000 --> 00:00:02,000"],
-                                                 ["2", "00:00:02,000 --> 00:00:04,000"]]
+    assert [c.split("\n")[:2] for c in cues] == [
+        ["1", "00:00:00,000 --> 00:00:02,000"],
+        ["2", "00:00:02,000 --> 00:00:04,000"],
+    ]
     assert cues[0].split("\n")[2:] == [
-        "First line.", "No.0 person: A person in a red shirt. It walks. It moves to the right.",
-        "No.1 dog: A person in a red shirt. It walks. It moves to the right.", "The camera pans left slowly."]
+        "First line.",
+        "No.0 person: A person in a red shirt. It walks. It moves to the right.",
+        "No.1 dog: A person in a red shirt. It walks. It moves to the right.",
+        "The camera pans left slowly.",
+    ]
 
 
-@pytest.mark.parametrize(("seconds", "code"),
-                         [(0.0, "00:00:00,000"), (3661.0016, "01:01:01,002"), (59.9996, "00:01:00,000"),
-                                               (-1.0, "00:00:00,000")])
+@pytest.mark.parametrize(
+    ("seconds", "code"),
+    [(0.0, "00:00:00,000"), (3661.0016, "01:01:01,002"), (59.9996, "00:01:00,000"), (-1.0, "00:00:00,000")],
+)
 def test_timecode_carries(seconds: float, code: str) -> None:
     assert timecode(seconds) == code
 
@@ -169,8 +180,7 @@ class _Page(HTMLParser):
             self.open.append(tag)
         if tag == "img":
             self.images.append(values["src"] or "")
-        self.links += [v or "" for k, v in attrs if k in {"href", "src"}
-                       and not (v or "").startswith("data:")]
+        self.links += [v or "" for k, v in attrs if k in {"href", "src"} and not (v or "").startswith("data:")]
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
@@ -191,8 +201,9 @@ def test_report_is_whole_after_every_write_and_needs_nothing_else(tmp_path: Path
     page = _Page(text)
     assert page.open == [] and page.links == [] and not re.search(r"https?://|@import|url\(", text)
     assert len(page.images) == 2 * 3, "a key frame and two strips per clip"
-    assert any(w.strip() == ": b.mp4: <not> a video" for w in page.words) and any("2 clips, 4 instances" in w
-                                                                 for w in page.words)
+    assert any(w.strip() == ": b.mp4: <not> a video" for w in page.words) and any(
+        "2 clips, 4 instances" in w for w in page.words
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"], "no temporary file is left"
 
 
@@ -210,8 +221,7 @@ def test_report_s_key_frame_shows_the_frame(tmp_path: Path) -> None:
     assert blue[2] > 150 and blue[0] < 90, "track 9's block, lightly tinted"
 
 
-def test_a_long_report_is_not_written_anew_for_every_clip(tmp_path: Path,
-                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_report_is_not_written_anew_for_every_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from edgecap.runtime.sinks import html_report
 
     saves: list[Path] = []
@@ -234,8 +244,10 @@ def test_a_long_report_is_not_written_anew_for_every_clip(tmp_path: Path,
 def test_annotated_video_keeps_the_source_s_own_times(tmp_path: Path) -> None:
     record = make_record(frames=6)
     times = [0.0, 0.04, 0.5, 0.51, 1.3, 2.0]
-    moved = tuple(replace(o, frame=replace(o.frame, pts_seconds=t))
-                  for o, t in zip(record.window.observations, times, strict=True))
+    moved = tuple(
+        replace(o, frame=replace(o.frame, pts_seconds=t))
+        for o, t in zip(record.window.observations, times, strict=True)
+    )
     record = replace(record, window=replace(record.window, observations=moved))
     with AnnotatedVideoSink(tmp_path) as sink:
         sink.write(record)
@@ -280,32 +292,40 @@ def test_masks_at_every_border_and_empty_ones_can_be_drawn() -> None:
     record = make_record()
     width, height = record.video.size_wh
     bits = np.ones((height, width), bool)
-    for mask in (Mask.from_full(bits), Mask.from_full(~bits),
-                 Mask((width - 1, height - 1), np.ones((1, 1), bool), (width, height))):
-        [observation] = [replace(o, instances=tuple(replace(i, mask=mask, box_xyxy=mask.box_xyxy)
-                                                    for i in o.instances))
-                         for o in record.window.observations[:1]]
+    for mask in (
+        Mask.from_full(bits),
+        Mask.from_full(~bits),
+        Mask((width - 1, height - 1), np.ones((1, 1), bool), (width, height)),
+    ):
+        [observation] = [
+            replace(o, instances=tuple(replace(i, mask=mask, box_xyxy=mask.box_xyxy) for i in o.instances))
+            for o in record.window.observations[:1]
+        ]
         for w in (96, 960):
             assert draw_observation(observation, styles_of(record), width=w, trails={}).shape[1] == w
 
 
 def test_many_long_sentences_turn_pages_inside_the_strip() -> None:
     record = make_record(track_ids=(7, 9))
-    many = tuple(replace(record.caption.instances[0],
-                         appearance=replace(record.caption.instances[0].appearance, text="word " * 60))
-                 for _ in range(5))
+    many = tuple(
+        replace(
+            record.caption.instances[0], appearance=replace(record.caption.instances[0].appearance, text="word " * 60)
+        )
+        for _ in range(5)
+    )
     record = replace(with_text(record, "long " * 80), caption=replace(record.caption, instances=many))
     shapes = {annotated_frame(record, o).shape for o in record.window.observations}
     assert len(shapes) == 1
     first, last = record.window.observations[0], replace(record.window.observations[-1])
-    assert not np.array_equal(annotated_frame(record, first)[540:], annotated_frame(
-        record, replace(last, frame=replace(last.frame, pts_seconds=3.0)))[540:]), "another page"
+    assert not np.array_equal(
+        annotated_frame(record, first)[540:],
+        annotated_frame(record, replace(last, frame=replace(last.frame, pts_seconds=3.0)))[540:],
+    ), "another page"
 
 
 def test_wrap_keeps_lines_inside_and_says_when_it_cuts() -> None:
     lines = wrap("one two three four five six seven " * 4, width=200, size=16, most_lines=2)
-    assert len(lines) == 2 and lines[1].endswith("...") and all(text_width(line, size=16) <= 200
-                                                                for line in lines)
+    assert len(lines) == 2 and lines[1].endswith("...") and all(text_width(line, size=16) <= 200 for line in lines)
     assert wrap("short one", width=200, size=16, most_lines=2) == ["short one"]
     assert wrap("W" * 90, width=100, size=16, most_lines=2)[0].endswith("...")
     assert wrap("", width=100, size=16, most_lines=2) == []

@@ -26,9 +26,16 @@ def quadrants(width: int, height: int) -> np.ndarray:
     return image
 
 
-def write_video(path: Path, images: Sequence[np.ndarray], *, times_ms: Sequence[int] | None = None, fps: int = 25,
-                codec: str = "libx264", options: dict[str, str] | None = None,
-                container_options: dict[str, str] | None = None) -> Path:
+def write_video(
+    path: Path,
+    images: Sequence[np.ndarray],
+    *,
+    times_ms: Sequence[int] | None = None,
+    fps: int = 25,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", options=container_options or {}) as out:
         stream = out.add_stream(codec, rate=fps, options=options or ({"crf": "12"} if codec == "libx264" else {}))
@@ -80,12 +87,15 @@ def test_times_begin_at_zero_whatever_the_file_says(tmp_path: Path) -> None:
     assert [f.pts_seconds for f in frames] == pytest.approx([0, 0.04, 0.08, 0.12], abs=2e-3)
 
 
-@pytest.mark.parametrize(("size", "side", "want"), [
-    pytest.param((3840, 2160), 640, (640, 360), id="4k-is-scaled"),
-    pytest.param((160, 120), 640, (160, 120), id="never-upscaled"),
-    pytest.param((121, 67), 640, (121, 67), id="odd-size-kept"),
-    pytest.param((241, 1001), 500, (120, 500), id="odd-size-scaled"),
-])
+@pytest.mark.parametrize(
+    ("size", "side", "want"),
+    [
+        pytest.param((3840, 2160), 640, (640, 360), id="4k-is-scaled"),
+        pytest.param((160, 120), 640, (160, 120), id="never-upscaled"),
+        pytest.param((121, 67), 640, (121, 67), id="odd-size-kept"),
+        pytest.param((241, 1001), 500, (120, 500), id="odd-size-scaled"),
+    ],
+)
 def test_working_size(tmp_path: Path, size: tuple[int, int], side: int, want: tuple[int, int]) -> None:
     path = write_video(tmp_path / "s.mp4", [quadrants(*size)] * 2)
     with open_source(path, working_side=side) as source:
@@ -103,7 +113,7 @@ def rotate_header(path: Path, degrees_clockwise: int) -> None:
     matrix = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
     data = bytearray(path.read_bytes())
     body = data.index(b"tkhd") + 4
-    data[body + 40:body + 76] = matrix
+    data[body + 40 : body + 76] = matrix
     path.write_bytes(bytes(data))
 
 
@@ -137,14 +147,14 @@ def test_empty_file(tmp_path: Path) -> None:
 def test_header_without_frames(tmp_path: Path) -> None:
     """A video stream whose every packet is gone (an AVI cut right after its headers)."""
     whole = write_video(tmp_path / "w.avi", noise(4), codec="mpeg4", options={"b": "500000"}).read_bytes()
-    (tmp_path / "z.avi").write_bytes(whole[:whole.index(b"movi") + 4])
+    (tmp_path / "z.avi").write_bytes(whole[: whole.index(b"movi") + 4])
     with pytest.raises(EmptyVideoError, match="holds no frame"):
         open_source(tmp_path / "z.avi")
 
 
 def test_mp4_without_its_index(tmp_path: Path) -> None:
     whole = write_video(tmp_path / "w.mp4", noise(20)).read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UnreadableVideoError, match="cut off"):
         open_source(tmp_path / "cut.mp4")
 
@@ -152,7 +162,7 @@ def test_mp4_without_its_index(tmp_path: Path) -> None:
 def test_mp4_cut_after_its_index_gives_its_frames_then_says_so(tmp_path: Path) -> None:
     path = write_video(tmp_path / "w.mp4", noise(75), container_options={"movflags": "faststart"})
     whole = path.read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(whole[:len(whole) // 2])
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
     frames: list[Frame] = []
     wanted = pytest.raises(UnreadableVideoError, match=r"ends early|breaks off")
     with open_source(tmp_path / "cut.mp4") as source, wanted:

@@ -20,7 +20,7 @@ RED, BLUE = (200, 30, 30), (30, 30, 200)
 def picture(boxes: Sequence[Box], colours: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
     image = np.full((90, 160, 3), 128, np.uint8)
     for (x1, y1, x2, y2), colour in zip(boxes, colours, strict=True):
-        image[max(0, round(y1 * 90)):round(y2 * 90), max(0, round(x1 * 160)):round(x2 * 160)] = colour
+        image[max(0, round(y1 * 90)) : round(y2 * 90), max(0, round(x1 * 160)) : round(x2 * 160)] = colour
     return image
 
 
@@ -122,7 +122,7 @@ def test_looks_tell_two_that_meet_and_turn_back() -> None:
         boxes = [at(0.5 - reach), at(0.5 + reach)]
         if t in (9, 10, 11):
             boxes = boxes[:1] if t == 9 else []
-        ids = play.step(boxes, colours=[RED, BLUE][:len(boxes)])
+        ids = play.step(boxes, colours=[RED, BLUE][: len(boxes)])
         if len(boxes) == 2:
             assert ids == [1, 2], t
 
@@ -183,6 +183,7 @@ def test_no_detections_ever() -> None:
 
 def cheapest(cost: NDArray[np.float64], max_cost: float) -> float:
     """Least total by trying everything; a row left out costs max_cost."""
+
     def best(row: int, used: frozenset[int]) -> float:
         if row == len(cost):
             return 0.0
@@ -193,6 +194,7 @@ def cheapest(cost: NDArray[np.float64], max_cost: float) -> float:
             if c not in used and cost[row, c] < max_cost
         ]
         return min(options)
+
     return best(0, frozenset())
 
 
@@ -200,7 +202,8 @@ def cheapest(cost: NDArray[np.float64], max_cost: float) -> float:
 def test_assignment_is_the_cheapest(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(sum(shape))
     total: Callable[[list[tuple[int, int]], NDArray[np.float64]], float] = lambda pairs, cost: (  # noqa: E731
-        sum(cost[r, c] for r, c in pairs) + 0.7 * (len(cost) - len(pairs)))
+        sum(cost[r, c] for r, c in pairs) + 0.7 * (len(cost) - len(pairs))
+    )
     for _ in range(60):
         cost = np.where(rng.random(shape) < 0.2, np.inf, rng.random(shape))
         pairs = assign(cost, max_cost=0.7)

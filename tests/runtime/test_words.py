@@ -73,9 +73,7 @@ def test_jitter_over_a_cells_border_is_neither_a_move_nor_a_stay():
 
 
 def test_position_of_what_leaves_from_its_first_cell():
-    assert (
-        _position(out_of_frame_at_end=True) == "The person is at center-middle, then moves out of frame in the end."
-    )
+    assert _position(out_of_frame_at_end=True) == "The person is at center-middle, then moves out of frame in the end."
 
 
 MOTIONS = {
