@@ -1,7 +1,7 @@
 """Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
 
-Called by pipeline: `FrameSampler.keep` on every frame, `ShotDetector.is_cut` on every kept frame, `WindowBuilder.add`
-on every observation.
+Called by pipeline: `FrameSampler.keep` on every frame's time, `ShotDetector.is_cut` on every kept frame,
+`WindowBuilder.add` on every observation.
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ class FrameSampler:
         self._fps = sample_fps
         self._next_seconds = -math.inf
 
-    def keep(self, frame: Frame) -> bool:
+    def keep(self, pts_seconds: float) -> bool:
         """True for the first frame, then for the first frame at or after each multiple of 1/sample_fps.
+
+        Asked once per frame, in order.
 
         fps 24, sample 8:  frames 0 1 2 3 4 5 6     grid 0 . . 1/8 . . 2/8     kept 0 3 6
         """
-        if frame.pts_seconds < self._next_seconds - _GRID_TOLERANCE_SECONDS:
+        if pts_seconds < self._next_seconds - _GRID_TOLERANCE_SECONDS:
             return False
-        passed = math.floor((frame.pts_seconds + _GRID_TOLERANCE_SECONDS) * self._fps)
+        passed = math.floor((pts_seconds + _GRID_TOLERANCE_SECONDS) * self._fps)
         self._next_seconds = (passed + 1) / self._fps
         return True
 

@@ -32,15 +32,15 @@ ClipKey = tuple[str, int]
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and the frames once."""
+    """What `open_source` gives: `info`, and once the frames whose time is wanted."""
 
     @property
     def info(self) -> VideoInfo:
         """What is known of the video before its first frame is used."""
         ...
 
-    def __iter__(self) -> Iterator[Frame]:
-        """Frames in presentation order."""
+    def sampled(self, keep: Callable[[float], bool]) -> Iterator[Frame]:
+        """Frames in presentation order for whose `pts_seconds` `keep` says yes (asked once per frame)."""
         ...
 
 
@@ -114,13 +114,12 @@ def _decode_one(
             yield Started(number, source.info)
             sampler, shots = FrameSampler(config.sample_fps), ShotDetector()
             begun = time.perf_counter()
-            for frame in source:
+            for frame in source.sampled(sampler.keep):
                 if number in abandoned:
                     return
-                if sampler.keep(frame):
-                    is_cut = shots.is_cut(frame)
-                    yield Sampled(number, frame, is_cut, time.monotonic(), time.perf_counter() - begun)
-                    begun = time.perf_counter()
+                is_cut = shots.is_cut(frame)
+                yield Sampled(number, frame, is_cut, time.monotonic(), time.perf_counter() - begun)
+                begun = time.perf_counter()
     except Exception as error:  # a bad video is a row of its own, whatever is bad about it
         yield Failed(number, failed_video(str(path), error), error)
     else:

@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -53,7 +53,10 @@ class FakeVideo:
             str(self.path), (64, 48), (64, 48), 0, Fraction(FPS), self.seconds, round(self.seconds * FPS), "fake"
         )
 
-    def __iter__(self) -> Iterator[Frame]:
+    def sampled(self, keep: Callable[[float], bool]) -> Iterator[Frame]:
+        return (frame for frame in self.frames() if keep(frame.pts_seconds))
+
+    def frames(self) -> Iterator[Frame]:
         noise = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), dtype=np.uint8)
         for index in range(round(self.seconds * FPS)):
             if index == self.breaks_at:
