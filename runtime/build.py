@@ -47,7 +47,7 @@ def build_stages(config: PipelineConfig) -> StageSet:
         open_video=partial(_open_video, config),
         new_perceiver=new_perceiver,
         labels=labels,
-        measure=partial(measure, max_instances=config.max_instances),
+        measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
         describe=Describer(captioner, asks_unchecked=asks_unchecked).describe,
         used=_used(config, pack),

@@ -24,10 +24,13 @@ _EDGE_SECONDS = 0.3
 a tracker confirms a new track only on its second or third observation, and may miss one."""
 
 
-def measure(window: Window, *, max_instances: int | None = None) -> Evidence:
+def measure(window: Window, *, max_instances: int | None = None, movers_only: bool = False) -> Evidence:
     """Measure one window; the same window always gives the same Evidence.
 
-    Tracks are ordered by importance (ranking.py), at most `max_instances` of them (all where None).
+    Tracks are ordered by importance (ranking.py), at most `max_instances` of them (all where None). `movers_only`: report
+    only tracks that move, camera removed: what a motion detector marks and what then rests all the time was a shadow,
+    a reflection or a leftover (seen on real footage: a piece of fence, a patch of road). Where the camera's own motion
+    could not be measured nothing is known to move, and none is reported.
     Observations whose mask is empty are not used; a window without observations gives an unknown camera and
     no tracks.
     """
@@ -40,9 +43,12 @@ def measure(window: Window, *, max_instances: int | None = None) -> Evidence:
     count = len(window.observations)
     kept = without_duplicates(long_enough(lives(window), observation_count=count))
     tracks = [(_track(life, window, path), life) for life in kept]
+    camera = camera_evidence(window.observations, aspect=path.aspect)
+    if movers_only:
+        tracks = [(track, life) for track, life in tracks if camera.labels and track.motion_world.moving]
     ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], count))
     return Evidence(
-        camera=camera_evidence(window.observations, aspect=path.aspect),
+        camera=camera,
         tracks=tuple(track for track, _ in ranked[:max_instances]),
     )
 

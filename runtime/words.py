@@ -241,7 +241,7 @@ def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
         colour = f"{track.palette[0].name} " if told else ""
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:
-        return "no instance is seen"
+        return "no instance is reported"
     groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
     if len(groups) > _MOST_GROUPS:
         groups = [*groups[: _MOST_GROUPS - 1], "others"]

@@ -158,3 +158,13 @@ def test_importance_is_the_documented_product():
     still = importance(life, moving=False, observation_count=40)
     assert still == pytest.approx(float(life.areas.mean()) * 0.8, rel=0.02)
     assert importance(life, moving=True, observation_count=80) == pytest.approx(0.75 * still)
+
+
+def test_movers_only_drops_what_rests_and_claims_nothing_without_the_camera():
+    mover, rester = Body(straight(0.2, 0.28, vx=0.1)), Body(straight(0.6, 0.15))
+    assert sorted(_ids(measure(window([mover, rester])))) == [1, 2]
+    assert _ids(measure(window([mover, rester]), movers_only=True)) == [1]
+    drawn = window([mover])
+    doubtful = tuple(replace(o, camera_inliers=0.4) for o in drawn.observations)
+    evidence = measure(replace(drawn, observations=doubtful), movers_only=True)
+    assert evidence.camera.labels == () and evidence.tracks == ()

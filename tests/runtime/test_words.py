@@ -184,7 +184,7 @@ def test_global_sentence():
     assert words.global_sentence(Evidence(pan, _cast("blue dog", "blue dog", "red car"))) == (
         "Two blue dogs and a red car; the camera pans right steadily."
     )
-    assert words.global_sentence(Evidence(CAMERA, ())) == "No instance is seen; the camera is static."
+    assert words.global_sentence(Evidence(CAMERA, ())) == "No instance is reported; the camera is static."
     many = _cast("red car", "blue dog", "green bus", "orange umbrella", "white bird", "pink person", "pink person")
     long = _camera(("pan_right", "zoom_in"), ("pan_left",), ("tilt_up",), shake=True)
     for camera, cast in product((CAMERA, pan, long), (many, many * 3, many[:3])):
