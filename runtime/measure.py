@@ -27,10 +27,10 @@ a tracker confirms a new track only on its second or third observation, and may 
 def measure(window: Window, *, max_instances: int | None = None, movers_only: bool = False) -> Evidence:
     """Measure one window; the same window always gives the same Evidence.
 
-    Tracks are ordered by importance (ranking.py), at most `max_instances` of them (all where None). `movers_only`: report
-    only tracks that move, camera removed: what a motion detector marks and what then rests all the time was a shadow,
-    a reflection or a leftover (seen on real footage: a piece of fence, a patch of road). Where the camera's own motion
-    could not be measured nothing is known to move, and none is reported.
+    Tracks are ordered by importance (ranking.py), at most `max_instances` of them (all where None). `movers_only`:
+    report only tracks that move, camera removed: what a motion detector marks and what then rests all the time was a
+    shadow, a reflection or a leftover (seen on real footage: a piece of fence, a patch of road). Where the
+    camera's own motion could not be measured nothing is known to move, and none is reported.
     Observations whose mask is empty are not used; a window without observations gives an unknown camera and
     no tracks.
     """
