@@ -91,8 +91,8 @@ def _of_picture(label: dict[str, Any], rng: np.random.Generator | None) -> tuple
             Example("global", question, sentences.global_sentence(names, label["background"])))
 
 
-def pack(pairs: Sequence[tuple[Example, Example]], tokenizer: Tokenizer, *, prefix: int) -> PackedRows:
-    """Rows of one step; `prefix` = 1 + F*T, the length of the shared part."""
+def pack(pairs: Sequence[tuple[Example, ...]], tokenizer: Tokenizer, *, prefix: int) -> PackedRows:
+    """Rows of one step, one or two questions each; `prefix` = 1 + F*T, the length of the shared part."""
     bos, eos, image, pad = (tokenizer.token_to_id(t) for t in (BOS, EOS, IMAGE, PAD))
     coded = [[(encode(tokenizer, e.question), [*encode(tokenizer, e.answer), eos]) for e in pair] for pair in pairs]
     width = prefix + max(sum(len(q) + len(a) for q, a in row) for row in coded)

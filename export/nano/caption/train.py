@@ -26,7 +26,14 @@ from numpy.typing import NDArray
 from edgecap.engines.preprocess import normalise_views
 from edgecap.export.nano.caption.dataset import SIDE, ViewStore
 from edgecap.export.nano.caption.model import NetworkConfig, build_network, text_hidden, vision_tokens
-from edgecap.export.nano.caption.packing import PackedRows, attribute_sizes, attributes_of, examples_of, pack
+from edgecap.export.nano.caption.packing import (
+    Example,
+    PackedRows,
+    attribute_sizes,
+    attributes_of,
+    examples_of,
+    pack,
+)
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, train_tokenizer
 from edgecap.export.nano.caption.view_sets import VIEWS
 
@@ -41,6 +48,7 @@ _PEAK_RATE, _FLOOR_RATE, _WARM_STEPS = 1e-3, 1e-5, 300
 _AUX_WEIGHT = 0.3
 _AVERAGE_DECAY = 0.998
 _SHIFT = 3
+_ACTION_ONLY_SHARE = 0.8  # of the instance steps, towards the end: appearance is learnt long before the gestures are
 _SAVE_SECONDS = 240.0
 _REFRESH_STEPS = 100
 _CHECK_SETS = 256  # of each kind, after every save
@@ -148,7 +156,10 @@ def _train_step(trainer: Trainer, store: ViewStore, *, rng: np.random.Generator,
     kind = "picture" if trainer.step % _PICTURE_EVERY == _PICTURE_EVERY - 1 else "instance"
     numbers = np.sort(rng.choice(store.count(kind), _BATCH, replace=store.count(kind) < _BATCH))
     labels = [store.label(kind, int(i)) for i in numbers]
-    packed = pack([examples_of(lb, rng=rng) for lb in labels], trainer.tokenizer, prefix=trainer.prefix)
+    asked: list[tuple[Example, ...]] = [examples_of(lb, rng=rng) for lb in labels]
+    if kind == "instance" and rng.random() < _ACTION_ONLY_SHARE * progress:
+        asked = [pair[1:] for pair in asked]
+    packed = pack(asked, trainer.tokenizer, prefix=trainer.prefix)
     pixels = torch.from_numpy(_augmented_pixels(store.frames(kind, numbers), rng=rng))
     with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
         seen, hidden, logits = forward(trainer.network, pixels, packed)
@@ -288,7 +299,7 @@ def main() -> None:
     """Command line: train for some minutes in a work folder whose views/ a worker fills."""
     parser = argparse.ArgumentParser(description="Train the nano captioner (resumable).")
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=75.0)
+    parser.add_argument("--minutes", type=float, default=100.0)
     parser.add_argument("--steps", type=int, default=None)
     parser.add_argument("--seed", type=int, default=20261122)
     arguments = parser.parse_args()
