@@ -47,7 +47,7 @@ class NanoBudget:
     detector_steps: int = 14_000
     detector_minutes: float = 45.0
     segmenter_steps: int = 9_000
-    segmenter_minutes: float = 30.0
+    segmenter_minutes: float = 19.0
     captioner_minutes: float = 82.0
     vision_shards: int = 37
     validation_shards: int = 4

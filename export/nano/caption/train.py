@@ -24,12 +24,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.preprocess import normalise_views
+from edgecap.export.nano.caption.aux_heads import build_aux_heads
 from edgecap.export.nano.caption.dataset import SIDE, ViewStore
-from edgecap.export.nano.caption.model import NetworkConfig, build_network, text_hidden, vision_tokens
+from edgecap.export.nano.caption.model import (
+    NetworkConfig,
+    build_network,
+    text_hidden,
+    use_fp32_attention,
+    vision_tokens,
+)
 from edgecap.export.nano.caption.packing import (
     Example,
     PackedRows,
-    attribute_sizes,
     attributes_of,
     examples_of,
     pack,
@@ -112,7 +118,7 @@ def load_trainer(work_dir: Path, *, seed: int) -> Trainer:
     config = NetworkConfig(side=SIDE, vocab_size=tokenizer.get_vocab_size())
     torch.manual_seed(seed)
     network = new_network(config, tokenizer)
-    heads = _AuxHeads.build(config)
+    heads = build_aux_heads(config)
     use_fp32_attention(network)
     decayed = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() > 1]
     plain = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() <= 1]
@@ -184,55 +190,6 @@ def _update(trainer: Trainer, *, progress: float) -> None:
     decay = min(_AVERAGE_DECAY, (1 + trainer.step) / (10 + trainer.step))
     with torch.no_grad():
         torch._foreach_lerp_(list(trainer.average.parameters()), list(trainer.network.parameters()), 1 - decay)
-
-
-class _AuxHeads:
-    """Linear readers of the attributes, used in training only: they tell the tower what to look for before the language
-    model can. Each attribute is read from the mean vision token and from the last hidden state of the prefix."""
-
-    @staticmethod
-    def build(config: NetworkConfig) -> Any:
-        import torch
-        from torch import nn
-        from torch.nn.functional import cross_entropy
-
-        class Heads(nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                sizes = attribute_sizes()
-                self.norm = nn.LayerNorm(config.text_width)
-                self.early = nn.ModuleDict({k: nn.Linear(config.text_width, n) for k, n in sizes.items()})
-                self.late = nn.ModuleDict({k: nn.Linear(config.text_width, n) for k, n in sizes.items()})
-
-            def loss(self, seen: torch.Tensor, last: torch.Tensor, truth: dict[str, NDArray[np.int64]]) -> torch.Tensor:
-                pooled, parts = self.norm(seen.mean(1)), []
-                for key, numbers in truth.items():
-                    if (numbers < 0).all():
-                        continue
-                    wanted = torch.from_numpy(numbers)
-                    parts += [cross_entropy(self.early[key](pooled).float(), wanted, ignore_index=-1),
-                              cross_entropy(self.late[key](last).float(), wanted, ignore_index=-1)]
-                return torch.stack(parts).mean()
-
-        return Heads()
-
-
-def use_fp32_attention(network: Any) -> None:
-    """Run scaled-dot-product attention in fp32 inside bfloat16 autocast: its bfloat16 backward is 9 times slower on
-    CPU."""
-    import torch
-    from torch.nn.functional import scaled_dot_product_attention
-    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
-
-    def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, *, scaling: float, **_: object) -> Any:
-        with torch.autocast("cpu", enabled=False):
-            mixed = scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask,
-                                                 scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
-        return mixed.to(query.dtype).transpose(1, 2), None
-
-    ALL_ATTENTION_FUNCTIONS.register("edgecap_fp32", attend)
-    for part in (network.model.vision_model, network.model.text_model):
-        part.config._attn_implementation = "edgecap_fp32"
 
 
 def _augmented_pixels(frames: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -34,7 +34,7 @@ from edgecap.export.onnx_graph import export_graph, open_graph
 from edgecap.export.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
 from edgecap.export.quantise import quantise_static
 
-SCORE_THRESHOLD = 0.35
+SCORE_THRESHOLD = 0.3
 """Below it a detection is ignored; where recall and precision meet on validation frames."""
 NMS_IOU = 0.6
 CALIBRATION_FRAMES = 120
