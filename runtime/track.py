@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 _ACCELERATION = 1.2  # box sides per second^2 that an object may speed up or slow down by (one sigma)
 _MEASURED = 0.035  # box sides that a detector's edge is off by (one sigma)
 _FIRST_SPEED = 1.5  # box sides per second: what a newborn's speed may be (one sigma)
+_GROWTH = 1.6  # a size that changes by more than this factor in one step was not what it was believed to be
 _EDGE = 0.006  # frame widths: a box this near the border is taken as cut off by it
 
 
@@ -60,8 +61,9 @@ class Track:
         """Move on by `seconds`. Unseen tracks keep their size: its last change was often a beginning occlusion."""
         if self.misses:
             self.speed[2:] = 0.0
+        sizes = self.state[2:]
         self.state = self.state + self.speed * seconds
-        self.state[2:] = np.maximum(self.state[2:], 1e-3)
+        self.state[2:] = np.clip(self.state[2:], sizes / _GROWTH, sizes * _GROWTH)
         step = np.array([[1.0, seconds], [0.0, 1.0]])
         push = np.array([seconds**2 / 2, seconds])
         noise = np.outer(push, push)[None] * ((_ACCELERATION * self._sides()) ** 2)[:, None, None]
@@ -77,29 +79,46 @@ class Track:
 
     def correct(self, box: NDArray[np.float64], *, frame_height: float) -> None:
         """Take in a detection float64 [4] (x1, y1, x2, y2, width units)."""
-        measured = self._uncut(box, frame_height)
+        measured, cut = self._uncut(box, frame_height)
+        self._forget_wrong_sizes(measured)
         side = self._sides()
         gain = self.cov[:, :, 0] / (self.cov[:, 0, 0] + (_MEASURED * side) ** 2)[:, None]
         surprise = measured - self.state
         self.state = self.state + gain[:, 0] * surprise
         self.speed = self.speed + gain[:, 1] * surprise
         self.cov = self.cov - gain[:, :, None] * self.cov[:, None, 0, :]
+        self.speed[2:][cut] = 0.0  # a size that cannot be seen is not known to change: left alone it grows without end
 
-    def _uncut(self, box: NDArray[np.float64], frame_height: float) -> NDArray[np.float64]:
-        """Centre and size of a detection; where the border cuts it, the size known before is kept beyond it.
+    def _forget_wrong_sizes(self, measured: NDArray[np.float64]) -> None:
+        """Begin an axis anew whose size turns out to be far from what was believed (an object that comes in across the
+        border in another pose than it left): filtered, the surprise would become a speed that shrinks it to nothing."""
+        wrong = np.abs(np.log(measured[2:] / self.state[2:])) > np.log(_GROWTH)
+        for axis in np.flatnonzero(wrong):
+            for value in (axis, axis + 2):
+                self.state[value], self.speed[value] = measured[value], 0.0
+        side = self._sides()
+        for axis in np.flatnonzero(wrong):
+            for value in (axis, axis + 2):
+                self.cov[value] = np.diag([_MEASURED**2, _FIRST_SPEED**2]) * side[value] ** 2
+
+    def _uncut(self, box: NDArray[np.float64], frame_height: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Centre and size of a detection, and on which axes (x, y) the border cuts it; there the size known before is
+        kept beyond it.
 
         |<- frame                    known width 4, seen x1 = 0, x2 = 1   ->   x1 = -3, x2 = 1
         """
         low, high = box[:2].copy(), box[2:].copy()
+        cut = np.zeros(2, bool)
         for axis, limit in enumerate((1.0, frame_height)):
             known = self.state[2 + axis]
             at_low, at_high = low[axis] < _EDGE, high[axis] > limit - _EDGE
+            cut[axis] = at_low or at_high
             if known > high[axis] - low[axis] and at_low != at_high:
                 if at_low:
                     low[axis] = high[axis] - known
                 else:
                     high[axis] = low[axis] + known
-        return np.concatenate([(low + high) / 2, high - low])
+        return np.concatenate([(low + high) / 2, np.maximum(high - low, 1e-3)]), cut
 
     def box(self, frame_height: float) -> NDArray[np.float64]:
         """The predicted box as the frame shows it: float64 [4] x1, y1, x2, y2, cut at the border."""
