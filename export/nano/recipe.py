@@ -18,7 +18,7 @@ from typing import Any
 from edgecap.engines import write_pack
 from edgecap.engines.specs import PackSpec
 from edgecap.export.nano.caption.dataset import write_shards
-from edgecap.export.nano.caption.export_captioner import export_captioner
+from edgecap.export.nano.caption.export_captioner import DECODER_FILES, VISION_FILES, export_captioner
 from edgecap.export.nano.caption.train import train_captioner
 from edgecap.export.nano.domain import calibrate_domain
 from edgecap.export.nano.vision.cache import cached_frames
@@ -121,31 +121,20 @@ def _write_fp32(work_dir: Path, int8: Path, spec: PackSpec) -> Path:
     """The same pack with unquantised graphs, to measure what quantisation costs."""
     folder = work_dir / "pack-fp32"
     _empty(folder)
-    assert spec.detector is not None and spec.segmenter is not None and spec.captioner is not None
+    assert spec.detector is not None and spec.segmenter is not None
+    assert spec.captioner is not None and spec.domain is not None
     detector = replace(spec.detector, graph=detector_graph("fp32"))
     segmenter = replace(spec.segmenter, encoder=encoder_graph("fp32"), decoder=decoder_graph("fp32"))
-    words = replace(spec.captioner.decoder, file="decoder.fp32.onnx", precision="fp32")
+    vision = replace(spec.captioner.vision, file=VISION_FILES["fp32"], precision="fp32")
+    decoder = replace(spec.captioner.decoder, file=DECODER_FILES["fp32"], precision="fp32")
     for graph in (detector.graph, segmenter.encoder, segmenter.decoder):
         shutil.copyfile(work_dir / graph.file, folder / graph.file)
-    shutil.copyfile(work_dir / "caption" / words.file, folder / words.file)
-    assert spec.domain is not None
-    for name in (
-        spec.captioner.vision.file,
-        spec.captioner.embedding_file,
-        spec.captioner.tokenizer_file,
-        spec.domain.file,
-    ):
+    for graph in (vision, decoder):
+        shutil.copyfile(work_dir / "caption" / graph.file, folder / graph.file)
+    for name in (spec.captioner.embedding_file, spec.captioner.tokenizer_file, spec.domain.file):
         shutil.copyfile(int8 / name, folder / name)
-    write_pack(
-        folder,
-        replace(
-            spec,
-            name="nano-fp32",
-            detector=detector,
-            segmenter=segmenter,
-            captioner=replace(spec.captioner, decoder=words),
-        ),
-    )
+    captioner = replace(spec.captioner, vision=vision, decoder=decoder)
+    write_pack(folder, replace(spec, name="nano-fp32", detector=detector, segmenter=segmenter, captioner=captioner))
     return folder
 
 

@@ -213,7 +213,7 @@ def test_assignment_is_the_cheapest(shape: tuple[int, int]) -> None:
 
 
 def test_a_body_half_outside_keeps_a_sane_size_and_its_id() -> None:
-    """Found on a rendered clip: cut by the border, it waves (its seen width swings), then comes in narrower than believed."""
+    """Found on a rendered clip: cut by the border its seen width swings; it comes in narrower than believed."""
     play = Play()
     edges = [
         (889, 249, 1000, 601),
