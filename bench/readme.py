@@ -54,7 +54,8 @@ def _quality_table(data: dict[str, Any]) -> str:
     clips = min(t["figures"]["clips"] for t in tiers.values())
     lines = [
         f"Quality on {clips} held-out clips per tier (seeds never trained on), whole pipeline, quantised pack; "
-        f"`edgecap bench quality`. Machine: {data['machine']}.",
+        f"`edgecap bench quality`. Machine: {data['machine']}. Fields (class to motion direction) are shares of "
+        "all true instances, those left out or left open counting as wrong; in brackets the share among those said.",
         "",
         "| figure | bar | " + " | ".join(tiers) + " |",
         "|---|---|" + "---|" * len(tiers),
@@ -71,7 +72,8 @@ def _value(tier: dict[str, Any], figure: str) -> str:
     figures = tier["figures"]
     if figure in figures["values"]:
         return f"{figures['values'][figure]:.3f}"
-    return f"{figures['fields'][figure]['precision']:.3f}" if figure in figures["fields"] else "–"
+    field = figures["fields"].get(figure)
+    return f"{field['recall']:.3f} ({field['precision']:.3f})" if field else "–"
 
 
 def _speed_table(data: dict[str, Any]) -> str:

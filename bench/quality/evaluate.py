@@ -31,8 +31,9 @@ _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "positi
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """Everything counted of one clip. `consistent_ids`: instances spoken of, and those spoken of under one id
-    only.
+    """Everything counted of one clip. `masks`: of the matched instances, in the order of `matching.pairs`.
+    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances spoken of, and those
+    spoken of under one id only.
     """
 
     name: str
@@ -88,7 +89,7 @@ def evaluate_clip(truth: TrueClip, said: SaidClip) -> ClipResult:
         count=_one(judged(difference == 0)),
         count_within_one=_one(judged(difference <= 1)),
         rows=said.rows,
-        invalid_rows=int(bool(said.schema_errors)),
+        invalid_rows=said.invalid_rows,
         spoken_of=sum(bool(n) for n in names.values()),
         consistent_ids=sum(len(n) == 1 for n in names.values()),
         unknown_ids=len(cited - set(said.masks)),
@@ -96,8 +97,8 @@ def evaluate_clip(truth: TrueClip, said: SaidClip) -> ClipResult:
 
 
 def pool(results: Sequence[ClipResult]) -> Figures:
-    """Figures over all clips: counts are pooled first (micro), mask figures are means over matched
-    instances.
+    """Figures over all clips: counts are pooled first (micro); mask figures are means over all true instances, those
+    without a track appended as zeros [spec 7.5].
     """
     seen = reduce(add, (r.hallucination for r in results), HallucinationCounts())
     identity = reduce(add, (r.identity for r in results), no_identity())
@@ -113,7 +114,7 @@ def pool(results: Sequence[ClipResult]) -> Figures:
         "invented_instances": seen.invented_instances,
         "omission": seen.omission,
         **_identity_values(identity),
-        **_mask_values([m for r in results for m in r.masks]),
+        **_mask_values([m for r in results for m in r.masks], missed=seen.missed),
         **_caption_values(results, seen, camera),
         "chota_s": _chota_s(identity, fields),
         **_angle_values(results),
@@ -132,9 +133,9 @@ def oracle_said(truth: TrueClip) -> SaidClip:
         truth.camera_labels,
         truth.global_text,
         truth.background_text,
-        1,
-        (),
-        (frozenset(truth.masks),),
+        rows=1,
+        schema_errors=(),
+        caption_ids=(frozenset(truth.masks),),
     )
 
 
@@ -170,15 +171,19 @@ def _identity_values(identity: IdentityCounts) -> dict[str, float]:
     }
 
 
-def _mask_values(masks: Sequence[MaskScores]) -> dict[str, float]:
-    def mean(get: Callable[[MaskScores], float]) -> float:
-        return sum(map(get, masks)) / len(masks) if masks else 0.0
+def _mask_values(masks: Sequence[MaskScores], *, missed: int) -> dict[str, float]:
+    """`mask_j`, `mask_f`: over every true instance's life. `..._where_both`: a diagnosis, matched instances in the
+    frames that both sides have."""
 
+    def mean(get: Callable[[MaskScores], float], *, over: int) -> float:
+        return sum(map(get, masks)) / over if over else 0.0
+
+    matched, every = len(masks), len(masks) + missed
     return {
-        "mask_j": mean(lambda m: m.j_both),
-        "mask_f": mean(lambda m: m.f_both),
-        "mask_j_lifetime": mean(lambda m: m.j_union),
-        "mask_f_lifetime": mean(lambda m: m.f_union),
+        "mask_j": mean(lambda m: m.j_union, over=every),
+        "mask_f": mean(lambda m: m.f_union, over=every),
+        "mask_j_where_both": mean(lambda m: m.j_both, over=matched),
+        "mask_f_where_both": mean(lambda m: m.f_both, over=matched),
     }
 
 
@@ -188,6 +193,8 @@ def _caption_values(results: Sequence[ClipResult], seen: HallucinationCounts, ca
 
     def of(get: Callable[[ClipResult], Tally]) -> Tally:
         return reduce(add, map(get, results), Tally())
+
+    rows = sum(max(r.rows, r.invalid_rows) for r in results)  # a clip without a row owes one
 
     return {
         "camera_exact": camera.exact.recall,
@@ -202,7 +209,7 @@ def _caption_values(results: Sequence[ClipResult], seen: HallucinationCounts, ca
         "global_exact": of(lambda r: r.global_sentence).recall,
         "count_exact": of(lambda r: r.count).recall,
         "count_within_one": of(lambda r: r.count_within_one).recall,
-        "schema_valid": 1.0 - share(sum(r.invalid_rows for r in results), len(results)) if results else 0.0,
+        "schema_valid": 1.0 - share(sum(r.invalid_rows for r in results), rows) if results else 0.0,
         "rows_per_clip": sum(r.rows for r in results) / max(len(results), 1),
         "id_consistency": share(sum(r.consistent_ids for r in results), sum(r.spoken_of for r in results)),
         "unknown_ids": float(sum(r.unknown_ids for r in results)),

@@ -60,8 +60,9 @@ class TrueClip:
     """All that is true of one clip.
 
     `masks`: of the instances that count (`instances`), in the frames in which they are countable. `ignored`:
-    everything else that is visible (too small, too hidden, or too briefly there): neither finding nor missing
-    it is scored. `classes`: of all instances with a visible pixel.
+    everything else that is visible (too small, too hidden, or too briefly there), by the id of its instance: the
+    hardly visible frames of an instance that counts, and all frames of one that never does (see `matching`).
+    `classes`: of all instances with a visible pixel.
     """
 
     name: str
@@ -95,7 +96,7 @@ class SaidClip:
     reported ones.
 
     `caption_ids`: per record, the track ids it speaks of. `schema_errors`: of all rows of the clip. `rows`:
-    number of rows.
+    number of rows, `invalid_rows`: those of them with a schema error; a clip without any row has one invalid row.
     """
 
     name: str
@@ -108,3 +109,4 @@ class SaidClip:
     rows: int
     schema_errors: tuple[str, ...]
     caption_ids: tuple[frozenset[int], ...]
+    invalid_rows: int = 0

@@ -19,7 +19,7 @@ from edgecap.runtime.mask import Mask
 
 FOUR_WAYS = ("right", "down", "left", "up")
 EIGHT_WAYS = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
-_DIAGONAL_MARGIN_DEGREES = 10.0
+DIAGONAL_MARGIN_DEGREES = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,21 @@ def way_of(angle_degrees: float, ways: Sequence[str]) -> str:
     return ways[round(angle_degrees / step) % len(ways)]
 
 
+def ways_accepted(angle_degrees: float) -> frozenset[str]:
+    """The four-way names that are right for a true direction: the nearest axis, and within 10 degrees of a diagonal
+    either of the two axes beside it (the world's own noise decides between them)."""
+    if abs(angle_degrees % 90.0 - 45.0) > DIAGONAL_MARGIN_DEGREES:
+        return frozenset({way_of(angle_degrees, FOUR_WAYS)})
+    quadrant = int(angle_degrees // 90.0) % 4
+    return frozenset({FOUR_WAYS[quadrant], FOUR_WAYS[(quadrant + 1) % 4]})
+
+
 def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int, Mask]) -> tuple[str, str] | None:
     """True cells (start, end) in the first and the last frame of a track in which the instance is truly
     visible, by its visible mask.
 
-    A track that begins late or follows the last sliver out of the picture is judged where it looked; what it
-    missed is recall's and HOTA's affair. None where the track never sees the instance.
+    A diagnosis: it tells a wrong cell from a right cell of a late or early frame. The bars are about the whole life.
+    None where the track never sees the instance.
     """
     visible = {**truth.ignored.get(instance_id, {}), **truth.masks.get(instance_id, {})}
     shared = sorted(visible.keys() & said_masks.keys())
@@ -86,19 +95,19 @@ def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int,
 def _score_position(
     instance: TrueInstance, said: Statement | None, seen: tuple[str, str] | None
 ) -> list[tuple[str, Score]]:
-    """Start and end cell where the track looked, over the instance's whole countable life, and what the
-    released rule of the reference would have said of the same centroids (a baseline, the same for every
-    pipeline)."""
+    """Start and end cell: of the instance's first and last countable analysed frame (whatever the track saw of it),
+    beside it where the track looked, and what the released rule of the reference would have said of the same
+    centroids (a baseline, the same for every pipeline)."""
     cells = cells_in(said.position) if said else ()
     rows: list[tuple[str, Score]] = []
     for which, at in (("start", 0), ("end", -1)):
         whole = instance.cell_start if at == 0 else instance.cell_end
-        true = seen[at] if seen is not None else whole
+        where_seen = seen[at] if seen is not None else whole
         released = instance.released_start if at == 0 else instance.released_end
         rows += [
-            (f"position {which}", judged(cells[at] == true) if cells else 0),
-            (f"position {which}, neighbour", judged(are_neighbours(cells[at], true)) if cells else 0),
-            (f"position {which}, whole life", judged(cells[at] == whole) if cells else 0),
+            (f"position {which}", judged(cells[at] == whole) if cells else 0),
+            (f"position {which}, neighbour", judged(are_neighbours(cells[at], whole)) if cells else 0),
+            (f"position {which}, where seen", judged(cells[at] == where_seen) if cells else 0),
             (f"position {which}, released rule", judged(released == whole)),
         ]
     gone = judged(("out of frame" in said.position) == instance.gone_at_end) if said else 0
@@ -147,32 +156,20 @@ def _headings(instance: TrueInstance, said: Statement | None) -> list[tuple[str,
 
 
 def _score_heading(true: Heading, said: Heading | None) -> list[tuple[str, Score]]:
-    """4 ways: true movers whose direction is at least 10 degrees off the diagonals (nearer, two answers are
-    equally right). 8 ways + static: everything; `direction 45`: true movers, right when the angle is within
-    45/2 degrees (no sector borders)."""
-    rows: list[tuple[str, Score]] = []
-    moves = said is not None and said.angle_degrees is not None
-    if true.moving and true.angle_degrees is not None:
-        off_diagonal = abs((true.angle_degrees % 90.0) - 45.0)
-        if off_diagonal >= _DIAGONAL_MARGIN_DEGREES:
-            rows.append(("direction 4", _way(true, said, FOUR_WAYS)))
-        rows.append(("direction 8", _way(true, said, EIGHT_WAYS)))
-        close = (
-            moves
-            and said is not None
-            and said.angle_degrees is not None
-            and (angle_between(true.angle_degrees, said.angle_degrees) <= 22.5)
-        )
-        rows.append(("direction within 22.5", judged(close) if said else 0))
-    else:
-        rows.append(("direction 8", judged(not moves) if said else 0))
-    rows.append(("moving or not", judged(moves == (true.angle_degrees is not None)) if said else 0))
-    return rows
-
-
-def _way(true: Heading, said: Heading | None, ways: Sequence[str]) -> Score:
-    if said is None or true.angle_degrees is None:
-        return 0
-    if said.angle_degrees is None:
-        return -1
-    return judged(way_of(said.angle_degrees, ways) == way_of(true.angle_degrees, ways))
+    """4 ways + static (the bar), asked of every instance: a true mover must be said to move along an accepted axis
+    (`ways_accepted`), a still one must be said static. 8 ways + static: the same with the nearest of eight. `within
+    22.5`: true movers, right when the angle is that close (no sector borders). Nothing measured: 0."""
+    if said is None:
+        rows: list[tuple[str, Score]] = [("direction 4+static", 0), ("direction 8", 0), ("moving or not", 0)]
+        return [*rows, ("direction within 22.5", 0)] if true.angle_degrees is not None else rows
+    a, b = true.angle_degrees, said.angle_degrees
+    if a is None or b is None:
+        agree = judged(a is b)
+        rows = [("direction 4+static", agree), ("direction 8", agree), ("moving or not", agree)]
+        return [*rows, ("direction within 22.5", -1)] if a is not None else rows
+    return [
+        ("direction 4+static", judged(way_of(b, FOUR_WAYS) in ways_accepted(a))),
+        ("direction 8", judged(way_of(b, EIGHT_WAYS) == way_of(a, EIGHT_WAYS))),
+        ("direction within 22.5", judged(angle_between(a, b) <= 22.5)),
+        ("moving or not", 1),
+    ]

@@ -13,11 +13,12 @@ from edgecap.bench.quality.vocabulary import class_of, colours_in, mentions_in
 class HallucinationCounts:
     """Poolable by `+`.
 
-    `mentions`, `false_mentions`: words for objects in all texts, and those of absent classes. `clips`,
+    `mentions`, `false_mentions`: words for objects in the sentences, and those of absent classes. `clips`,
     `clips_with_false`. `classes_true`, `classes_said`: true classes, and those of them named anywhere.
     `reported`, `unmatched`, `invented`: instances (see `Matching`). `true_instances`, `missed`.
     `colour_answers`, `leaked_colours`: colour words about matched instances; of them wrong ones that belong
-    to *another* instance of the clip. `dlc_sum`: DLC-S summed over `true_instances`.
+    to *another* instance of the clip. `dlc_positives`: mean positive scores summed over `true_instances`;
+    `dlc_negatives`: negative scores summed over the `dlc_negative_instances` that have negatives.
     """
 
     mentions: int = 0
@@ -33,7 +34,9 @@ class HallucinationCounts:
     missed: int = 0
     colour_answers: int = 0
     leaked_colours: int = 0
-    dlc_sum: float = 0.0
+    dlc_positives: float = 0.0
+    dlc_negatives: float = 0.0
+    dlc_negative_instances: int = 0
 
     def __add__(self, other: HallucinationCounts) -> HallucinationCounts:
         return HallucinationCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
@@ -55,7 +58,8 @@ class HallucinationCounts:
 
     @property
     def hallucinated_instances(self) -> float:
-        """Reported instances without a true partner / reported instances."""
+        """Reported instances without a true partner / reported instances, doubles and fragments included. Those
+        excused by an instance that never counts (`matching.match_clip`) are in neither number."""
         return _share(self.unmatched, self.reported)
 
     @property
@@ -85,14 +89,21 @@ class HallucinationCounts:
 
     @property
     def dlc_s(self) -> float:
-        """Mean DLC-S over true instances, -1 to 1."""
-        return self.dlc_sum / self.true_instances if self.true_instances else 0.0
+        """(mean of positives + mean of negatives) / 2, -1 to 1, each mean over instances; those without negatives
+        are left out of the second mean, and without any the first stands alone. A missed instance has 0 in both."""
+        if not self.true_instances:
+            return 0.0
+        positive = self.dlc_positives / self.true_instances
+        if not self.dlc_negative_instances:
+            return positive
+        return (positive + self.dlc_negatives / self.dlc_negative_instances) / 2
 
 
 def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) -> HallucinationCounts:
-    """Count one clip. Object words are read from every text of the caption, class fields included."""
+    """Count one clip. Object words are read from the sentences: the class field is no sentence (it has its own
+    figure), and the position sentence only repeats it."""
     texts = [said.global_text, said.background_text]
-    texts += [t for s in said.statements for t in (s.class_name, s.appearance, s.action)]
+    texts += [t for s in said.statements for t in (s.appearance, s.action)]
     mentions = [m for text in texts for m in mentions_in(text)]
     false = [m for m in mentions if m not in truth.classes]
     instances = {i.instance_id: i for i in truth.instances}
@@ -103,6 +114,7 @@ def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) ->
     for instance, statement in pairs:
         answers += len(colours_in(statement.appearance))
         leaked += len(_leaks(instance, statement, truth))
+    scored = [_dlc(i, s, truth) for i, s in pairs]
     ignored_reports = len(said.statements) - len(pairs) - len(matching.unmatched)
     return HallucinationCounts(
         mentions=len(mentions),
@@ -118,33 +130,38 @@ def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) ->
         missed=len(matching.missed),
         colour_answers=answers,
         leaked_colours=leaked,
-        dlc_sum=sum(_dlc(i, s, truth) for i, s in pairs),
+        dlc_positives=sum(positive for positive, _ in scored),
+        dlc_negatives=sum(negative for _, negative in scored),
+        dlc_negative_instances=sum(bool(_forbidden(i, truth)) for i in truth.instances),
     )
 
 
-def _dlc(instance: TrueInstance, said: Statement, truth: TrueClip) -> float:
-    """DLC-S of one matched instance (a missed one scores 0): the mean of positives and negatives behind a
-    recognition gate.
+def _dlc(instance: TrueInstance, said: Statement, truth: TrueClip) -> tuple[float, float]:
+    """Positive and negative score of one matched instance behind a recognition gate.
 
-    Positives: first and second colour, 1 right, 0 not said, -1 wrong. Negatives: 1 where no neighbour's
-    colour is claimed, else -1. With a wrong class every score is min(0, score). An instance alone in its clip
-    has no negatives and skips that term.
+    Positive: mean over first and second colour of 1 right, 0 not said, -1 wrong. Negative: -1 where a neighbour's
+    colour is claimed, else 1; 0 where no neighbour has a colour of its own. With a wrong class both are min(0, score).
     """
     colours = colours_in(said.appearance)
     wanted = [c for c in (instance.primary_colour, instance.secondary_colour) if c is not None]
-    positives = [(1 if colours[k] == c else -1) if k < len(colours) else 0 for k, c in enumerate(wanted)]
-    terms = [sum(positives) / len(positives)]
-    if len(truth.instances) > 1:
-        terms.append(-1.0 if _leaks(instance, said, truth) else 1.0)
+    scores = [(1 if colours[k] == c else -1) if k < len(colours) else 0 for k, c in enumerate(wanted)]
+    positive = sum(scores) / len(scores)
+    negative = (-1.0 if _leaks(instance, said, truth) else 1.0) if _forbidden(instance, truth) else 0.0
     if class_of(said.class_name) != instance.class_name:
-        terms = [min(0.0, t) for t in terms]
-    return sum(terms) / len(terms)
+        return min(0.0, positive), min(0.0, negative)
+    return positive, negative
 
 
 def _leaks(instance: TrueInstance, said: Statement, truth: TrueClip) -> list[str]:
+    forbidden = _forbidden(instance, truth)
+    return [c for c in colours_in(said.appearance) if c in forbidden]
+
+
+def _forbidden(instance: TrueInstance, truth: TrueClip) -> frozenset[str]:
+    """Colours of the clip's other instances that are not its own: the salient negatives."""
     own = {instance.primary_colour, instance.secondary_colour}
     others = {c for i in truth.instances if i is not instance for c in (i.primary_colour, i.secondary_colour)}
-    return [c for c in colours_in(said.appearance) if c not in own and c in others]
+    return frozenset(c for c in others - own if c is not None)
 
 
 def _share(part: int, whole: int) -> float:

@@ -6,13 +6,15 @@ Both look at every confirmed track, reported in a caption or not, and at every a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import TrackMasks
-from edgecap.bench.quality.matching import heaviest_pairs
+from edgecap.bench.quality.matching import excused_tracks, heaviest_pairs, match_tracks
+from edgecap.runtime.mask import Mask
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 _IDF1_SIMILARITY = 0.5
@@ -82,10 +84,12 @@ def no_identity() -> IdentityCounts:
 
 
 def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks, frame_count: int) -> IdentityCounts:
-    """Count one clip. Predicted masks that lie on something ignored and on nothing that counts are taken out
-    first, frame by frame, as benchmarks with "don't care" regions do."""
+    """Count one clip. Predicted masks without a counting instance under them are taken out first, frame by frame,
+    where they lie with IoU >= 0.5 on an instance that never counts (one each, see `excused_tracks`), or, for the one
+    track matched to a counting instance, on that instance while it is hardly visible. A double of it stays wrong."""
     true_ids, said_ids = sorted(truth), sorted(said)
-    frames = [_frame_similarity(truth, said, true_ids, said_ids, ignored, f) for f in range(frame_count)]
+    partner = {t: i for i, t, _ in match_tracks(truth, said, ignored=ignored)}
+    frames = [_frame_similarity(truth, said, partner, ignored, f) for f in range(frame_count)]
     present_true = np.array([[f in truth[i] for i in true_ids] for f in range(frame_count)], bool)
     present_true = present_true.reshape(frame_count, len(true_ids))
     present_said = np.array([kept for _, kept in frames], bool).reshape(frame_count, len(said_ids))
@@ -101,22 +105,27 @@ def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks,
 
 
 def _frame_similarity(
-    truth: TrackMasks, said: TrackMasks, true_ids: list[int], said_ids: list[int], ignored: TrackMasks, frame: int
+    truth: TrackMasks, said: TrackMasks, partner: Mapping[int, int], ignored: TrackMasks, frame: int
 ) -> tuple[Floats, list[bool]]:
-    """IoU [true, said] in one frame, and which predictions stay."""
+    """IoU [true, said] in one frame by rising ids, and which predictions stay. `partner`: track id -> instance id."""
+    true_ids, said_ids = sorted(truth), sorted(said)
     iou = np.zeros((len(true_ids), len(said_ids)))
-    kept = [frame in said[t] for t in said_ids]
+    loose: dict[int, Mask] = {}
     for c, t in enumerate(said_ids):
-        if not kept[c]:
+        if frame not in said[t]:
             continue
         mask = said[t][frame]
         for r, i in enumerate(true_ids):
             if frame in truth[i]:
                 iou[r, c] = truth[i][frame].iou(mask)
-        best = iou[:, c].max(initial=0.0)
-        if best < _IDF1_SIMILARITY:
-            kept[c] = not any(frame in o and o[frame].iou(mask) > max(best, 0.1) for o in ignored.values())
-    return iou, kept
+        if iou[:, c].max(initial=0.0) < _IDF1_SIMILARITY:
+            loose[t] = mask
+    excused = set(excused_tracks(loose, frame, truth=truth, ignored=ignored))
+    for t, mask in loose.items():
+        own = ignored.get(partner[t], {}) if t in partner else {}
+        if frame in own and own[frame].iou(mask) >= _IDF1_SIMILARITY:
+            excused.add(t)
+    return iou, [frame in said[t] and t not in excused for t in said_ids]
 
 
 def _hota_sums(

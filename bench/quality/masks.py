@@ -18,8 +18,8 @@ from edgecap.runtime.mask import Mask
 @dataclass(frozen=True, slots=True)
 class MaskScores:
     """One matched instance. `j_union`, `f_union`: means over all frames of either side, 0 where one is absent
-    (late births and early losses cost). `j_both`, `f_both`: means over the frames that both have (the masks'
-    own quality); 0 where there is none."""
+    (late births and early losses cost): what the bar is about, instances without a track counting 0. `j_both`,
+    `f_both`: means over the frames that both have (the masks' own quality); 0 where there is none."""
 
     j_union: float
     f_union: float

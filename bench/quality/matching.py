@@ -3,10 +3,15 @@
 Similarity of two tracks = mean over the union of their frames of mask IoU, 0 where one is absent; the
 assignment that maximises the total; pairs of at least 0.5 are kept. Classes are never looked at. What is left
 of the truth is an omission, what is left of the prediction a hallucination.
+
+Two things are neutral. The frames in which a counting instance is visible but not countable: they neither help nor
+hurt the track that is compared with it. And instances that never count (too small, too hidden, too brief): each may
+excuse one prediction per frame (`excused_tracks`). A second track on a counting instance is never excused.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -36,13 +41,15 @@ class Matching:
 def match_clip(truth: TrueClip, said: SaidClip) -> Matching:
     """Match the instances that count with the tracks that were reported.
 
-    A reported track that lies on something ignored (see `TrueClip.ignored`) in most of its frames is left
-    out: it is neither right nor wrong.
+    A reported track without a partner that is excused (`excused_tracks`) in more than half of its frames is left
+    out: it is neither right nor wrong. All others are hallucinations: inventions, doubles, and fragments.
     """
     reported = {s.track_id: said.masks.get(s.track_id, {}) for s in said.statements}
     pairs = match_tracks(truth.masks, reported, ignored=truth.ignored)
     taken_true, taken_said = {p[0] for p in pairs}, {p[1] for p in pairs}
-    left = [t for t in reported if t not in taken_said and not lies_on(reported[t], truth.ignored.values())]
+    loose = {t: masks for t, masks in reported.items() if t not in taken_said}
+    forgiven = _forgiven(loose, truth)
+    left = [t for t in loose if t not in forgiven]
     everything = [*truth.masks.values(), *truth.ignored.values()]
     invented = [t for t in left if not lies_on(reported[t], everything, minimum_iou=_INVENTED_OVERLAP)]
     return Matching(tuple(pairs), tuple(i for i in truth.masks if i not in taken_true), tuple(left), tuple(invented))
@@ -79,9 +86,31 @@ def similarity_of(
     return sum(true_masks[f].iou(said_masks[f]) for f in frames if f in true_masks and f in said_masks) / len(frames)
 
 
+def excused_tracks(tracks: Mapping[int, Mask], frame: int, *, truth: TrackMasks, ignored: TrackMasks) -> frozenset[int]:
+    """Those of one frame's predictions (track id -> mask) that lie on an instance that never counts, and so are
+    neither right nor wrong there.
+
+    Each instance that never counts (in `ignored`, not in `truth`) excuses at most one prediction per frame: the one
+    with the largest IoU on it, if that is at least 0.5 and larger than the prediction's IoU with every visible mask of
+    a counting instance (its hardly visible frames included). Lying inside a larger mask is no excuse.
+    """
+    counting = [o[frame] for group in (truth, ignored) for i, o in group.items() if i in truth and frame in o]
+    excused: set[int] = set()
+    for i in sorted(ignored):
+        if i in truth or frame not in ignored[i]:
+            continue
+        overlaps = {t: mask.iou(ignored[i][frame]) for t, mask in tracks.items() if t not in excused}
+        best = max(sorted(overlaps), key=lambda t: overlaps[t], default=None)
+        if best is None or overlaps[best] < MINIMUM_SIMILARITY:
+            continue
+        if all(tracks[best].iou(mask) < overlaps[best] for mask in counting):
+            excused.add(best)
+    return frozenset(excused)
+
+
 def lies_on(masks: Mapping[int, Mask], others: Iterable[Mapping[int, Mask]], *, minimum_iou: float = 0.5) -> bool:
     """Whether in more than half of its frames a track has IoU >= `minimum_iou` with (or lies for half of its
-    own area inside) one of `others`.
+    own area inside) one of `others`. Tells what a track is about (ids, fragments); it excuses nothing.
     """
     others = list(others)
     hits = sum(
@@ -89,6 +118,16 @@ def lies_on(masks: Mapping[int, Mask], others: Iterable[Mapping[int, Mask]], *, 
         for f, mask in masks.items()
     )
     return bool(masks) and 2 * hits > len(masks)
+
+
+def _forgiven(loose: TrackMasks, truth: TrueClip) -> frozenset[int]:
+    """Of the tracks without a partner, those excused in more than half of their frames."""
+    frames = sorted({f for masks in loose.values() for f in masks})
+    hits: Counter[int] = Counter()
+    for f in frames:
+        here = {t: masks[f] for t, masks in loose.items() if f in masks}
+        hits.update(excused_tracks(here, f, truth=truth.masks, ignored=truth.ignored))
+    return frozenset(t for t, masks in loose.items() if 2 * hits[t] > len(masks))
 
 
 def _inside(mask: Mask, other: Mask) -> float:

@@ -14,9 +14,9 @@ BAR_TIERS = ("clean", "moving")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One promise. `figure`: a name of `Figures.values`, or a field whose three-state precision (share of
-    right ones among those said of matched instances) is meant. `at_least` False: the figure must not exceed
-    `limit`. `tiers`: where it applies."""
+    """One promise. `figure`: a name of `Figures.values`, or a field whose three-state recall is meant: the share of
+    all true instances that it was said rightly of, so that an instance left out, a silent answer and a clip that
+    failed all count as wrong. `at_least` False: the figure must not exceed `limit`. `tiers`: where it applies."""
 
     label: str
     figure: str
@@ -35,8 +35,8 @@ BARS = (
     Bar("second colour", "second colour", 0.90),
     Bar("position start", "position start", 0.95),
     Bar("position end", "position end", 0.95),
-    Bar("motion direction, still camera", "direction 4 world static", 0.98, tiers=("clean",)),
-    Bar("motion direction, compensated", "direction 4 world moving", 0.95, tiers=("moving",)),
+    Bar("motion direction, still camera", "direction 4+static world static", 0.98, tiers=("clean",)),
+    Bar("motion direction, compensated", "direction 4+static world moving", 0.95, tiers=("moving",)),
     Bar("camera label set", "camera_exact", 0.90),
     Bar("hallucinated instances", "hallucinated_instances", 0.02, at_least=False),
     Bar("schema-valid", "schema_valid", 1.0),
@@ -58,10 +58,10 @@ def check_bars(figures: Figures, *, tier: str) -> tuple[BarResult, ...]:
 
 
 def value_of(figures: Figures, name: str) -> float:
-    """A figure by name, or the precision of a field; 0 where there is none."""
+    """A figure by name, or the recall of a field (see `Bar`); 0 where there is none."""
     if name in figures.values:
         return figures.values[name]
-    return figures.fields[name].precision if name in figures.fields else 0.0
+    return figures.fields[name].recall if name in figures.fields else 0.0
 
 
 def bar_lines(results: Sequence[BarResult]) -> list[str]:
@@ -75,14 +75,15 @@ def bar_lines(results: Sequence[BarResult]) -> list[str]:
 
 
 def figure_lines(figures: Figures, *, oracle: Figures, blind: Figures) -> list[str]:
-    """All figures beside the oracle row (the truth itself) and the blind row (a prior that sees nothing)."""
+    """All figures beside the oracle row (the truth itself) and the blind row (a prior that sees nothing). Fields: right
+    of all true instances (the bars' meaning, also of oracle and blind), and right among those said."""
     lines = [f"{'figure':<34}{'value':>9}{'oracle':>9}{'blind':>9}"]
     for name, value in figures.values.items():
         lines.append(f"{name:<34}{value:9.3f}{_cell(oracle.values.get(name))}{_cell(blind.values.get(name))}")
-    lines += ["", f"{'field (three-state)':<34}{'right':>9}{'found':>9}{'F1':>9}{'N':>7}{'oracle':>9}{'blind':>9}"]
+    lines += ["", f"{'field (three-state)':<34}{'of all':>9}{'of said':>9}{'F1':>9}{'N':>7}{'oracle':>9}{'blind':>9}"]
     for name, tally in figures.fields.items():
-        others = "".join(_cell(f.fields[name].precision if name in f.fields else None) for f in (oracle, blind))
-        lines.append(f"{name:<34}{tally.precision:9.3f}{tally.recall:9.3f}{tally.f1:9.3f}{tally.total:7d}{others}")
+        others = "".join(_cell(f.fields[name].recall if name in f.fields else None) for f in (oracle, blind))
+        lines.append(f"{name:<34}{tally.recall:9.3f}{tally.precision:9.3f}{tally.f1:9.3f}{tally.total:7d}{others}")
     lines += ["", f"{'camera label':<34}{'precision':>9}{'recall':>9}{'clips':>7}"]
     lines += [f"{label:<34}{p:9.3f}{r:9.3f}{n:7d}" for label, (p, r, n) in figures.camera_labels.items()]
     return lines

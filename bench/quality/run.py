@@ -18,6 +18,9 @@ from edgecap.runtime.api import CollectSink
 from edgecap.runtime.pipeline import Pipeline
 from edgecap.runtime.record import FailedVideo, Record
 
+_ANALYSED_FPS = 8.0
+"""Frames per second that a pipeline looks at by default."""
+
 
 @dataclass(frozen=True, slots=True)
 class TierQuality:
@@ -82,10 +85,16 @@ def run_tier(
     )
 
 
+def judged_frames(looked_at: list[int], clip: ClipTruth) -> list[int]:
+    """The frames of the records, and behind a clip that broke off (or gave no record) those that would have been
+    looked at: there it is silent, not absent."""
+    step = max(1, round(clip.fps / _ANALYSED_FPS))
+    following = looked_at[-1] + step if looked_at else 0
+    broke_off = not looked_at or following + step < clip.num_frames  # a step of slack: decoders drop last frames
+    return looked_at + (list(range(following, clip.num_frames, step)) if broke_off else [])
+
+
 def _score(video: Path, truth_path: Path, records: list[Record]) -> tuple[TrueClip, ClipResult]:
     clip = ClipTruth.load(truth_path)
-    # A clip without a record is judged at the frames that would have been looked at: it is silent, not
-    # absent.
-    frames = frame_indices(records) or list(range(0, clip.num_frames, max(1, round(clip.fps / 8.0))))
-    truth = true_clip(clip, frames)
+    truth = true_clip(clip, judged_frames(frame_indices(records), clip))
     return truth, evaluate_clip(truth, said_clip(video.stem, records))

@@ -16,9 +16,12 @@ from edgecap.runtime.schema_check import schema_errors
 def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
     """What the records of one clip say, in order. Of an instance that several records speak of, the one that
     saw it longest is taken; texts of the whole picture and the camera's labels come from the record with most
-    frames. No record at all: a silent caption."""
+    frames, and are held against the truth of the whole clip: fair only where a clip is one record, which
+    `compare.quality_config` sees to (the figure `rows_per_clip` shows it). No record at all: a silent caption, and one
+    invalid row."""
     if not records:
-        return SaidClip(name, 0, (), {}, frozenset(), "", "", 0, ("no record was written",), ())
+        return SaidClip(name, 0, (), {}, frozenset(), "", "", 0, ("no record was written",), (), invalid_rows=1)
+    errors = [schema_errors(record_to_json(r, root=None)) for r in records]
     main = max(records, key=lambda r: len(r.window.observations))
     best: dict[int, tuple[int, Statement]] = {}
     for record in records:
@@ -36,8 +39,9 @@ def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
         global_text=main.caption.global_description.text,
         background_text=main.caption.background.text,
         rows=len(records),
-        schema_errors=tuple(e for r in records for e in schema_errors(record_to_json(r, root=None))),
+        schema_errors=tuple(e for row in errors for e in row),
         caption_ids=tuple(frozenset(i.track_id for i in r.caption.instances) for r in records),
+        invalid_rows=sum(bool(row) for row in errors),
     )
 
 
