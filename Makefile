@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 .PHONY: demo test lint bench readme clean
 
 demo: $(VENV)/run.stamp
-	$(BIN)/edgecap world --tier moving --seed 7 --count 1 --out demo
+	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
 	$(BIN)/edgecap caption demo --out demo/out --annotate --srt
 	@echo "captions   demo/out/captions.jsonl"
 	@echo "report     demo/out/report.html"

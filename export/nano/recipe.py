@@ -48,10 +48,10 @@ class NanoBudget:
     detector_minutes: float = 45.0
     segmenter_steps: int = 9_000
     segmenter_minutes: float = 19.0
-    captioner_minutes: float = 82.0
+    captioner_minutes: float = 95.0
     vision_shards: int = 37
     validation_shards: int = 4
-    captioner_shards: int = 45
+    captioner_shards: int = 30
     seed: int = 0
 
 

@@ -56,8 +56,8 @@ def test_captions_of_its_world_are_mostly_true(tmp_path: Path) -> None:
     assert figures.values["recall"] >= 0.7
     assert figures.values["hallucinated_instances"] <= 0.3
     assert figures.values["schema_valid"] == 1.0
-    assert figures.fields["class"].precision >= 0.7
-    assert figures.fields["colour"].precision >= 0.7
+    assert figures.fields["class"].recall >= 0.7
+    assert figures.fields["colour"].recall >= 0.7
     assert quality.failures == ()
 
 

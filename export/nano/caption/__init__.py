@@ -1,0 +1,1 @@
+"""The multimodal LLM of the nano pack: tokenizer, data, network, training, export."""

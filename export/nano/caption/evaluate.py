@@ -14,6 +14,7 @@ import numpy as np
 from edgecap.bench.world import COLOURS
 from edgecap.engines.preprocess import normalise_views
 from edgecap.export.nano.caption.dataset import ViewStore
+from edgecap.export.nano.caption.model import MEAN, STD, packed_forward
 from edgecap.export.nano.caption.packing import Example, examples_of, pack
 from edgecap.export.nano.caption.tokenizer import decode
 
@@ -42,14 +43,12 @@ def _written(network: Any, tokenizer: Tokenizer, store: ViewStore, kind: str, nu
              prefix: int) -> list[tuple[Example, str]]:
     import torch
 
-    from edgecap.export.nano.caption.train import MEAN, STD, forward
-
     pairs = [examples_of(store.label(kind, int(i)), rng=None) for i in numbers]
     packed = pack(pairs, tokenizer, prefix=prefix)
     frames = store.frames(kind, numbers)
     pixels = normalise_views(frames.reshape(-1, *frames.shape[2:]), mean=MEAN, std=STD)
     with torch.inference_mode():
-        best = forward(network, torch.from_numpy(pixels), packed)[2].argmax(-1).numpy()
+        best = packed_forward(network, torch.from_numpy(pixels), packed)[2].argmax(-1).numpy()
     out = []
     for row, pair in enumerate(pairs):
         for number, example in enumerate(pair):

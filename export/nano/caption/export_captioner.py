@@ -22,12 +22,12 @@ from edgecap.engines.specs import CaptionerSpec, GraphSpec, TensorSpec
 from edgecap.export.block_weights import quantise_matmuls
 from edgecap.export.decoder_graph import PRECISIONS, DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.export.nano.caption.dataset import ViewStore
-from edgecap.export.nano.caption.model import NetworkConfig, vision_tokens
+from edgecap.export.nano.caption.model import MEAN, STD, NetworkConfig, vision_tokens
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter
 from edgecap.export.nano.caption.parity import captioner_parity
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
 from edgecap.export.nano.caption.tokenizer import BOS, EOS
-from edgecap.export.nano.caption.train import MEAN, STD, load_trainer
+from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
 
 EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"

@@ -14,6 +14,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from edgecap.export.nano.caption.packing import PackedRows
+
+MEAN = STD = (0.5, 0.5, 0.5)  # of the pixels, per channel, as SigLIP-style towers have it
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
@@ -92,6 +96,22 @@ def text_hidden(network: Any, embeds: torch.Tensor, *, mask: torch.Tensor, posit
     """embeds [B, S, H], mask [B, 1, S, S] (bool, True = may look), positions int64 [B, S] -> hidden [B, S, H]."""
     out = network.model.text_model(inputs_embeds=embeds, attention_mask=mask, position_ids=positions, use_cache=False)
     return out.last_hidden_state  # type: ignore[no-any-return]
+
+
+def packed_forward(network: Any, pixels: torch.Tensor,
+                   packed: PackedRows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """pixels [B*F, 3, S, S] -> (vision tokens [B, F*T, H], hidden [B, S, H], logits [A, V] at the answer tokens)."""
+    import torch
+
+    rows = packed.ids.shape[0]
+    seen = vision_tokens(network, pixels)
+    seen = seen.reshape(rows, -1, seen.shape[-1])
+    embeds = network.model.text_model.embed_tokens(torch.from_numpy(packed.ids))
+    embeds = torch.cat([embeds[:, :1], seen.to(embeds.dtype), embeds[:, 1 + seen.shape[1]:]], 1)
+    hidden = text_hidden(network, embeds, mask=torch.from_numpy(packed.mask()),
+                         positions=torch.from_numpy(packed.positions))
+    logits = network.lm_head(hidden[torch.from_numpy(packed.rows), torch.from_numpy(packed.columns)])
+    return seen, hidden, logits
 
 
 def use_fp32_attention(network: Any) -> None:

@@ -26,28 +26,22 @@ from numpy.typing import NDArray
 from edgecap.engines.preprocess import normalise_views
 from edgecap.export.nano.caption.aux_heads import build_aux_heads
 from edgecap.export.nano.caption.dataset import SIDE, ViewStore
+from edgecap.export.nano.caption.evaluate import teacher_forced
 from edgecap.export.nano.caption.model import (
+    MEAN,
+    STD,
     NetworkConfig,
     build_network,
-    text_hidden,
+    packed_forward,
     use_fp32_attention,
-    vision_tokens,
 )
-from edgecap.export.nano.caption.packing import (
-    Example,
-    PackedRows,
-    attributes_of,
-    examples_of,
-    pack,
-)
+from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, train_tokenizer
 from edgecap.export.nano.caption.view_sets import VIEWS
 
 if TYPE_CHECKING:
-    import torch
     from tokenizers import Tokenizer
 
-MEAN = STD = (0.5, 0.5, 0.5)
 _BATCH = 32
 _PICTURE_EVERY = 6
 _PEAK_RATE, _FLOOR_RATE, _WARM_STEPS = 1e-3, 1e-5, 300
@@ -140,21 +134,6 @@ def new_network(config: NetworkConfig, tokenizer: Tokenizer) -> Any:
     return build_network(config, bos_id=bos, eos_id=eos, pad_id=pad, image_id=image)
 
 
-def forward(network: Any, pixels: torch.Tensor, packed: PackedRows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """pixels [B*F, 3, S, S] -> (vision tokens [B, F*T, H], hidden [B, S, H], logits [A, V] at the answer tokens)."""
-    import torch
-
-    rows = packed.ids.shape[0]
-    seen = vision_tokens(network, pixels)
-    seen = seen.reshape(rows, -1, seen.shape[-1])
-    embeds = network.model.text_model.embed_tokens(torch.from_numpy(packed.ids))
-    embeds = torch.cat([embeds[:, :1], seen.to(embeds.dtype), embeds[:, 1 + seen.shape[1]:]], 1)
-    hidden = text_hidden(network, embeds, mask=torch.from_numpy(packed.mask()),
-                         positions=torch.from_numpy(packed.positions))
-    logits = network.lm_head(hidden[torch.from_numpy(packed.rows), torch.from_numpy(packed.columns)])
-    return seen, hidden, logits
-
-
 def _train_step(trainer: Trainer, store: ViewStore, *, rng: np.random.Generator, progress: float) -> dict[str, float]:
     import torch
     from torch.nn.functional import cross_entropy
@@ -168,7 +147,7 @@ def _train_step(trainer: Trainer, store: ViewStore, *, rng: np.random.Generator,
     packed = pack(asked, trainer.tokenizer, prefix=trainer.prefix)
     pixels = torch.from_numpy(_augmented_pixels(store.frames(kind, numbers), rng=rng))
     with torch.autocast("cpu", torch.bfloat16, enabled=_bfloat16_is_fast()):
-        seen, hidden, logits = forward(trainer.network, pixels, packed)
+        seen, hidden, logits = packed_forward(trainer.network, pixels, packed)
         aux = trainer.heads.loss(seen, hidden[:, trainer.prefix - 1], attributes_of(labels))
     language = cross_entropy(logits.float(), torch.from_numpy(packed.targets))
     (language + _AUX_WEIGHT * max(0.0, 1.0 - progress) * aux).backward()
@@ -232,8 +211,6 @@ def _bfloat16_is_fast() -> bool:
 def _save_and_check(work_dir: Path, trainer: Trainer, validation: ViewStore) -> None:
     """Checkpoint (atomically), then the exact-sentence shares of the averaged weights on validation sets."""
     import torch
-
-    from edgecap.export.nano.caption.evaluate import teacher_forced
 
     state = {part: getattr(trainer, part).state_dict() for part in ("network", "heads", "average", "optimiser")}
     temporary = work_dir / "captioner.pt.tmp"
