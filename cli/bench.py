@@ -48,7 +48,12 @@ def bench() -> None:
 @click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
 @click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
 @click.option("--provider", type=click.Choice(["cpu", "cuda", "tensorrt"]), default="cpu", show_default=True)
-@click.option("--threads", type=int, default=None, help="CPU threads inside each stage. [default: 1]")
+@click.option(
+    "--threads",
+    default=None,
+    metavar="N|STAGE=N,...",
+    help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
+)
 @_PACK
 @_WORK
 @_JSON
@@ -59,12 +64,16 @@ def bench_caption(
     from edgecap.bench.clips import cached_clip, clip_cache
     from edgecap.bench.throughput import measure_throughput
     from edgecap.cli.bench_text import throughput_lines
+    from edgecap.cli.caption import stage_threads
     from edgecap.runtime.config import make_config
     from edgecap.runtime.pipeline import Pipeline
 
     if repeats < 1:
         raise UsageError(f"--repeats must be at least 1; got {repeats}")
-    config = make_config(**{name: value for name, value in options.items() if value is not None})
+    given = {name: value for name, value in options.items() if value is not None}
+    if "threads" in given:
+        given["threads"] = stage_threads(given["threads"])
+    config = make_config(**given)
     folder = work or clip_cache()
     say = _progress(as_json)
     pipeline = Pipeline(config)
@@ -109,9 +118,11 @@ def bench_quality(
     from edgecap.cli.bench_text import quality_json, quality_lines
     from edgecap.engines.device import probe_device
     from edgecap.runtime.pipeline import Pipeline
-    from edgecap.runtime.sinks.output import writing
+    from edgecap.runtime.sinks.output import ready_file, replace_text
 
     seeds = _seeds(seed_start, clips)
+    if out is not None:
+        ready_file(out)
     pipeline = Pipeline(quality_config(pack, **{n: v for n, v in options.items() if v is not None}))
     say = _progress(as_json)
     results: dict[str, Any] = {"machine": probe_device().machine_line(), "tiers": {}}
@@ -124,15 +135,12 @@ def bench_quality(
             on_clip=lambda seed, *rest, tier=tier: say(f"{tier} {seed - seed_start + 1}/{clips}"),
         )
         results["tiers"][tier] = quality_json(quality)
+        if out is not None:  # after every tier: a run that is stopped keeps what it measured
+            replace_text(out, iter([json.dumps(results, indent=2) + "\n"]))
         if not as_json:
             click.echo("\n".join(quality_lines(quality)) + "\n")
-    text = json.dumps(results, indent=2)
-    if out is not None:
-        with writing(out):
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(text + "\n", encoding="utf-8")
     if as_json:
-        click.echo(text)
+        click.echo(json.dumps(results, indent=2))
     return 0
 
 

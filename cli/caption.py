@@ -6,17 +6,18 @@ import json
 import os
 import traceback
 from collections.abc import Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecap.engines.errors import InputError
-from edgecap.runtime.config import make_config
+from edgecap.engines.errors import UsageError
+from edgecap.runtime.config import StageThreads, make_config
 
 if TYPE_CHECKING:
     from edgecap.runtime.record import FailedVideo, Record
+    from edgecap.runtime.sinks import EarlierRun
 
 CAPTIONS_FILE = "captions.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
@@ -60,13 +61,26 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     "--report/--no-report", default=True, show_default=True, help="Write report.html, one file with pictures."
 )
 @click.option("--annotate/--no-annotate", default=False, show_default=True, help="Write NAME.annotated.mp4 per video.")
-@click.option("--srt", is_flag=True, help="Write NAME.srt per video.")
+@click.option(
+    "--srt",
+    is_flag=True,
+    help="Write NAME.srt per video (v.mp4.srt where a second video is called v too; --annotate likewise).",
+)
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")
-@click.option("--threads", type=int, default=None, help="CPU threads inside each stage. [default: 1]")
 @click.option(
-    "--resume", is_flag=True, help=f"Go on from an earlier {CAPTIONS_FILE}: its clips are not described again."
+    "--threads",
+    default=None,
+    metavar="N|STAGE=N,...",
+    help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
+)
+@click.option(
+    "--resume",
+    is_flag=True,
+    help=f"Go on from an earlier {CAPTIONS_FILE}, written with the same options: its clips are not described again. "
+    "NAME.srt gets them all; an earlier report or annotated video stays, and this run's is called "
+    "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on: they show the new clips only.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON Lines on stdout instead of text.")
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
@@ -83,15 +97,23 @@ def caption(
 ) -> int:
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink
-    from edgecap.runtime.pipeline import Pipeline
+    from edgecap.runtime.pipeline import Pipeline, clip_options
 
-    pipeline = Pipeline(make_config(**{name: value for name, value in options.items() if value is not None}))
+    given = {name: value for name, value in options.items() if value is not None}
+    if "threads" in given:
+        given["threads"] = stage_threads(given["threads"])
+    pipeline = Pipeline(make_config(**given))
     files, root = _files_of(videos)
     console = ConsoleSink(quiet=as_json)
     with ExitStack() as stack:
-        skip = _prepare(out, files, root, resume=resume)
-        sinks: list[Any] = [stack.enter_context(sink) for sink in _file_sinks(out, root, report, annotate, srt)]
-        sinks += [console, *([JsonPrinter(root)] if as_json else [])]
+        earlier = _prepare(out, files, resume=resume)
+        earlier.check(clip_options(pipeline.config, pipeline.stages.used))
+        skip = earlier.skip(files, root=root)
+        sinks: list[Any] = []
+        if files or resume or not _has_rows(out):
+            chosen = _file_sinks(out, root, files, earlier, report=report, annotate=annotate, srt=srt)
+            sinks += [stack.enter_context(sink) for sink in chosen]
+        sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
         summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
     console.summary(summary, out=str(out))
     if os.environ.get(DEBUG_VARIABLE):
@@ -122,44 +144,75 @@ class JsonPrinter:
         print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
+def stage_threads(text: str) -> StageThreads:
+    """ "2" (every stage) or "decode=1,describe=2" (1 for a stage that is not named). Raises `UsageError`."""
+    stages = ("decode", "perceive", "describe")
+    pairs = [part.partition("=") for part in text.split(",")]
+    if len(pairs) == 1 and not pairs[0][1]:
+        pairs = [(stage, "=", text) for stage in stages]
+    counts: dict[str, int] = {}
+    for stage, _, number in pairs:
+        if stage.strip() not in stages or stage.strip() in counts or not number.strip().isdecimal():
+            raise UsageError(
+                f"--threads wants a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
+            )
+        counts[stage.strip()] = int(number)
+    return StageThreads(**counts)
+
+
 def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
     """The files that can be found (what can't is reported by the run), and the folder all of them lie
     under.
     """
-    from edgecap.runtime.source import find_videos
+    from edgecap.runtime.inputs import find_each
 
-    files: list[Path] = []
-    for video in videos:
-        with suppress(InputError):
-            files += find_videos([video])
+    files = [path for path, error in find_each(videos) if error is None]
     if not files:
         return [], None
     return files, Path(os.path.commonpath([f.absolute().parent for f in files]))
 
 
-def _prepare(out: Path, files: Sequence[Path], root: Path | None, *, resume: bool) -> set[tuple[str, int]]:
-    """What an earlier run already wrote (`--resume`), or its file moved out of the way."""
-    from edgecap.runtime.sinks import clips_done, skip_keys
+def _has_rows(out: Path) -> bool:
+    captions = out / CAPTIONS_FILE
+    return captions.exists() and captions.stat().st_size > 0
+
+
+def _prepare(out: Path, files: Sequence[Path], *, resume: bool) -> EarlierRun:
+    """What an earlier run already wrote (`--resume`), or its file moved out of the way.
+
+    Where no input can be found nothing will be done: an earlier run's files are left as they are.
+    """
+    from edgecap.runtime.sinks import EarlierRun
     from edgecap.runtime.sinks.output import ready_folder, writing
 
     ready_folder(out)
     captions = out / CAPTIONS_FILE
     if resume:
-        return skip_keys(clips_done(captions), files, root=root)
-    if captions.exists() and captions.stat().st_size:
+        return EarlierRun.read(captions)
+    if files and _has_rows(out):
         with writing(captions):
             captions.replace(out / "captions.previous.jsonl")
-    return set()
+    return EarlierRun(captions)
 
 
-def _file_sinks(out: Path, root: Path | None, report: bool, annotate: bool, srt: bool) -> list[Any]:
+def _file_sinks(
+    out: Path,
+    root: Path | None,
+    files: Sequence[Path],
+    earlier: EarlierRun,
+    *,
+    report: bool,
+    annotate: bool,
+    srt: bool,
+) -> list[Any]:
     from edgecap.runtime.sinks import AnnotatedVideoSink, HtmlReportSink, JsonLinesSink, SrtSink
 
-    sinks: list[Any] = [JsonLinesSink(out / CAPTIONS_FILE, root=root)]
+    resumed = bool(earlier.clips or earlier.failures)
+    sinks: list[Any] = [JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures)]
     if report:
-        sinks.append(HtmlReportSink(out / "report.html", root=root))
+        sinks.append(HtmlReportSink(out / "report.html", root=root, resumed=resumed))
     if annotate:
-        sinks.append(AnnotatedVideoSink(out, root=root))
+        sinks.append(AnnotatedVideoSink(out, root=root, inputs=files, resumed=resumed))
     if srt:
-        sinks.append(SrtSink(out, root=root))
+        sinks.append(SrtSink(out, root=root, inputs=files, earlier=earlier))
     return sinks

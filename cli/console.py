@@ -4,56 +4,111 @@ terminal reads it.
 
 from __future__ import annotations
 
+import sys
 from pathlib import PurePath
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from edgecap.runtime.caption import FieldText, InstanceCaption
+from edgecap.runtime.printable import printable
 from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.summary import RunSummary
 
 
 class ConsoleSink:
-    """Prints every record as it comes. `quiet`: print warnings only (stdout belongs to `--json`)."""
+    """Prints every record as it comes. `quiet`: print warnings only (stdout belongs to `--json`).
+
+    Inside its with block, and where stderr is a terminal, a bar shows how far into the video the captions are.
+    """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._out = Console(soft_wrap=True, highlight=False)
         self._err = Console(stderr=True, soft_wrap=True, highlight=False)
         self._quiet = quiet
-        self._warned: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._video = ""
+        if sys.stderr.isatty():
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+            self._progress = Progress(
+                *columns, console=self._err, transient=True, redirect_stdout=False, redirect_stderr=False
+            )
+            if sys.stdout.isatty():
+                self._out = self._err  # one terminal: lines must go through the console that moves the bar
 
     def __enter__(self) -> ConsoleSink:
+        if self._progress is not None:
+            self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        return None
+        if self._progress is not None:
+            self._progress.stop()
 
     def write(self, record: Record) -> None:
-        """Print one clip; the first one of a video outside the pack's domain warns."""
-        if record.domain.status == "outside" and record.video.path not in self._warned:
-            self._warned.add(record.video.path)
-            self.warn(domain_warning(record))
+        """Print one clip; warn once per video of what is wrong with it."""
+        for kind, text in warnings_of(record):
+            if (kind, record.video.path) not in self._warned:
+                self._warned.add((kind, record.video.path))
+                self.warn(text)
         if not self._quiet:
             for line in record_lines(record):
                 self._out.print(line)
+        self._advance(record)
 
     def fail(self, failed: FailedVideo) -> None:
         """One line on stderr."""
-        kept = f" ({failed.clips_written} clips before it were kept)" if failed.clips_written else ""
+        kept = f" ({_counted(failed.clips_written, 'clip')} before it kept)" if failed.clips_written else ""
         self._err.print(Text(f"edgecap: {' '.join(failed.message.split())}{kept}", style="red"))
 
     def warn(self, text: str) -> None:
         """One warning line on stderr."""
         self._err.print(Text(f"edgecap: warning: {text}", style="yellow"))
 
+    def _advance(self, record: Record) -> None:
+        if self._progress is None:
+            return
+        if self._task is None or self._video != record.video.path:
+            if self._task is not None:
+                self._progress.remove_task(self._task)
+            name, self._video = printable(PurePath(record.video.path).name), record.video.path
+            self._task = self._progress.add_task(escape(name), total=record.video.duration_seconds)
+        self._progress.update(self._task, completed=record.window.end_seconds)
+
     def summary(self, summary: RunSummary, *, out: str) -> None:
         """The closing line."""
         if not self._quiet:
             self._out.print(Text(summary_line(summary, out=out), style="bold"))
+
+
+def warnings_of(record: Record) -> list[tuple[str, str]]:
+    """(kind, one line) for everything about a record's video that a user should know before trusting its rows."""
+    name, found = printable(PurePath(record.video.path).name), []
+    if record.domain.status == "outside":
+        found.append(("outside", domain_warning(record)))
+    if record.domain.status == "unchecked" and record.used.get("captioner", "none") != "none":
+        found.append(
+            (
+                "unchecked",
+                f"{name}: not checked whether it looks like what pack {record.used.get('pack', '?')} was trained on; "
+                "read its model-made words with care, or use --captioner none",
+            )
+        )
+    faults = []
+    if record.video.skipped_frames:
+        faults.append(f"{_counted(record.video.skipped_frames, 'frame')} whose time did not advance left out")
+    if record.video.estimated_times:
+        faults.append(f"{_counted(record.video.estimated_times, 'frame')} without a time given an estimated one")
+    if faults:
+        found.append(("times", f"{name}: {', '.join(faults)} (so far); re-encode the file for exact times"))
+    return found
 
 
 def domain_warning(record: Record) -> str:
@@ -62,8 +117,9 @@ def domain_warning(record: Record) -> str:
     how_far = (
         f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
     )
+    name = printable(PurePath(record.video.path).name)
     return (
-        f"{PurePath(record.video.path).name} does not look like what pack {record.used.get('pack', '?')} was trained on"
+        f"{name} does not look like what pack {record.used.get('pack', '?')} was trained on"
         f"{how_far}: its instances and words are withheld; use --detector motion for plain, true captions, or --pack "
         "with a pack from a model hub"
     )
@@ -73,7 +129,7 @@ def record_lines(record: Record) -> list[Text]:
     """One clip as lines of text."""
     window, caption = record.window, record.caption
     head = (
-        f"{PurePath(record.video.path).name}  clip {window.clip_index}  "
+        f"{printable(PurePath(record.video.path).name)}  clip {window.clip_index}  "
         f"{window.start_seconds:.1f}-{window.end_seconds:.1f} s  {_counted(len(caption.instances), 'instance')}"
     )
     lines = [Text(head, style="bold cyan"), _line("", caption.global_description)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -52,6 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _report(error, debug=debug)
     except KeyboardInterrupt:
         code = _say("interrupted", INTERRUPTED_EXIT_CODE)
+        if any(thread.name.startswith("edgecap-") for thread in threading.enumerate()):
+            # A stage is still inside a long call; leaving the interpreter in order would wait for, or crash into, it.
+            sys.stdout.flush()
+            os._exit(code)
     sys.exit(code if isinstance(code, int) else 0)
 
 

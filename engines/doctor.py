@@ -16,6 +16,7 @@ from typing import Literal
 from edgecap.engines.device import probe_device
 from edgecap.engines.errors import EdgecapError, MissingExtraError
 from edgecap.engines.pack import Pack, shipped_packs
+from edgecap.engines.pack_schema import graphs_of
 from edgecap.engines.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
 
 Status = Literal["ok", "missing", "broken"]
@@ -42,7 +43,8 @@ def examine() -> tuple[Check, ...]:
         try:
             rows.extend(probe())
         except Exception as error:  # whatever a half-installed package throws on import
-            rows.append(Check(probe.__name__.strip("_"), "broken", _line(error), "reinstall edgecap", required=True))
+            name, required = probe.__name__.strip("_"), probe not in _OPTIONAL
+            rows.append(Check(name, "broken", _line(error), "reinstall edgecap", required=required))
     return tuple(rows)
 
 
@@ -122,6 +124,8 @@ def _provider(provider: Provider) -> Check:
         detail, _, fix = str(error).partition("; ")
         status: Status = "broken" if required and not isinstance(error, MissingExtraError) else "missing"
         return Check(name, status, detail, fix, required=required)
+    except Exception as error:  # a driver that is half there may throw anything; the other providers are well
+        return Check(name, "broken", _line(error), "reinstall ONNX Runtime and its drivers", required=required)
     return Check(name, "ok", "opens and runs a model", required=required)
 
 
@@ -157,11 +161,15 @@ def _packs() -> list[Check]:
 def _pack(name: str) -> Check:
     try:
         pack = Pack.open(name)
+        graphs = {graph.file: graph for _, graph in graphs_of(pack.spec)}
+        for graph in graphs.values():
+            pack.open_session(graph)
     except EdgecapError as error:
         detail, _, fix = str(error).rpartition("; ")
         return Check(f"pack {name}", "broken", detail, fix, required=True)
     size = sum(entry.bytes for entry in pack.spec.files.values())
     detail = f"{pack.spec.version}, {len(pack.spec.files)} files, {size / 1e6:.1f} MB, all SHA-256 agree"
+    detail += f", {len(graphs)} {'graph opens' if len(graphs) == 1 else 'graphs open'}"
     return Check(f"pack {name}", "ok", detail, required=True)
 
 
@@ -196,3 +204,5 @@ _PROBES: tuple[Callable[[], list[Check]], ...] = (
     _nvidia,
     _packs,
 )
+_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _nvidia})
+"""Probes whose own failure says nothing about captions on the CPU."""

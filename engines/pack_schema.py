@@ -11,6 +11,7 @@ import functools
 import json
 import math
 import re
+import string
 import types
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -20,6 +21,8 @@ from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.specs import CaptionerSpec, DetectorSpec, GraphSpec, PackSpec, SegmenterSpec
 
 SCHEMA_VERSION = 1
+PROMPT_FIELDS = ("global", "background", "appearance", "action")
+PROMPT_PLACEHOLDERS = ("class", "motion", "instances")
 
 _SCALARS: dict[Any, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -71,7 +74,7 @@ def check_pack(spec: PackSpec) -> None:
     for at, name in _named_files(spec):
         if name not in spec.files:
             _fail(at, f"one of the names under $.files ({', '.join(sorted(spec.files)) or 'none'})", name)
-    for at, graph in _graphs(spec):
+    for at, graph in graphs_of(spec):
         for side in ("inputs", "outputs"):
             names = [tensor.name for tensor in getattr(graph, side)]
             if len(set(names)) != len(names):
@@ -79,12 +82,12 @@ def check_pack(spec: PackSpec) -> None:
     for role in (spec.detector, spec.segmenter):
         if role is not None:
             _check_pixels(role)
-    if spec.captioner is not None and set(spec.captioner.prompts) != set(spec.captioner.max_tokens):
-        _fail(
-            "$.captioner.max_tokens",
-            f"the fields of prompts {sorted(spec.captioner.prompts)}",
-            sorted(spec.captioner.max_tokens),
-        )
+    if spec.captioner is not None:
+        _check_prompts(spec.captioner)
+    if spec.domain is not None:
+        outputs = [] if spec.detector is None else [tensor.name for tensor in spec.detector.graph.outputs]
+        if "embedding" not in outputs:
+            _fail("$.domain", "null where no detector has an output 'embedding' for the check to look at", outputs)
 
 
 def check_file_name(name: str, *, at: str) -> None:
@@ -93,6 +96,21 @@ def check_file_name(name: str, *, at: str) -> None:
     escapes = path.is_absolute() or ".." in path.parts or str(path) != name
     if escapes or not path.parts or "\\" in name or "\0" in name:
         _fail(at, "a relative path inside the pack, with forward slashes", name)
+
+
+def _check_prompts(captioner: CaptionerSpec) -> None:
+    for at, fields in (("prompts", set(captioner.prompts)), ("max_tokens", set(captioner.max_tokens))):
+        if fields != set(PROMPT_FIELDS):
+            _fail(f"$.captioner.{at}", f"exactly the fields {', '.join(PROMPT_FIELDS)}", sorted(fields))
+    for field, template in captioner.prompts.items():
+        at = f"$.captioner.prompts[{field!r}]"
+        try:
+            parts = list(string.Formatter().parse(template))
+        except ValueError as error:
+            raise PackSchemaError(f"{at}: expected a template ({error}), got {json.dumps(template)}") from None
+        for _, name, form, conversion in parts:
+            if name is not None and (name not in PROMPT_PLACEHOLDERS or form or conversion):
+                _fail(at, f"no placeholder but {', '.join(f'{{{p}}}' for p in PROMPT_PLACEHOLDERS)}", template)
 
 
 def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
@@ -105,7 +123,7 @@ def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
 
 def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
     """Where a file is named, and its name."""
-    for at, graph in _graphs(spec):
+    for at, graph in graphs_of(spec):
         yield f"{at}.file", graph.file
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
@@ -114,7 +132,8 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
         yield "$.domain.file", spec.domain.file
 
 
-def _graphs(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
+def graphs_of(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
+    """JSON path and spec of every graph that a role names."""
     if isinstance(spec.detector, DetectorSpec):
         yield "$.detector.graph", spec.detector.graph
     if isinstance(spec.segmenter, SegmenterSpec):

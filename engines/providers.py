@@ -46,6 +46,14 @@ _DOUBLING_MODEL = bytes.fromhex(
 )
 
 _QUIET, _DEFAULT_SEVERITY = 4, 2
+_RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
+# What ONNX Runtime leaves on the CPU on purpose: reckoning with a handful of sizes, where a GPU would only be waited
+# for. Every GPU provider has kernels for these, so none of them is ever there for want of one.
+_SIZE_ARITHMETIC = frozenset(
+    """Shape Size Gather Concat Slice Split Squeeze Unsqueeze Reshape Expand Range Cast Constant ConstantOfShape
+    Identity Add Sub Mul Div Mod Min Max Neg Abs Floor Ceil Equal Greater Less Not And Or Where ReduceProd ReduceMax
+    ReduceMin ReduceSum""".split()  # noqa: SIM905 a paragraph reads best
+)
 _SOURCE_PLACE = re.compile(r"/\S+\.(?:cc|cpp|h):\d+ [^(\n]*\([^)\n]*\)(?: const)? ?")
 
 
@@ -90,8 +98,8 @@ def session_options(*, intra_threads: int, inter_threads: int = 1, config: Mappi
 def open_model(model: str | bytes, *, label: str, provider: Provider, options: Any) -> Any:
     """Open `model` (a path, or the file's bytes) on `provider`; `label` names it in errors.
 
-    Raises `ProviderError` when the provider is not the one in use afterwards, `EngineError` when the model
-    can't be opened.
+    Raises `ProviderError` when the provider is not the one in use afterwards, or a GPU provider leaves work (more than
+    reckoning with sizes) to the CPU; `EngineError` when the model can't be opened.
     """
     ort = import_onnxruntime()
     if provider not in _CHAINS:
@@ -104,6 +112,8 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
             f"{label}: provider {provider} asked, but {wheels or 'this ONNX Runtime'} "
             f"has no {wanted[0]}; {_FIXES[provider]}"
         )
+    if provider != "cpu":
+        options.add_session_config_entry(_RECORD_ASSIGNMENT, "1")
     notes = io.StringIO()
     try:
         with _quiet(ort, provider, notes):
@@ -122,7 +132,27 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
     if got != wanted[0]:
         hint = f" ({_one_line(notes.getvalue())})" if notes.getvalue().strip() else ""
         raise ProviderError(f"{label}: provider {provider} asked, got {got}{hint}; {_FIXES[provider]}")
+    if provider != "cpu":
+        _refuse_cpu_work(session, label=label, provider=provider)
     return session
+
+
+def _refuse_cpu_work(session: Any, *, label: str, provider: Provider) -> None:
+    """ONNX Runtime gives the CPU, silently, every node that the provider has no kernel for, and pictures then cross
+    the bus in the middle of a graph. (Its own switch, session.disable_cpu_ep_fallback, asks too much: it refuses a
+    graph for the reckoning with sizes too.)
+    """
+    on_cpu = {
+        node.op_type
+        for part in session.get_provider_graph_assignment_info()
+        if part.ep_name == "CPUExecutionProvider"
+        for node in part.get_nodes()
+    }
+    if work := sorted(on_cpu - _SIZE_ARITHMETIC):
+        raise ProviderError(
+            f"{label}: provider {provider} asked, but it has no kernel for {', '.join(work)}, which would run on the "
+            "CPU; use a pack exported for GPUs (fp32 or fp16), or ask for provider cpu"
+        )
 
 
 def try_provider(provider: Provider) -> None:

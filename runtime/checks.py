@@ -55,11 +55,18 @@ def check_instance(answer: Answer, track: TrackEvidence, labels: Sequence[str]) 
 
 
 def check_scene(answer: Answer, evidence: Evidence, labels: Sequence[str]) -> tuple[Reason, ...]:
-    """Reasons against a background or global answer: it may name no class (and no more of one) than was
-    tracked."""
+    """Reasons against a background or global answer: neither may name a class that was not tracked, and a global
+    answer no more of one than were."""
     reasons = list(check_form(answer))
     if answer.field == "global":
         reasons += _inventory_reasons(answer.text, Counter(t.class_name for t in evidence.tracks), labels)
+    else:
+        seen = {t.class_name for t in evidence.tracks}
+        reasons += [
+            Reason("class", f"speaks of {label!r}, none was tracked", (word,))
+            for word, label in _labels_in(answer.text, labels)
+            if label not in seen
+        ]
     return tuple(reasons)
 
 

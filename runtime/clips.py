@@ -56,15 +56,14 @@ class ShotDetector:
         self._minimum, self._ratio = minimum_score, ratio_to_recent
         self._recent: deque[float] = deque(maxlen=8)
         self._previous: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
-        self.last_score = 0.0
 
     def is_cut(self, frame: Frame) -> bool:
-        """True when `frame` begins a new shot; False for the first frame. `last_score` (0-1) is left for tuning."""
+        """True when `frame` begins a new shot; False for the first frame."""
         current = _thumbnail(frame.image_rgb)
         previous, self._previous = self._previous, current
         if previous is None:
             return False
-        self.last_score = score = _change(previous, current)
+        score = _change(previous, current)
         usual = float(np.median(self._recent)) if self._recent else 0.0
         cut = score > max(self._minimum, self._ratio * usual)
         if cut:
@@ -120,19 +119,28 @@ class WindowBuilder:
 
     `duration_seconds`: the file's length where known. When less than `minimum_seconds` of it would remain after a
     window, that window takes the remainder too; where that would pass `maximum_seconds`, the two share the time evenly.
+    However wrong that length is, no window goes on past `maximum_seconds`. `frame_seconds`: how long a window of a
+    single frame lasts where nothing else tells; `sample_seconds`: the usual time between observations.
     """
 
     minimum_seconds = 2.0
     maximum_seconds = 10.0
 
     def __init__(
-        self, window_seconds: float = 5.0, *, labels: tuple[str, ...], duration_seconds: float | None = None
+        self,
+        window_seconds: float = 5.0,
+        *,
+        labels: tuple[str, ...],
+        duration_seconds: float | None = None,
+        frame_seconds: float = 0.125,
+        sample_seconds: float = 0.125,
     ) -> None:
         if not self.minimum_seconds <= window_seconds <= self.maximum_seconds:
             raise UsageError(
                 f"window_seconds must be {self.minimum_seconds:g} to {self.maximum_seconds:g}, got {window_seconds:g}"
             )
         self._length, self._labels, self._duration = window_seconds, labels, duration_seconds
+        self._frame_seconds, self._sample_seconds = frame_seconds, sample_seconds
         self._held: list[Observation] = []
         self._limit = 0.0
         self._clip_index = self._shot_index = self._dropped = 0
@@ -158,8 +166,9 @@ class WindowBuilder:
         if not self._held:
             return None
         times = [o.frame.pts_seconds for o in self._held]
-        gap = float(np.median(np.diff(times))) if len(times) > 1 else 0.0
-        end = times[-1] + gap
+        several = len(times) > 1
+        gap = float(np.median(np.diff(times))) if several else self._sample_seconds
+        end = times[-1] + (gap if several else self._frame_seconds)
         if self._duration is not None and times[-1] < self._duration <= times[-1] + 2 * gap + _GRID_TOLERANCE_SECONDS:
             end = self._duration
         return self._close(end, ends_shot=True)
@@ -173,7 +182,8 @@ class WindowBuilder:
         if self._duration is None or not 0 < self._duration - limit < self.minimum_seconds:
             return limit
         rest = self._duration - start
-        return math.inf if rest <= self.maximum_seconds else start + rest / 2
+        # Not "until the file ends": a header that promises too little would hold every frame of a long film.
+        return start + self.maximum_seconds if rest <= self.maximum_seconds else start + rest / 2
 
     def _close(self, end_seconds: float, *, ends_shot: bool) -> Window:
         window = Window(

@@ -16,6 +16,8 @@ class VideoInfo:
     `size_wh` is the upright source size, `working_size_wh` the size of every `Frame.image_rgb` (never larger than
     the source). `fps_average` is None where the container does not say; nothing is guessed from it: times are
     presentation times. `duration_seconds` is None for live sources. `frame_count` is the container's claim or None.
+    `skipped_frames`: frames so far whose time did not advance (the earlier one was kept); `estimated_times`: frames so
+    far that had no time of their own. In a record both count up to the record's window.
     """
 
     path: str
@@ -26,6 +28,8 @@ class VideoInfo:
     duration_seconds: float | None
     frame_count: int | None
     codec: str
+    skipped_frames: int = 0
+    estimated_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)

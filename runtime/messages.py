@@ -22,22 +22,28 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after
-    decoding. `decode_seconds`: busy seconds since the frame sampled before it."""
+    decoding. `decode_seconds`: busy seconds since the frame sampled before it. `skipped_frames`,
+    `estimated_times`: of the source so far (see `VideoInfo`)."""
 
     video_number: int
     frame: Frame
     is_cut: bool
     arrived_seconds: float
     decode_seconds: float
+    skipped_frames: int = 0
+    estimated_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """One finished window and the busy seconds of the stages before describe."""
+    """One finished window and the busy seconds of the stages before describe; `skipped_frames` and
+    `estimated_times` of the source so far (see `VideoInfo`)."""
 
     video_number: int
     window: Window
     stage_seconds: dict[str, float]
+    skipped_frames: int = 0
+    estimated_times: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ class Observation:
     frame to this one for the background; None for the first frame of a shot and where background motion could not be
     estimated. `camera_inliers`: share (0-1) of background points that agree with it; 0 where None.
     `embedding`: the detector's frame embedding for the domain check, or None.
-    `detector_score`: best raw detection score of the frame (0 with none), for the domain check.
     """
 
     frame: Frame
@@ -43,7 +42,6 @@ class Observation:
     camera_step: NDArray[np.float64] | None
     camera_inliers: float
     embedding: NDArray[np.float32] | None = None
-    detector_score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

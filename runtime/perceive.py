@@ -82,7 +82,6 @@ class Perceiver:
             camera_step=step.matrix,
             camera_inliers=step.inliers,
             embedding=detections.embedding,
-            detector_score=float(detections.scores.max(initial=0.0)),
         )
 
     def cut(self) -> None:

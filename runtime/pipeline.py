@@ -6,18 +6,19 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from edgecap.engines.errors import InputError
 from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.inputs import find_each
 from edgecap.runtime.interrupt import stop_on_interrupt
 from edgecap.runtime.messages import Described, Message, Sampled, Windowed
 from edgecap.runtime.queues import SourceStage, Stage, StopSignal, run_stages
-from edgecap.runtime.source import find_videos
+from edgecap.runtime.record import ClipKey
 from edgecap.runtime.stage_clock import StageClock
-from edgecap.runtime.steps import ClipKey, DescribeStep, Guard, PerceiveStep, Sink, StageSet, WriteStep, decode
+from edgecap.runtime.steps import DescribeStep, Guard, PerceiveStep, StageSet, decode
 from edgecap.runtime.summary import Failure, RunSummary, failed_video
+from edgecap.runtime.write_step import Sink, WriteStep
 
 # Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits,
 # not more.
@@ -47,21 +48,23 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         *,
         overlap: bool = True,
-        skip: Collection[ClipKey] = frozenset(),
+        skip: Mapping[ClipKey, float] | None = None,
     ) -> RunSummary:
-        """Caption every video of `paths` (files and folders, in order) into `sinks`.
+        """Caption every video of `paths` (files and folders, in order, each once) into `sinks`.
 
         A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink
         (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
-        `skip`: windows that need not be described again. The first Ctrl-C ends the run in good order
-        (`interrupted` in the summary), the second at once. Sinks are opened and closed by the caller.
+        `skip`: windows that need not be described again, with the second they began at. The first Ctrl-C or
+        SIGTERM ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened
+        and closed by the caller.
         """
         begun = time.perf_counter()
         stop, clock, writer = StopSignal(), StageClock(), WriteStep(sinks)
         inputs = _expand(paths)
         abandoned: set[int] = set()
-        drops: deque[int] = deque()
-        perceive, describe = PerceiveStep(self.stages, self.config, drops), DescribeStep(self.stages, skip)
+        drops: deque[tuple[int, float]] = deque()
+        perceive = PerceiveStep(self.stages, self.config, drops)
+        describe = DescribeStep(self.stages, skip or {}, run=clip_options(self.config, self.stages.used))
         chain = (
             Stage(
                 "perceive",
@@ -69,7 +72,7 @@ class Pipeline:
                 _FRAMES_WAITING,
                 self.config.policy,
                 droppable=_may_be_dropped,
-                on_drop=lambda item: drops.append(item.video_number),
+                on_drop=lambda item: drops.append((item.video_number, item.frame.pts_seconds)),
                 counts=_is(Sampled),
             ),
             Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
@@ -83,6 +86,19 @@ class Pipeline:
         )
 
 
+def clip_options(config: PipelineConfig, used: Mapping[str, str]) -> dict[str, str | int | float]:
+    """The options that shape clips and words, for `Record.run`. `used`: of the stages, for the pack's version."""
+    return {
+        "pack": used.get("pack", "none"),
+        "detector": config.detector,
+        "captioner": config.captioner,
+        "window_seconds": float(config.window_seconds),
+        "sample_fps": float(config.sample_fps),
+        "working_side": config.working_side,
+        "max_instances": config.max_instances,
+    }
+
+
 def _is(kind: type[Message]) -> Callable[[Message], bool]:
     return lambda message: isinstance(message, kind)
 
@@ -94,13 +110,9 @@ def _may_be_dropped(message: Message) -> bool:
 
 def _expand(paths: Iterable[str | Path]) -> list[Path | Failure]:
     """Files in order; a path that cannot be used becomes its failure in its place."""
-    found: list[Path | Failure] = []
-    for path in paths:
-        try:
-            found += find_videos([path])
-        except InputError as error:
-            found.append(Failure(failed_video(str(path), error), error))
-    return found
+    return [
+        path if error is None else Failure(failed_video(str(path), error), error) for path, error in find_each(paths)
+    ]
 
 
 def _summarise(

@@ -9,7 +9,8 @@ in order.
 
 Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes the item in its hands and
 hands on what came of it, the last stage handles everything that reached its queue. So a record that is
-complete is written; work in between is let go.
+complete is written; work in between is let go. A KeyboardInterrupt in the caller's thread (the second Ctrl-C) ends the
+run at once: threads that are inside a long call are left behind (they are daemons) instead of waited for.
 """
 
 from __future__ import annotations
@@ -187,15 +188,17 @@ def run_stages(
     ]
     for thread in threads:
         thread.start()
+    wait = True
     try:
         _run_last(stages[-1], queues[-1], clock)
-    except BaseException:
+    except BaseException as error:
         stop.set()
+        wait = not isinstance(error, KeyboardInterrupt)
         raise
     finally:
         for queue in queues:
             queue.abandon()
-        for thread in threads:
+        for thread in threads if wait else ():
             thread.join()
 
 

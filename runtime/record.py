@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edgecap.runtime.caption import Caption
 from edgecap.runtime.evidence import Evidence
 from edgecap.runtime.frame import VideoInfo
 from edgecap.runtime.observation import Window
+
+ClipKey = tuple[str, int]
+"""(video, clip index). The video is its path in a run, its name of the "Video" field in a file of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Record:
 
     `age_seconds`: wall time from the newest frame's decode to this record (age of caption).
     `stage_seconds`: busy seconds of each stage spent on this window. `used`: what was really used, by name
-    (pack, detector, captioner, provider, precision, device), never what was asked.
+    (pack, detector, captioner, provider, precision, device), never what was asked. `run`: the options that shape
+    clips and words (`pipeline.clip_options`): rows of one file must agree in them, `--resume` checks it.
     """
 
     video: VideoInfo
@@ -41,6 +45,7 @@ class Record:
     age_seconds: float
     stage_seconds: dict[str, float]
     used: dict[str, str]
+    run: dict[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from edgecap.runtime.evidence import CameraEvidence, Motion, TrackEvidence
 from edgecap.runtime.frame import VideoInfo
 from edgecap.runtime.keyframe import best_moment
 from edgecap.runtime.observation import Window
+from edgecap.runtime.printable import printable
 from edgecap.runtime.record import FailedVideo, Record
 
 SCHEMA_VERSION = 1
@@ -91,12 +92,13 @@ def structure_of(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def video_name(path: str, *, root: Path | None) -> str:
     """`path` relative to `root` with forward slashes, else its file name; of an address, host and path
-    without secrets."""
+    without secrets. Bytes that are no UTF-8 become U+FFFD."""
+    path = printable(path)
     if "://" in path:
         address = urlsplit(path)
         return f"{address.hostname or ''}{address.path}"
     if root is not None:
-        full, base = Path(path).absolute(), root.absolute()
+        full, base = Path(path).absolute(), Path(printable(root)).absolute()
         if full.is_relative_to(base) and full != base:
             return full.relative_to(base).as_posix()
     return PurePath(path).name
@@ -104,7 +106,7 @@ def video_name(path: str, *, root: Path | None) -> str:
 
 def message_of(failed: FailedVideo) -> str:
     """Why it failed, with the video's own path cut to its name, for the same reason as in `record_to_json`."""
-    path, name = failed.path, video_name(failed.path, root=None)
+    path, name = printable(failed.path), video_name(failed.path, root=None)
     return failed.message.replace(str(Path(path).absolute()), name).replace(path, name) if path else failed.message
 
 
@@ -136,6 +138,7 @@ def _meta(record: Record) -> dict[str, Any]:
             "threshold": _round(record.domain.threshold, 4),
         },
         "used": dict(record.used),
+        "run": dict(record.run),
         "counts": {
             "model_calls": caption.model_calls,
             "prefill_tokens": caption.prefill_tokens,
@@ -155,6 +158,8 @@ def _video(info: VideoInfo) -> dict[str, Any]:
         "frame_count": info.frame_count,
         "fps_average": None if info.fps_average is None else _round(float(info.fps_average), 4),
         "duration_seconds": _round(info.duration_seconds, 4),
+        "skipped_frames": info.skipped_frames,
+        "estimated_times": info.estimated_times,
     }
 
 

@@ -1,6 +1,5 @@
 """A video file in, upright working-size frames with presentation times out (PyAV). Called by pipeline.
 
-    find_videos(paths)  -> the files to caption, in order
     open_source(path)   -> Source: .info, iterates Frame once
 
 Sample aspect ratio is ignored: pixels are taken as square. Frames are scaled inside the decoder's colour conversion, so
@@ -9,8 +8,7 @@ a 4K file never becomes a 4K RGB array.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -27,47 +25,16 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
 from edgecap.runtime.frame import Frame, VideoInfo
-
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .mov .m4v .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .flv .wmv .3gp .ogv".split()  # noqa: SIM905 one line reads best
-)
+from edgecap.runtime.inputs import looking_at
+from edgecap.runtime.printable import printable
 
 # A file is called cut short when this much of its promised duration is missing: both, so that neither a short clip's
 # last frame nor a long film's trailing audio raises it.
 _EARLY_END_SECONDS = 1.0
 _EARLY_END_SHARE = 0.1
-
-
-def find_videos(paths: Iterable[str | Path]) -> list[Path]:
-    """Files as given; of a folder, its video files (one level, by suffix, "clip2" before "clip10").
-
-    Raises MissingInputError for a path that does not exist and for a folder without a video.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            found += _videos_in(path)
-        elif path.exists():
-            found.append(path)
-        else:
-            raise MissingInputError(f"no such file or folder: {path}; check the path")
-    return found
-
-
-def _videos_in(folder: Path) -> list[Path]:
-    videos = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in VIDEO_SUFFIXES]
-    if not videos:
-        wanted = " ".join(sorted(VIDEO_SUFFIXES))
-        raise MissingInputError(
-            f"folder {folder} holds no video; want files ending in {wanted}, or name a file directly"
-        )
-    return sorted(videos, key=lambda p: _natural_key(p.name))
-
-
-def _natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Digits compare as numbers, the rest as lower-case text."""
-    parts = re.split(r"(\d+)", name.lower())
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
+_USUAL_FRAME_SECONDS = 0.04  # between two joined parts of a stream that names no rate
+# Times that jump back further than this begin anew (a recorder restarted, files were joined); less is a stutter.
+_RESTART_SECONDS = 1.0
 
 
 def open_source(path: str | Path, *, working_side: int = 640, decode_threads: int = 1) -> Source:
@@ -78,12 +45,14 @@ def open_source(path: str | Path, *, working_side: int = 640, decode_threads: in
     libav's own log lines are switched off for the process: what matters of them is in the errors raised here.
     """
     path = Path(path)
-    if not path.exists():
-        raise MissingInputError(f"no such video: {path}; check the path")
-    if path.is_dir():
-        raise UnreadableVideoError(f"{path} is a folder, not a video; use find_videos for folders")
+    with looking_at(path):
+        if not path.exists():
+            raise MissingInputError(f"no such video: {printable(path)}; check the path")
+        if path.is_dir():
+            raise UnreadableVideoError(f"{printable(path)} is a folder, not a video; use find_videos for folders")
+        size = path.stat().st_size
     av.logging.set_level(None)
-    container = _open_container(path)
+    container = _open_container(path, size_bytes=size)
     try:
         return Source(
             container, _video_stream(container, path), path, working_side=working_side, decode_threads=decode_threads
@@ -93,13 +62,13 @@ def open_source(path: str | Path, *, working_side: int = 640, decode_threads: in
         raise
 
 
-def _open_container(path: Path) -> InputContainer:
+def _open_container(path: Path, *, size_bytes: int) -> InputContainer:
     try:
         return av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = "0 bytes" if path.stat().st_size == 0 else _reason(error)
+        reason = "0 bytes" if size_bytes == 0 else _reason(error)
         raise UnreadableVideoError(
-            f"cannot read {path} as a video ({reason}); "
+            f"cannot read {printable(path)} as a video ({reason}); "
             "it is no video or was cut off while written: play it, or write it again"
         ) from error
 
@@ -107,7 +76,7 @@ def _open_container(path: Path) -> InputContainer:
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
         raise UnreadableVideoError(
-            f"{path} holds no video stream; got streams "
+            f"{printable(path)} holds no video stream; got streams "
             f"{[s.type for s in container.streams]}; name a file with pictures"
         )
     return container.streams.video[0]
@@ -122,13 +91,13 @@ class Source:
     """One opened video. A context manager; iterate it once to get its `Frame`s.
 
     `info`: what is known of the video. `estimated_times`: frames without a presentation time, given the previous one
-    plus one average frame. `skipped_frames`: frames whose time did not advance (the earlier one is kept).
+    plus one average frame. `skipped_frames`: frames whose time did not advance (the earlier one is kept). Both so far.
     """
 
     def __init__(
         self, container: InputContainer, stream: VideoStream, path: Path, *, working_side: int, decode_threads: int
     ) -> None:
-        self._container, self._path = container, path
+        self._container, self._path = container, printable(path)
         stream.thread_type = "AUTO" if decode_threads > 1 else "SLICE"
         stream.codec_context.thread_count = max(1, decode_threads)
         self._fps = stream.average_rate or None
@@ -173,6 +142,8 @@ class Source:
         `keep` is asked once per frame, in order; a frame that is not kept is decoded but never turned into RGB, which
         is most of what a frame costs.
 
+        Where times jump back by more than a second, time goes on from the last frame by one average frame.
+
         Raises UnreadableVideoError *after* the good frames, when decoding breaks or the file ends much earlier than
         its header promises.
         """
@@ -188,6 +159,9 @@ class Source:
             pts = last + self._frame_gap() if seconds is None else seconds - origin
             if index == 0:
                 pts = 0.0
+            if last - pts > _RESTART_SECONDS:
+                step = float(1 / self._fps) if self._fps else _USUAL_FRAME_SECONDS
+                origin, pts = origin - (last + step - pts), last + step
             if pts <= last:
                 self.skipped_frames += 1
                 continue

@@ -1,5 +1,5 @@
-"""The four steps of a run as functions from message to messages: decode, perceive, describe, write. Ordered
-by `pipeline`.
+"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write_step`).
+Ordered by `pipeline`.
 
 Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
 one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
@@ -8,12 +8,12 @@ video never ends a run.
 
 from __future__ import annotations
 
-import dataclasses
+import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -24,15 +24,17 @@ from edgecap.runtime.evidence import Evidence
 from edgecap.runtime.frame import Frame, VideoInfo
 from edgecap.runtime.messages import Described, Ended, Failed, Message, Sampled, Skipped, Started, Windowed
 from edgecap.runtime.observation import Observation, Window
-from edgecap.runtime.record import DomainVerdict, FailedVideo, Record
+from edgecap.runtime.record import ClipKey, DomainVerdict, Record
 from edgecap.runtime.summary import Failure, failed_video
-
-ClipKey = tuple[str, int]
-"""(video path as written in the record, clip index)."""
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose time is wanted."""
+    """What `open_source` gives: `info`, and once the frames whose time is wanted. `skipped_frames`, `estimated_times`:
+    counts so far, see `VideoInfo`.
+    """
+
+    skipped_frames: int
+    estimated_times: int
 
     @property
     def info(self) -> VideoInfo:
@@ -61,18 +63,6 @@ class Perceives(Protocol):
 
     def settle(self, window: Window) -> Window:
         """The window as it is to be used, without tracks that were never confirmed."""
-        ...
-
-
-class Sink(Protocol):
-    """Where records go. `fail` gets the videos that could not be captioned to their end."""
-
-    def write(self, record: Record) -> None:
-        """One finished window."""
-        ...
-
-    def fail(self, failed: FailedVideo) -> None:
-        """One video that could not be captioned (to its end)."""
         ...
 
 
@@ -118,7 +108,10 @@ def _decode_one(
                 if number in abandoned:
                     return
                 is_cut = shots.is_cut(frame)
-                yield Sampled(number, frame, is_cut, time.monotonic(), time.perf_counter() - begun)
+                spent = time.perf_counter() - begun
+                yield Sampled(
+                    number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
+                )
                 begun = time.perf_counter()
     except Exception as error:  # a bad video is a row of its own, whatever is bad about it
         yield Failed(number, failed_video(str(path), error), error)
@@ -129,7 +122,7 @@ def _decode_one(
 @dataclass(slots=True)
 class _Perceiving:
     """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
-    at that time.
+    at that time. `faults`: skipped frames and estimated times of the source so far.
     """
 
     number: int
@@ -137,14 +130,15 @@ class _Perceiving:
     builder: WindowBuilder
     decode_seconds: float
     spent_before: dict[str, float]
+    faults: tuple[int, int] = (0, 0)
 
 
 class PerceiveStep:
-    """`Sampled` frames in, `Windowed` windows out. `drops`: one entry per frame that the queue before this
-    step forgot.
+    """`Sampled` frames in, `Windowed` windows out. `drops`: (video number, pts_seconds) of every frame that
+    the queue before this step forgot, in order.
     """
 
-    def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[int]) -> None:
+    def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[tuple[int, float]]) -> None:
         self._stages, self._config, self._drops = stages, config, drops
         self._video: _Perceiving | None = None
 
@@ -160,42 +154,63 @@ class PerceiveStep:
             yield from self._observe(video, message)
         else:
             self._video = None
-            yield from _windowed(video, video.builder.finish())
+            self._note_drops(video, before_seconds=math.inf)
+            yield from _windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds)
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
+        sample_seconds, fps = 1 / self._config.sample_fps, message.info.fps_average
         builder = WindowBuilder(
-            self._config.window_seconds, labels=self._stages.labels, duration_seconds=message.info.duration_seconds
+            self._config.window_seconds,
+            labels=self._stages.labels,
+            duration_seconds=message.info.duration_seconds,
+            frame_seconds=float(1 / fps) if fps else sample_seconds,
+            sample_seconds=sample_seconds,
         )
         perceiver = self._stages.new_perceiver()
         return _Perceiving(message.video_number, perceiver, builder, 0.0, dict(perceiver.stage_seconds))
 
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
+        # What happened before this frame belongs to the window that this frame may close.
+        spent = dict(video.perceiver.stage_seconds)
+        self._note_drops(video, before_seconds=message.frame.pts_seconds)
         if message.is_cut:
             video.perceiver.cut()
         observation = video.perceiver.observe(message.frame)
         closed = video.builder.add(observation, is_cut=message.is_cut, arrived_seconds=message.arrived_seconds)
-        yield from _windowed(video, closed)
-        while self._drops:
-            self._drops.popleft()
-            video.builder.note_dropped()
+        yield from _windowed(video, closed, spent=spent)
         video.decode_seconds += message.decode_seconds
+        video.faults = message.skipped_frames, message.estimated_times
+
+    def _note_drops(self, video: _Perceiving, *, before_seconds: float) -> None:
+        """Count the forgotten frames of this video up to a time; the queue may have forgotten later ones already."""
+        while self._drops and self._drops[0] < (video.number, before_seconds):
+            number, _ = self._drops.popleft()
+            if number == video.number:
+                video.builder.note_dropped()
 
 
-def _windowed(video: _Perceiving, window: Window | None) -> Iterator[Message]:
+def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, float]) -> Iterator[Message]:
+    """`spent`: the perceiver's count of seconds after the window's last frame."""
     if window is None:
         return
-    spent = dict(video.perceiver.stage_seconds)
     seconds = {"decode": video.decode_seconds} | {n: s - video.spent_before.get(n, 0.0) for n, s in spent.items()}
-    video.decode_seconds, video.spent_before = 0.0, spent
-    yield Windowed(video.number, video.perceiver.settle(window), seconds)
+    video.decode_seconds, video.spent_before = 0.0, dict(spent)
+    yield Windowed(video.number, video.perceiver.settle(window), seconds, *video.faults)
+
+
+_SAME_START_SECONDS = 0.002  # a row keeps microseconds, a container often milliseconds
 
 
 class DescribeStep:
-    """`Windowed` windows in, `Described` records out; windows named in `skip` become `Skipped`."""
+    """`Windowed` windows in, `Described` records out; windows named in `skip` (with the
+    second they began at) become `Skipped`. `run`: as in `Record`.
+    """
 
-    def __init__(self, stages: StageSet, skip: Collection[ClipKey]) -> None:
-        self._stages, self._skip = stages, skip
+    def __init__(
+        self, stages: StageSet, skip: Mapping[ClipKey, float], *, run: Mapping[str, str | int | float]
+    ) -> None:
+        self._stages, self._skip, self._run = stages, skip, run
 
     def feed(self, message: Message) -> Iterator[Message]:
         """Handle one message."""
@@ -208,7 +223,8 @@ class DescribeStep:
 
     def _describe(self, message: Windowed) -> Message:
         window = message.window
-        if (self._info.path, window.clip_index) in self._skip:
+        known = self._skip.get((self._info.path, window.clip_index), math.inf)
+        if abs(known - window.start_seconds) <= _SAME_START_SECONDS:
             return Skipped(message.video_number, window.clip_index)
         begun = time.perf_counter()
         evidence = self._stages.measure(window)
@@ -217,7 +233,7 @@ class DescribeStep:
         caption = self._stages.describe(window, evidence, verdict)
         seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
         record = Record(
-            video=self._info,
+            video=replace(self._info, skipped_frames=message.skipped_frames, estimated_times=message.estimated_times),
             window=window,
             evidence=evidence,
             caption=caption,
@@ -225,6 +241,7 @@ class DescribeStep:
             age_seconds=time.monotonic() - window.arrived_seconds,
             stage_seconds=seconds,
             used=dict(self._stages.used),
+            run=dict(self._run),
         )
         return Described(message.video_number, record)
 
@@ -251,48 +268,3 @@ class Guard:
             self._given_up = message.video_number
             self._abandoned.add(message.video_number)
             yield Failed(message.video_number, failed_video(self._path, error), error)
-
-
-class WriteStep:
-    """`Described` records to the sinks, and the counts of a run. An error of a sink ends the run."""
-
-    def __init__(self, sinks: Sequence[Sink]) -> None:
-        self._sinks = sinks
-        self._clips_of: dict[int, int] = {}
-        self.records = self.instances = self.skipped = self.done = 0
-        self.model_calls = self.prefill_tokens = self.decode_tokens = 0
-        self.frames_analysed = self.frames_dropped = 0
-        self.video_seconds = 0.0
-        self.ages_seconds: list[float] = []
-        self.failures: list[Failure] = []
-
-    def feed(self, message: Message) -> Iterator[Message]:
-        """Write one record or one failure; hands nothing on."""
-        if isinstance(message, Described):
-            self._write(message)
-        elif isinstance(message, Failed):
-            clips = self._clips_of.get(message.video_number, 0)
-            failed = dataclasses.replace(message.failed, clips_written=clips)
-            self.failures.append(Failure(failed, message.cause))
-            for sink in self._sinks:
-                sink.fail(failed)
-        elif isinstance(message, Skipped):
-            self.skipped += 1
-        elif isinstance(message, Ended):
-            self.done += 1
-        return iter(())
-
-    def _write(self, message: Described) -> None:
-        record = message.record
-        for sink in self._sinks:
-            sink.write(record)
-        self._clips_of[message.video_number] = self._clips_of.get(message.video_number, 0) + 1
-        self.records += 1
-        self.instances += len(record.caption.instances)
-        self.model_calls += record.caption.model_calls
-        self.prefill_tokens += record.caption.prefill_tokens
-        self.decode_tokens += record.caption.decode_tokens
-        self.frames_analysed += len(record.window.observations)
-        self.frames_dropped += record.window.dropped_frames
-        self.video_seconds += record.window.end_seconds - record.window.start_seconds
-        self.ages_seconds.append(record.age_seconds)

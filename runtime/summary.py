@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgecap.engines.errors import EdgecapError, SomeClipsFailedError
+from edgecap.runtime.printable import printable
 from edgecap.runtime.record import FailedVideo
 from edgecap.runtime.stage_clock import StageTimes
 
@@ -80,8 +81,8 @@ def failed_video(path: str, error: Exception) -> FailedVideo:
     so.
     """
     if isinstance(error, EdgecapError):
-        return FailedVideo(path, type(error).__name__, str(error), error.exit_code, clips_written=0)
-    message = f"internal error: {type(error).__name__}: {error}".splitlines()[0]
+        return FailedVideo(path, type(error).__name__, printable(str(error)), error.exit_code, clips_written=0)
+    message = printable(f"internal error: {type(error).__name__}: {error}").splitlines()[0]
     return FailedVideo(
         path,
         type(error).__name__,

@@ -149,11 +149,6 @@ def appearance_sentence(track: TrackEvidence) -> str:
     return _sentence(_article(f"{_listed([c.name for c in named])} {track.class_name}"))
 
 
-def background_sentence() -> str:
-    """What is said of the background when no model looked at it."""
-    return "The background was not described."
-
-
 def global_sentence(evidence: Evidence) -> str:
     """Who is there and what the camera does, in at most 20 words: "A red car and two dogs; the camera pans
     right."."""

@@ -4,8 +4,9 @@ makes it a no-op."""
 from __future__ import annotations
 
 from edgecap.runtime.sinks.annotated_video import AnnotatedVideoSink
+from edgecap.runtime.sinks.earlier import EarlierRun
 from edgecap.runtime.sinks.html_report import HtmlReportSink
-from edgecap.runtime.sinks.jsonl import JsonLinesSink, clips_done, skip_keys
+from edgecap.runtime.sinks.jsonl import JsonLinesSink
 from edgecap.runtime.sinks.srt import SrtSink
 
-__all__ = ["AnnotatedVideoSink", "HtmlReportSink", "JsonLinesSink", "SrtSink", "clips_done", "skip_keys"]
+__all__ = ["AnnotatedVideoSink", "EarlierRun", "HtmlReportSink", "JsonLinesSink", "SrtSink"]

@@ -6,6 +6,7 @@ was, VFR included). Called by `pipeline` through the sink protocol.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,7 @@ from edgecap.runtime.sinks.drawing import (
     trails_of,
 )
 from edgecap.runtime.sinks.lettering import LINE, SEMIBOLD, clip, draw_text, text_width, wrap
-from edgecap.runtime.sinks.output import file_for, ready_folder, writing
+from edgecap.runtime.sinks.output import VideoFiles, ready_folder, writing
 
 _TIME_BASE = Fraction(1, 90_000)
 _WIDTH = 960
@@ -55,11 +56,19 @@ class _File:
 
 class AnnotatedVideoSink:
     """Writes into `folder` (None writes nothing). What is written when a run is interrupted plays up to
-    that point."""
+    that point. Names: `VideoFiles`. `resumed`: files of an earlier run stay, this run's are called
+    NAME.resumed-1.annotated.mp4 and so on beside them."""
 
-    def __init__(self, folder: str | Path | None, *, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: str | Path | None,
+        *,
+        root: Path | None = None,
+        inputs: Iterable[str | Path] = (),
+        resumed: bool = False,
+    ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._root = root
+        self._files = VideoFiles(self.folder or Path(), ".annotated.mp4", root=root, inputs=list(inputs), fresh=resumed)
         self._file: _File | None = None
 
     def __enter__(self) -> Self:
@@ -79,8 +88,7 @@ class AnnotatedVideoSink:
             return
         if self._file is None or self._file.video != record.video.path:
             self._close()
-            path = file_for(self.folder, record.video.path, ".annotated.mp4", root=self._root)
-            self._file = _open(path, record.video.path)
+            self._file = _open(self._files.of(record.video.path), record.video.path)
         for observation in record.window.observations:
             _encode(self._file, annotated_frame(record, observation), observation.frame.pts_seconds)
 

@@ -21,7 +21,7 @@ from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.record_json import message_of, video_name
 from edgecap.runtime.sinks.drawing import colour_of, jpeg_uri, key_frame
 from edgecap.runtime.sinks.instance_strip import instance_strip
-from edgecap.runtime.sinks.output import ready_file, replace_text
+from edgecap.runtime.sinks.output import fresh_path, ready_file, replace_text
 
 _PICTURE_WIDTH = 960
 _STYLE = Path(__file__).with_name("report.css")
@@ -30,10 +30,22 @@ _REST = 20.0
 
 
 class HtmlReportSink:
-    """Writes `path` (None writes nothing). `root`: see `record_to_json`. `title`: the report's heading."""
+    """Writes `path` (None writes nothing). `root`: see `record_to_json`. `title`: the report's heading.
 
-    def __init__(self, path: str | Path | None, *, root: Path | None = None, title: str = "edgecap report") -> None:
-        self.path = None if path is None else Path(path)
+    `resumed`: a report that is there stays; this run's is called NAME.resumed-1.html and so on, and is written only
+    when there is something in it.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        *,
+        root: Path | None = None,
+        title: str = "edgecap report",
+        resumed: bool = False,
+    ) -> None:
+        self.path = None if path is None else fresh_path(Path(path)) if resumed else Path(path)
+        self._resumed = resumed
         self._root, self._title = root, title
         self._sections: list[str] = []
         self._video = ""
@@ -50,7 +62,7 @@ class HtmlReportSink:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.path is not None and (self._stale or not self.path.exists()):
+        if self.path is not None and (self._stale or not (self._resumed or self.path.exists())):
             self._save(self.path)
 
     def write(self, record: Record) -> None:

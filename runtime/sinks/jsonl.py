@@ -1,25 +1,23 @@
 """InstanceCap JSON Lines: one row per window, on disk before the next one begins.
 
 In: records. Out: a file that survives kill -9 with every row it ever reported. Called by `pipeline` through
-the sink protocol, and by the command line to learn what an earlier run has done.
+the sink protocol; `earlier` reads such a file.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
 from edgecap.engines.errors import OutputError
 from edgecap.runtime.record import FailedVideo, Record
-from edgecap.runtime.record_json import failed_to_json, record_to_json, video_name
+from edgecap.runtime.record_json import failed_to_json, record_to_json
 from edgecap.runtime.sinks.output import writing
 
-ClipKey = tuple[str, int]
 _CHUNK = 1 << 16
 
 
@@ -27,9 +25,17 @@ class JsonLinesSink:
     """Appends rows. `path` None writes nothing; `root`: see `record_to_json`.
 
     A last line that was cut short (kill -9, power) is removed on opening; everything before it stays.
+    `known_failures`: (Video, error, message) of error rows that are in the file: they are not written again.
     """
 
-    def __init__(self, path: str | Path | None, *, root: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path | None,
+        *,
+        root: Path | None = None,
+        known_failures: Collection[tuple[str, str, str]] = frozenset(),
+    ) -> None:
+        self._known_failures = known_failures
         self.path = None if path is None else Path(path)
         self._root = root
         self._file: BinaryIO | None = None
@@ -56,9 +62,12 @@ class JsonLinesSink:
             self._append(record_to_json(record, root=self._root))
 
     def fail(self, failed: FailedVideo) -> None:
-        """Append the row of a video that failed."""
-        if self.path is not None:
-            self._append(failed_to_json(failed, root=self._root))
+        """Append the row of a video that failed, unless it is in the file already."""
+        if self.path is None:
+            return
+        row = failed_to_json(failed, root=self._root)
+        if (row["Video"], row["meta"]["error"], row["meta"]["message"]) not in self._known_failures:
+            self._append(row)
 
     def _append(self, row: dict[str, Any]) -> None:
         if self._file is None or self.path is None:
@@ -68,44 +77,6 @@ class JsonLinesSink:
             self._file.write(line.encode("utf-8", "replace") + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-
-
-def clips_done(path: str | Path) -> set[ClipKey]:
-    """(Video, clip index) of every complete row of an earlier run; none for a file that is not there.
-
-    A broken last line counts as not done. Raises `OutputError` for any other line that is no row of ours.
-    """
-    path = Path(path)
-    if not path.exists():
-        return set()
-    with writing(path):
-        lines = path.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a line cut short
-    done: set[ClipKey] = set()
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-            meta = row["meta"]
-            if meta["status"] == "ok":
-                done.add((row["Video"], int(meta["clip"])))
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose "
-                f"another --out, or "
-                "remove that line to resume"
-            ) from error
-    return done
-
-
-def skip_keys(done: Iterable[ClipKey], paths: Iterable[str | Path], *, root: Path | None) -> set[ClipKey]:
-    """`done` with each "Video" replaced by the input path it stands for, as `Pipeline.run(skip=...)` wants
-    it.
-
-    A name that two inputs share is skipped for neither: it can't be told whose rows they are.
-    """
-    names = {str(path): video_name(str(path), root=root) for path in paths}
-    owners = Counter(names.values())
-    done = set(done)
-    return {(path, clip) for path, name in names.items() if owners[name] == 1 for video, clip in done if video == name}
 
 
 def _cut_partial_line(file: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from onnx import helper
 
-from edgecap.engines import DetectorSpec, DomainSpec, PackSpec, write_pack
+from edgecap.engines import DetectorSpec, PackSpec, write_pack
 
 from .graphs import SCALE, save_graph
 
@@ -27,7 +27,7 @@ def scale_path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pack_spec() -> PackSpec:
-    """A pack with a detector and a domain check; `files` empty, as a caller of write_pack gives it."""
+    """A pack with a detector; `files` empty, as a caller of write_pack gives it."""
     detector = DetectorSpec(
         SCALE,
         image_side=320,
@@ -46,7 +46,7 @@ def pack_spec() -> PackSpec:
         detector=detector,
         segmenter=None,
         captioner=None,
-        domain=DomainSpec("stats/domain.npz", 2.5),
+        domain=None,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import sys
 import types
 
@@ -173,3 +175,43 @@ def test_doctor_reports_a_tampered_pack(make_pack, tmp_path, monkeypatch: pytest
     (folder / "scale.onnx").write_bytes(b"other")
     check = rows()["pack tiny"]
     assert check.status == "broken" and "expected" in check.detail and "reinstall" in check.fix
+
+
+@pytest.mark.parametrize("probe", ["_nvidia", "_machine"])
+def test_a_crash_beside_the_cpu_path_does_not_make_the_machine_unready(monkeypatch: pytest.MonkeyPatch, probe: str):
+    def crash() -> object:
+        raise OSError("libnvidia-ml.so is damaged")
+
+    monkeypatch.setattr(doctor_module, "probe_device", crash)
+    check = rows()[probe.strip("_")]
+    assert (check.status, check.required) == ("broken", False) and "damaged" in check.detail
+
+
+def test_a_provider_that_crashes_is_its_own_row(monkeypatch: pytest.MonkeyPatch):
+    real = doctor_module.try_provider
+
+    def crash(provider: str) -> None:
+        if provider != "cpu":
+            raise RuntimeError("driver exploded")
+        real(provider)
+
+    monkeypatch.setattr(doctor_module, "try_provider", crash)
+    found = rows()
+    assert found["provider cpu"].status == "ok"
+    assert (found["provider cuda"].status, found["provider cuda"].required) == ("broken", False)
+
+
+def test_doctor_opens_the_graphs_of_a_pack(make_pack, tmp_path, monkeypatch: pytest.MonkeyPatch):
+    """Whole by its digests and still no graph: only opening it tells."""
+    from edgecap.engines import pack as pack_module
+
+    folder = make_pack()
+    monkeypatch.setattr(pack_module, "SHIPPED_FOLDER", tmp_path)
+    assert "1 graph opens" in rows()["pack tiny"].detail
+    (folder / "scale.onnx").write_bytes(b"no graph at all")
+    data = json.loads((folder / "pack.json").read_text())
+    digest = hashlib.sha256(b"no graph at all").hexdigest()
+    data["files"]["scale.onnx"] = {"sha256": digest, "bytes": 15}
+    (folder / "pack.json").write_text(json.dumps(data))
+    check = rows()["pack tiny"]
+    assert check.status == "broken" and "scale.onnx" in check.detail

@@ -6,6 +6,8 @@ import dataclasses
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -274,7 +276,7 @@ def test_another_provider_than_asked_is_refused(scale_path: Path, monkeypatch: p
     monkeypatch.setattr(
         onnxruntime,
         "InferenceSession",
-        lambda model, options, providers, **rest: asked(model, options, providers=["CPUExecutionProvider"]),
+        lambda model, options, providers, **rest: asked(model, providers=["CPUExecutionProvider"]),
     )
     with pytest.raises(ProviderError, match=r"cuda asked, got CPUExecutionProvider \(Failed to load libcublasLt"):
         open_onnx_session(scale_path, SCALE, provider="cuda")
@@ -286,3 +288,49 @@ def test_unknown_provider_and_missing_package(scale_path: Path, monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'edgecap\[cpu\]'"):
         open_onnx_session(scale_path, SCALE)
+
+
+class GpuSession:
+    """A session of the CPU wheel that calls itself a GPU's, and says that the nodes in `on_cpu` are on the CPU."""
+
+    def __init__(self, real: Any, provider: str, on_cpu: tuple[str, ...]) -> None:
+        self._real, self._provider, self._on_cpu = real, provider, on_cpu
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def get_providers(self) -> list[str]:
+        return [self._provider, "CPUExecutionProvider"]
+
+    def get_provider_graph_assignment_info(self) -> list[Any]:
+        [part, *_] = self._real.get_provider_graph_assignment_info()  # raises unless recording was asked for
+        assert part.ep_name == "CPUExecutionProvider" and {n.op_type for n in part.get_nodes()} <= {"Mul", "Add"}
+        nodes = [SimpleNamespace(op_type=name) for name in self._on_cpu]
+        rest = SimpleNamespace(ep_name=self._provider, get_nodes=lambda: [SimpleNamespace(op_type="Conv")])
+        return [rest, SimpleNamespace(ep_name="CPUExecutionProvider", get_nodes=lambda: nodes)]
+
+
+@pytest.mark.parametrize("provider", ["cuda", "tensorrt"])
+@pytest.mark.parametrize(
+    ("on_cpu", "named"),
+    [((), ""), (("Shape", "Gather", "Range"), ""), (("Shape", "MatMulNBits", "DynamicQuantizeLinear"), "DynamicQ")],
+)
+def test_a_gpu_session_that_leaves_work_to_the_cpu_is_refused(
+    scale_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str, on_cpu: tuple[str, ...], named: str
+):
+    import onnxruntime
+
+    name = {"cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}[provider]
+    real = onnxruntime.InferenceSession
+
+    def open_session(model: str, options: Any, **rest: Any) -> GpuSession:
+        return GpuSession(real(model, options, providers=["CPUExecutionProvider"]), name, on_cpu)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [name])
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", open_session)
+    if not named:
+        assert open_onnx_session(scale_path, SCALE, provider=provider).provider == provider
+        return
+    with pytest.raises(ProviderError, match=r"kernel for DynamicQuantizeLinear, MatMulNBits, .*ask for provider cpu"):
+        open_onnx_session(scale_path, SCALE, provider=provider)

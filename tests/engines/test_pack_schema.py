@@ -59,8 +59,13 @@ def full_spec() -> PackSpec:
         vocab_size=300,
         bos_id=1,
         eos_id=2,
-        prompts={"action": "What does the {class} do? é"},
-        max_tokens={"action": 24},
+        prompts={
+            "global": "There are {instances}.",
+            "background": "Where?",
+            "appearance": "Describe the {class}.",
+            "action": "The {class} is {motion}. What does it do? é",
+        },
+        max_tokens={"global": 20, "background": 9, "appearance": 20, "action": 24},
     )
     return PackSpec("full", "1", "Apache-2.0", {}, files, None, segmenter, captioner, None)
 
@@ -219,10 +224,37 @@ def test_text_that_is_no_pack(text: str, words: str):
     assert words in str(caught.value)
 
 
-def test_prompts_and_limits_must_name_the_same_fields():
+def captioner_setter(*keys: str, to: Any) -> Change:
+    return setter("captioner", *keys, to=to)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda d: d["captioner"]["prompts"].pop("global"), "$.captioner.prompts: expected exactly the fields global"),
+        (captioner_setter("prompts", "sound", to="What is heard?"), "$.captioner.prompts: expected exactly"),
+        (captioner_setter("max_tokens", "sound", to=3), "$.captioner.max_tokens: expected exactly"),
+        (captioner_setter("prompts", "action", to="The {colour} one?"), "$.captioner.prompts['action']: expected no"),
+        (captioner_setter("prompts", "action", to="The {class.x} one?"), "expected no placeholder but {class}"),
+        (captioner_setter("prompts", "action", to="The {} one?"), "expected no placeholder"),
+        (captioner_setter("prompts", "action", to="The {class one?"), "['action']: expected a template"),
+    ],
+)
+def test_prompts_ask_for_the_four_fields_with_known_placeholders(change: Change, words: str):
     document = json.loads(encode_pack(full_spec()))
-    document["captioner"]["max_tokens"]["background"] = 3
-    with pytest.raises(
-        PackSchemaError, match=r"\$\.captioner\.max_tokens: expected the fields of prompts \['action'\]"
-    ):
+    change(document)
+    with pytest.raises(PackSchemaError) as caught:
+        decode_pack(json.dumps(document), source="p")
+    assert words in str(caught.value)
+
+
+def test_a_domain_check_needs_an_embedding(document: dict[str, Any]):
+    document["domain"] = {"file": "stats/domain.npz", "threshold": 1.0}
+    outputs = document["detector"]["graph"]["outputs"]
+    with pytest.raises(PackSchemaError, match=r"\$\.domain: expected null where no detector .* got \[\"y\"\]"):
+        decode_pack(json.dumps(document), source="p")
+    outputs.append({"name": "embedding", "dtype": "float32", "axes": ["B", 8]})
+    assert decode_pack(json.dumps(document), source="p").domain is not None
+    document["detector"] = None
+    with pytest.raises(PackSchemaError, match=r"\$\.domain"):
         decode_pack(json.dumps(document), source="p")

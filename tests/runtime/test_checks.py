@@ -177,6 +177,22 @@ def test_global_sentence_against_the_inventory(text: str, codes: list[str]) -> N
     assert _codes(check_scene(_answer(text, "global"), make_evidence(WINDOW), LABELS)) == codes
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("A beach under a pale sky.", []),
+        ("A beach with a person far away.", []),
+        ("A road with parked cars.", ["class"]),
+        ("A car and a sports ball lie on the grass.", ["class", "class"]),
+        ("An orange sunset over a lake.", []),
+    ],
+)
+def test_background_names_no_class_that_was_not_tracked(text: str, codes: list[str]) -> None:
+    reasons = check_scene(_answer(text, "background"), make_evidence(WINDOW), LABELS)
+    assert _codes(reasons) == codes
+    assert all(word in text for reason in reasons for word in reason.banned_words)
+
+
 def test_empty_scene_may_say_nothing_is_there() -> None:
     nothing = Evidence(CAMERA, ())
     assert check_scene(_answer("Nothing is on a beach.", "global"), nothing, LABELS) == ()
@@ -198,4 +214,4 @@ def test_reference_sentences_of_the_world_pass() -> None:
             for field, text in said:
                 assert check_instance(_answer(text, field), track, labels) == (), text
     for place in sentences._PLACES:
-        assert check_form(_answer(sentences.background(place), "background")) == ()
+        assert check_scene(_answer(sentences.background(place), "background"), Evidence(CAMERA, ()), labels) == ()

@@ -85,6 +85,20 @@ def test_windows_without_known_duration_end_short() -> None:
     assert spans(build(np.arange(0, 11.5, 0.125))) == [(0, 5), (5, 10), (10, 11.5)]
 
 
+@pytest.mark.parametrize("duration", [6.0, 9.5])
+def test_a_header_that_promises_too_little_gives_no_endless_window(duration: float) -> None:
+    windows = build(np.arange(0, 40, 0.125), seconds=8.5 if duration > 9 else 5.0, duration=duration)
+    assert max(w.end_seconds - w.start_seconds for w in windows) <= 10.0
+    assert sum(len(w.observations) for w in windows) == 320
+
+
+def test_a_single_frame_lasts_as_long_as_a_frame() -> None:
+    assert spans(build([0.0])) == [(0, 0.125)]
+    assert spans(build([0.0], duration=0.04)) == [(0, 0.04)]
+    assert spans(build([*np.arange(0, 3, 0.125), 3.0], cuts=[3.0], duration=3.1)) == [(0, 3), (3, 3.1)]
+    assert spans(build([*np.arange(0, 3, 0.125), 3.0], cuts=[3.0], duration=30.0)) == [(0, 3), (3, 3.125)]
+
+
 def test_cut_closes_a_window_and_begins_a_shot() -> None:
     windows = build(np.arange(0, 7, 0.125), cuts=[1.25, 4.0], duration=7.0)
     assert spans(windows) == [(0, 1.25), (1.25, 4), (4, 7)]

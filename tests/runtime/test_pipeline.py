@@ -6,8 +6,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -26,10 +30,11 @@ from edgecap.runtime.domain import unchecked
 from edgecap.runtime.evidence import Evidence
 from edgecap.runtime.frame import Frame, VideoInfo
 from edgecap.runtime.measure import measure
+from edgecap.runtime.messages import Ended, Sampled, Started, Windowed
 from edgecap.runtime.observation import Observation, Window
 from edgecap.runtime.pipeline import Pipeline
 from edgecap.runtime.record import DomainVerdict, FailedVideo, Record
-from edgecap.runtime.steps import StageSet
+from edgecap.runtime.steps import PerceiveStep, StageSet
 
 FPS = 24
 
@@ -46,6 +51,8 @@ class FakeVideo:
     cut_at: float | None = None
     slow_seconds: float = 0.0
     started: threading.Event = field(default_factory=threading.Event)
+    skipped_frames: int = 0
+    estimated_times: int = 0
 
     @property
     def info(self) -> VideoInfo:
@@ -142,9 +149,7 @@ def test_windows_come_in_order_with_times_and_totals(tmp_path: Path, overlap: bo
     ]
     assert clips == [("a.mp4", 0, 0.0, 5.0), ("a.mp4", 1, 5.0, 11.0), ("b.mp4", 0, 0.0, 4.0)]
     assert [len(r.window.observations) for r in sink.records] == [40, 48, 32]
-    assert [r.stage_seconds["detect"] for r in sink.records] == [41.0, 47.0, 32.0], (
-        "per window, with the frame that closed it"
-    )
+    assert [r.stage_seconds["detect"] for r in sink.records] == [40.0, 48.0, 32.0], "one second per own frame"
     assert set(sink.records[0].stage_seconds) == {"decode", "detect", "measure", "describe"}
     assert (summary.videos, summary.videos_done, summary.clips, summary.exit_code) == (2, 2, 3, 0)
     assert summary.video_seconds == pytest.approx(15.0)
@@ -208,7 +213,7 @@ def test_windows_of_an_earlier_run_are_not_described_again(tmp_path: Path) -> No
     rig, paths = rig_of(tmp_path, ("a.mp4", 15.0))
     sink = CollectSink()
     summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(
-        paths, [sink], skip={(str(paths[0]), 0), (str(paths[0]), 1)}
+        paths, [sink], skip={(str(paths[0]), 0): 0.0, (str(paths[0]), 1): 5.0, (str(paths[0]), 2): 9.5}
     )
     assert [r.window.clip_index for r in sink.records] == rig.described == [2]
     assert (summary.clips, summary.clips_skipped, summary.exit_code) == (1, 2, 0)
@@ -266,3 +271,121 @@ def test_stages_overlap(tmp_path: Path) -> None:
     assert overlapped < 0.85 * serial, (
         f"{overlapped = :.2f}, {serial = :.2f}: 0.32 s of looking hides behind 0.6 s of describing"
     )
+
+
+def test_one_file_given_twice_is_captioned_once(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 3.0), ("b.mp4", 3.0))
+    sink = CollectSink()
+    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run([paths[0], tmp_path, *paths], [sink])
+    assert [Path(r.video.path).name for r in sink.records] == ["a.mp4", "b.mp4"]
+    assert summary.videos == 2
+
+
+def test_records_say_what_they_were_made_with(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 3.0))
+    sink = CollectSink()
+    Pipeline(PipelineConfig(window_seconds=3), stages=rig.stages()).run(paths, [sink])
+    assert sink.records[0].run == {
+        "pack": "fake",
+        "detector": "pack",
+        "captioner": "pack",
+        "window_seconds": 3.0,
+        "sample_fps": 8.0,
+        "working_side": 640,
+        "max_instances": 8,
+    }
+
+
+def test_faulty_times_are_counted_up_to_the_window(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 8.0))
+
+    class Stutters(FakeVideo):
+        def frames(self) -> Iterator[Frame]:
+            for frame in super().frames():
+                self.skipped_frames, self.estimated_times = int(frame.pts_seconds), frame.index // 24 // 5
+                yield frame
+
+    rig.videos["a.mp4"] = Stutters(paths[0], 8.0)
+    sink = CollectSink()
+    Pipeline(PipelineConfig(window_seconds=4.0), stages=rig.stages()).run(paths, [sink])
+    assert [(r.video.skipped_frames, r.video.estimated_times) for r in sink.records] == [(3, 0), (7, 1)]
+
+
+def test_drops_belong_to_their_own_window_and_video() -> None:
+    rig = Rig({})
+    drops: deque[tuple[int, float]] = deque()
+    step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0), drops)
+    made: list[object] = []
+
+    def feed(message: object) -> None:
+        made.extend(step.feed(message))  # type: ignore[arg-type]
+
+    image = np.full((48, 64, 3), 90, np.uint8)
+    for number in (0, 1):
+        feed(Started(number, FakeVideo(Path("a.mp4"), 10.0).info))
+        for pts in (0.0, 1.0):
+            feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
+        # Frames of the queue before: one of this window, one of the next, one of the next video.
+        drops.extend([(number, 1.5), (number, 2.25), (number + 1, 0.5)])
+        for pts in (2.0, 2.5):
+            feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
+        feed(Ended(number))
+        drops.clear() if number else None
+    dropped = [(m.video_number, m.window.dropped_frames) for m in made if isinstance(m, Windowed)]
+    assert dropped == [(0, 1), (0, 1), (1, 2), (1, 1)]
+
+
+ENDLESS = textwrap.dedent("""
+    import sys, threading, time
+    from edgecap.runtime.interrupt import stop_on_interrupt
+    from edgecap.runtime.queues import SourceStage, Stage, StopSignal, run_stages
+    from edgecap.runtime.stage_clock import StageClock
+
+    def stuck(item):
+        print("stuck", flush=True)
+        while True:
+            time.sleep(0.05)
+
+    stop = StopSignal()
+    with stop_on_interrupt(stop):
+        try:
+            run_stages(SourceStage("source", [1]), [Stage("stuck", stuck), Stage("last", lambda item: [])],
+                       clock=StageClock(), stop=stop, overlap=True)
+        except KeyboardInterrupt:
+            print("out", flush=True)
+            sys.exit(130)
+""")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_signal_ends_a_run_that_is_stuck(number: signal.Signals) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "stuck\n"
+        process.send_signal(number)
+        time.sleep(0.3)
+        assert process.poll() is None, "the first one waits for good order"
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 130
+        assert process.stdout.readline() == "out\n"
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
+def test_sigterm_leaves_complete_records_too(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 3600.0))
+
+    class Terminates(CollectSink):
+        def write(self, record: Record) -> None:
+            super().write(record)
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.05)
+
+    summary = Pipeline(PipelineConfig(window_seconds=2.0), stages=rig.stages()).run(
+        paths, [Terminates()], overlap=False
+    )
+    assert summary.interrupted and summary.exit_code == 130
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

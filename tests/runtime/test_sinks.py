@@ -18,25 +18,31 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecap.engines.errors import OutputError
+from edgecap.engines.errors import OutputError, UsageError
 from edgecap.runtime.mask import Mask
-from edgecap.runtime.record import FailedVideo
+from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.sinks import (
     AnnotatedVideoSink,
+    EarlierRun,
     HtmlReportSink,
     JsonLinesSink,
     SrtSink,
-    clips_done,
-    skip_keys,
 )
 from edgecap.runtime.sinks.annotated_video import annotated_frame
 from edgecap.runtime.sinks.drawing import colour_of, draw_observation, styles_of
 from edgecap.runtime.sinks.lettering import text_width, wrap
+from edgecap.runtime.sinks.output import VideoFiles
 from edgecap.runtime.sinks.srt import timecode
 
 from .fake_records import make_record, with_text
 
 FAILED = FailedVideo("/in/b.mp4", "UnreadableVideoError", "/in/b.mp4: <not> a video", 3, 0)
+
+
+def clips_done(path: Path) -> set[tuple[str, int]]:
+    return {(clip.video, clip.clip_index) for clip in EarlierRun.read(path).clips}
+
+
 SINKS = {"jsonl": JsonLinesSink, "html": HtmlReportSink, "srt": SrtSink, "video": AnnotatedVideoSink}
 
 
@@ -127,10 +133,98 @@ def test_foreign_file_is_not_taken_for_an_earlier_run(tmp_path: Path) -> None:
         clips_done(path)
 
 
-def test_skip_keys_name_inputs_and_leave_ambiguous_names_alone() -> None:
-    done = {("x/a.mp4", 0), ("c.mp4", 2), ("gone.mp4", 0)}
-    assert skip_keys(done, ["/in/x/a.mp4", "/in/c.mp4"], root=Path("/in")) == {("/in/x/a.mp4", 0), ("/in/c.mp4", 2)}
-    assert skip_keys(done, ["/p/c.mp4", "/q/c.mp4"], root=None) == set()
+def write_rows(path: Path, *records: Record, root: Path | None = None) -> EarlierRun:
+    with JsonLinesSink(path, root=root) as sink:
+        for record in records:
+            sink.write(record)
+    return EarlierRun.read(path)
+
+
+def test_skip_names_inputs_with_their_starts_and_leaves_ambiguous_names_alone(tmp_path: Path) -> None:
+    records = [make_record(path="/in/x/a.mp4"), make_record(path="/in/c.mp4", clip_index=2), make_record(path="/in/g")]
+    earlier = write_rows(tmp_path / "c.jsonl", *records, root=Path("/in"))
+    skip = earlier.skip(["/in/x/a.mp4", "/in/c.mp4"], root=Path("/in"))
+    assert skip == {("/in/x/a.mp4", 0): 0.0, ("/in/c.mp4", 2): 4.0}
+    assert earlier.skip(["/p/c.mp4", "/q/c.mp4"], root=None) == {}
+
+
+def test_resuming_with_other_options_is_refused(tmp_path: Path) -> None:
+    run = {"pack": "nano 1", "window_seconds": 5.0, "sample_fps": 8.0}
+    earlier = write_rows(tmp_path / "c.jsonl", replace(make_record(), run=run))
+    earlier.check(run)
+    with pytest.raises(UsageError, match=r"c\.jsonl was written with window_seconds 5\.0, this run asks for 3\.0"):
+        earlier.check(run | {"window_seconds": 3.0, "sample_fps": 4.0})
+    with pytest.raises(UsageError, match="window_seconds an unknown value"):
+        write_rows(tmp_path / "old.jsonl", make_record()).check({"window_seconds": 3.0})
+
+
+def test_a_failure_that_is_in_the_file_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "c.jsonl"
+    for _ in range(3):
+        with JsonLinesSink(path, known_failures=EarlierRun.read(path).failures) as sink:
+            sink.fail(FAILED)
+    assert len(path.read_bytes().splitlines()) == 1
+
+
+def test_a_resumed_srt_holds_the_earlier_cues_first(tmp_path: Path) -> None:
+    first, second = (make_record(path="/in/a.mp4", clip_index=k) for k in (0, 1))
+    with SrtSink(tmp_path / "once") as sink:
+        sink.write(first)
+        sink.write(second)
+    earlier = write_rows(tmp_path / "c.jsonl", first)
+    for records in ([second], []):  # with something to add, and with nothing
+        with SrtSink(tmp_path / "resumed", inputs=["/in/a.mp4"], earlier=earlier) as sink:
+            for record in records:
+                sink.write(record)
+        text = (tmp_path / "resumed" / "a.srt").read_text()
+        assert (tmp_path / "once" / "a.srt").read_text().startswith(text) and text.startswith("1\n")
+        assert text.count("-->") == 1 + len(records)
+
+
+def test_resumed_report_and_video_leave_the_earlier_ones(tmp_path: Path) -> None:
+    for turn in range(3):
+        with (
+            HtmlReportSink(tmp_path / "report.html", resumed=turn > 0) as report,
+            AnnotatedVideoSink(tmp_path, resumed=turn > 0) as video,
+        ):
+            for sink in (report, video):
+                sink.write(make_record(path="/in/a.b.mp4", clip_index=turn, frames=2))
+    with HtmlReportSink(tmp_path / "report.html", resumed=True):
+        pass  # nothing new: no file
+    names = {"report.html", "report.resumed-1.html", "report.resumed-2.html"}
+    names |= {f"a.b{middle}.annotated.mp4" for middle in ("", ".resumed-1", ".resumed-2")}
+    assert {p.name for p in tmp_path.iterdir()} == names
+    assert "1 clip, " in (tmp_path / "report.resumed-2.html").read_text(), "the new clips only"
+
+
+def test_names_that_would_collide_keep_the_video_s_suffix(tmp_path: Path) -> None:
+    inputs = ["/in/v.mp4", "/in/v.mov", "/in/V.avi", "/in/w.mp4", "/in/x/a.mp4", "/in/x__a.mp4"]
+    files = VideoFiles(tmp_path, ".srt", root=Path("/in"), inputs=inputs)
+    names = [files.of(path).name for path in inputs]
+    assert names[:4] == ["v.mp4.srt", "v.mov.srt", "V.avi.srt", "w.srt"]
+    assert len(set(names)) == len(names) and files.of("/in/v.mov").name == "v.mov.srt"
+    unknown = VideoFiles(tmp_path, ".srt", root=None)
+    assert [unknown.of(p).name for p in ("/p/v.mp4", "/p/v.mov", "/q/v.mov")] == ["v.srt", "v.mov.srt", "v.mov.2.srt"]
+
+
+def test_no_output_takes_the_place_of_an_input(tmp_path: Path) -> None:
+    inputs = [tmp_path / "v.mp4", tmp_path / "v.annotated.mp4"]
+    files = VideoFiles(tmp_path, ".annotated.mp4", root=tmp_path, inputs=inputs)
+    assert files.of(str(inputs[0])).name == "v.mp4.annotated.mp4"
+    assert files.of(str(inputs[1])).name == "v.annotated.annotated.mp4"
+
+
+def test_odd_and_long_names_can_be_written(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"/in/caf\xff.mp4")
+    long = ["/in/" + "x" * 250 + end + ".mp4" for end in "ab"]
+    with SrtSink(tmp_path) as sink, JsonLinesSink(tmp_path / "c.jsonl") as rows:
+        for path in (odd, *long):
+            sink.write(make_record(path=path))
+            rows.write(make_record(path=path))
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert "caf\ufffd.srt" in names and len(names) == 4 and max(len(n) for n in names) <= 204
+    earlier = EarlierRun.read(tmp_path / "c.jsonl")
+    assert earlier.clips[0].video == "caf\ufffd.mp4" and (odd, 0) in earlier.skip([odd], root=None)
 
 
 def test_srt_has_one_cue_per_window_and_one_file_per_video(tmp_path: Path) -> None:

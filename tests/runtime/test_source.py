@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Sequence
 from fractions import Fraction
@@ -13,7 +14,8 @@ import pytest
 
 from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
 from edgecap.runtime.frame import Frame
-from edgecap.runtime.source import find_videos, open_source
+from edgecap.runtime.inputs import find_each, find_videos
+from edgecap.runtime.source import open_source
 
 TOLERANCE = 12  # grey levels: chroma subsampling and quantisation
 
@@ -214,3 +216,41 @@ def test_find_videos_errors(tmp_path: Path) -> None:
         find_videos([tmp_path / "none"])
     with pytest.raises(MissingInputError, match="holds no video"):
         find_videos([tmp_path])
+
+
+def test_a_file_named_twice_comes_once(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").touch()
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "a.mp4")
+    given = [tmp_path / "a.mp4", tmp_path / "none.mp4", tmp_path, tmp_path / "x" / ".." / "a.mp4"]
+    (tmp_path / "x").mkdir()
+    found = list(find_each(given))
+    assert [path.name for path, _ in found] == ["a.mp4", "none.mp4"]
+    assert found[0][1] is None and isinstance(found[1][1], MissingInputError)
+
+
+def test_names_the_system_refuses_are_input_errors(tmp_path: Path) -> None:
+    too_long = tmp_path / ("x" * 300 + ".mp4")
+    for look in (lambda: find_videos([too_long]), lambda: open_source(too_long)):
+        with pytest.raises(InputError, match=r"cannot look at .*name too long.*check the name"):
+            look()
+
+
+def test_a_name_that_is_no_utf8_opens_and_prints(tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xff.mp4"))
+    write_video(tmp_path / "plain.mp4", [quadrants(64, 48)] * 3).rename(odd)
+    assert len(read(odd)) == 3
+    odd.write_text("no video")
+    with pytest.raises(UnreadableVideoError, match="caf\ufffd") as caught:
+        open_source(odd)
+    str(caught.value).encode("utf-8")
+
+
+def test_times_that_begin_anew_go_on(tmp_path: Path) -> None:
+    """Two recordings joined byte by byte: the second's times start again at its own beginning."""
+    part = write_video(tmp_path / "p.ts", noise(75), times_ms=[40 * k for k in range(75)]).read_bytes()
+    (tmp_path / "joined.ts").write_bytes(part + part)
+    with open_source(tmp_path / "joined.ts") as source:
+        times = [f.pts_seconds for f in source]
+    assert len(times) >= 145, "the second half is read too"
+    assert min(np.diff(times)) > 0 and times[-1] == pytest.approx(5.96, abs=0.3)
+    assert source.skipped_frames <= 5

@@ -222,7 +222,7 @@ def test_every_sentence_of_every_combination_is_well_formed():
         dict(zip(("stops", "starts", "turns", "returns"), values, strict=True))
         for values in product((False, True), repeat=4)
     ]
-    sentences = {words.background_sentence()}
+    sentences: set[str] = set()
     for facts, direction, depth, leaves in product(
         flags, ("static", *DIRECTIONS), ("constant", "approaching"), (False, True)
     ):

@@ -1,0 +1,70 @@
+"""What the console says beside the captions: warnings once per video, on stderr, each in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edgecap.cli.console import ConsoleSink
+from edgecap.runtime.record import DomainVerdict, Record
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runtime"))
+    try:
+        from fake_records import make_record
+    finally:
+        sys.path.pop(0)
+    made = make_record()
+    return replace(made, used={**made.used, "captioner": "nano"})
+
+
+def warnings_said(capsys: pytest.CaptureFixture[str], *records: Record) -> list[str]:
+    with ConsoleSink(quiet=True) as sink:
+        for record in records:
+            sink.write(record)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err.splitlines()
+
+
+def test_nothing_is_warned_of_when_all_is_well(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    assert warnings_said(capsys, record) == []
+
+
+def test_an_unchecked_domain_warns_once_where_a_model_speaks(
+    record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unchecked = replace(record, domain=DomainVerdict("unchecked", None, None))
+    [line] = warnings_said(capsys, unchecked, unchecked)
+    assert line.startswith("edgecap: warning: a.mp4: not checked whether") and "--captioner none" in line
+    assert warnings_said(capsys, replace(unchecked, used={"captioner": "none"})) == []
+
+
+def test_faulty_times_warn_once(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    faulty = replace(record, video=replace(record.video, skipped_frames=3, estimated_times=1))
+    [line] = warnings_said(capsys, record, faulty, faulty)
+    assert "3 frames whose time did not advance" in line and "1 frame without a time" in line
+
+
+def test_an_interrupt_leaves_at_once_though_a_stage_is_stuck() -> None:
+    """The stuck thread is no daemon: an interpreter that leaves in order would wait for it for ever."""
+    code = textwrap.dedent("""
+        import threading, time
+        from edgecap.cli import main as module
+
+        def interrupted(*arguments, **rest):
+            threading.Thread(target=time.sleep, args=(60,), name="edgecap-describe").start()
+            raise KeyboardInterrupt
+
+        module.cli.main = interrupted
+        module.main(["caption"])
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (130, "edgecap: interrupted\n")
