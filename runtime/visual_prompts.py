@@ -10,7 +10,7 @@ import numpy as np
 
 from edgecap.engines.specs import CaptionerSpec
 from edgecap.runtime.evidence import Evidence, TrackEvidence
-from edgecap.runtime.keyframe import moments, view_weight
+from edgecap.runtime.keyframe import moment_weight, moments
 from edgecap.runtime.observation import Window
 from edgecap.runtime.phrases import instances_phrase
 from edgecap.runtime.prompt import FieldName, Question, VisualPrompt
@@ -30,7 +30,7 @@ def instance_prompt(window: Window, track: TrackEvidence, spec: CaptionerSpec) -
     if not seen:
         return None
     times = np.array([m.observation.frame.pts_seconds for m in seen], np.float64)
-    weights = np.array([view_weight(m.instance.mask) for m in seen], np.float64)
+    weights = np.array([moment_weight(m) for m in seen], np.float64)
     picks = pick_times(times, weights, count=spec.views, gap_seconds=spec.view_gap_seconds)
     views = {
         i: instance_view(
