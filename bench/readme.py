@@ -17,7 +17,20 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 START, END = "<!-- numbers -->", "<!-- /numbers -->"
 _MEASUREMENTS = {
-    "quality": ["bench", "quality", "--tier", "clean", "--tier", "moving", "--tier", "stress", "--clips", "40"],
+    "quality": [
+        "bench",
+        "quality",
+        "--tier",
+        "clean",
+        "--tier",
+        "moving",
+        "--tier",
+        "stress",
+        "--clips",
+        "40",
+        "--seed-start",
+        "1000",
+    ],
     "caption": ["bench", "caption"],
 }
 

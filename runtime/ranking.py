@@ -13,18 +13,28 @@ from edgecap.runtime.life import Life
 
 LEAST_OBSERVATIONS = 3
 LEAST_SECONDS = 0.3
+LEAST_WHOLE_OBSERVATIONS, LEAST_WHOLE_SECONDS = 5, 0.5
+"""The same for a life that begins and ends inside the window: nothing before or after it vouches for it. Measured
+on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way."""
 _SAME_IOU = 0.8
 _CONTAINED = 0.8
 """Share of the lesser track's observations that must lie on the other's for both to be one instance."""
 
 
 def long_enough(lives: Sequence[Life], *, observation_count: int) -> list[Life]:
-    """Without the tracks that have both fewer than 3 observations and under 0.3 s: flicker of a detector.
+    """Without the flicker of a detector: tracks that have both fewer than 3 observations and under 0.3 s; 5 and 0.5 s
+    where the whole life lies inside the window.
 
-    A window that itself has fewer than 3 observations (a one-frame video) keeps every track.
+    A window that itself has fewer observations (a one-frame video) keeps every track.
     """
-    least = min(LEAST_OBSERVATIONS, observation_count)
-    return [life for life in lives if len(life) >= least or life.duration_seconds >= LEAST_SECONDS]
+    return [life for life in lives if _long_enough(life, observation_count)]
+
+
+def _long_enough(life: Life, observation_count: int) -> bool:
+    inside = life.steps[0] > 0 and life.steps[-1] < observation_count - 1
+    least = LEAST_WHOLE_OBSERVATIONS if inside else LEAST_OBSERVATIONS
+    seconds = LEAST_WHOLE_SECONDS if inside else LEAST_SECONDS
+    return len(life) >= min(least, observation_count) or life.duration_seconds >= seconds
 
 
 def without_duplicates(lives: Sequence[Life]) -> list[Life]:

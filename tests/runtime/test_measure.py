@@ -168,3 +168,13 @@ def test_movers_only_drops_what_rests_and_claims_nothing_without_the_camera():
     doubtful = tuple(replace(o, camera_inliers=0.4) for o in drawn.observations)
     evidence = measure(replace(drawn, observations=doubtful), movers_only=True)
     assert evidence.camera.labels == () and evidence.tracks == ()
+
+
+def test_a_short_life_inside_the_window_is_flicker_and_one_at_its_border_is_not():
+    def shown(first: float, last: float) -> list[int]:
+        return _ids(measure(window([Body(lambda t: (0.5, 0.28) if first <= t <= last else None)])))
+
+    assert shown(1.0, 1.375) == []  # 4 observations
+    assert shown(1.0, 1.5) == [1]
+    assert shown(0.0, 0.375) == [1]
+    assert shown(4.625, 5.0) == [1]
