@@ -90,7 +90,8 @@ def _change(
     before: tuple[NDArray[np.uint8], NDArray[np.float32]], after: tuple[NDArray[np.uint8], NDArray[np.float32]]
 ) -> float:
     """0 (same picture, possibly shifted) to 1 (nothing in common)."""
-    colour = 1.0 - float(np.minimum(before[1], after[1]).sum())
+    # Two equal histograms may sum to a hair over 1 in float32; without the floor a still picture breaks the root.
+    colour = max(0.0, 1.0 - float(np.minimum(before[1], after[1]).sum()))
     return math.sqrt(colour * _lost_patches(before[0], after[0]))
 
 

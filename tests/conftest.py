@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -16,3 +17,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if os.environ.get("EDGECAP_REQUIRE_GPU") == "1":
         pytest.fail(f"EDGECAP_REQUIRE_GPU=1, but {probe_device().no_gpu_reason}")
     pytest.skip(probe_device().no_gpu_reason)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A shell that starts the suite in the background makes it ignore Ctrl-C, and its children with it; the tests of
+    Ctrl-C need the signal as a person's terminal gives it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
