@@ -28,7 +28,7 @@ def write_frames(
     """H.264 (yuv444p where a side is odd) with exactly these presentation times."""
     with av.open(str(path), "w", options={"movflags": "faststart"} if faststart else {}) as out:
         stream = out.add_stream("libx264", rate=24, options={"crf": "16", "preset": "veryfast"} | (options or {}))
-        stream.height, stream.width = frames[0].shape[:2] if frames else (48, 64)
+        stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv444p" if stream.width % 2 or stream.height % 2 else "yuv420p"
         stream.codec_context.time_base = Fraction(1, 1000)
         for image, time_ms in zip(frames, times_ms, strict=True):
@@ -66,7 +66,9 @@ def write_all(folder: Path, pack: Path) -> dict[str, Path]:
     whole = write_frames(folder / "whole.mp4", frames, times_ms=even, faststart=True)
     files["truncated mp4"] = folder / "truncated.mp4"
     files["truncated mp4"].write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    files["zero frames"] = write_frames(folder / "zero.mkv", [], times_ms=[])
+    files["zero frames"] = write_frames(folder / "zero.avi", frames[:4], times_ms=even[:4])
+    headers = files["zero frames"].read_bytes()  # an AVI cut right after its headers: a stream, and not one picture
+    files["zero frames"].write_bytes(headers[: headers.index(b"movi") + 4])
     files["one frame"] = write_frames(folder / "one.mp4", frames[:1], times_ms=[0])
     files["4K"] = write_frames(
         folder / "four_k.mp4", world_frames(24, (3840, 2160)), times_ms=even[:24], options={"preset": "ultrafast"}
