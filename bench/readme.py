@@ -68,7 +68,8 @@ def _quality_table(data: dict[str, Any]) -> str:
     seeds = [seed for tier in tiers.values() for seed in tier["seeds"]]
     first, last = min(seeds), max(seeds)
     lines = [
-        f"Quality on {clips} held-out clips per tier (seeds {first}-{last}, never trained on), whole pipeline, quantised pack; "
+        f"Quality on {clips} held-out clips per tier (seeds {first}-{last}, never trained on), "
+        "whole pipeline, quantised pack; "
         f"`edgecap bench quality`. Machine: {data['machine']}. Fields (class to motion direction) are shares of "
         "all true instances, those left out or left open counting as wrong; in brackets the share among those said.",
         "",
