@@ -23,19 +23,23 @@ from edgecap.runtime.track import Track, colour_look, look_distance
 class TrackerSettings:
     """Scores are 0-1, times seconds, overlaps IoU.
 
-    `good_score`: detections below it only prolong tracks. `birth_score`: what a new track needs. `confirm_hits` in
-    `confirm_frames`: what makes a track real. `keep_seconds`: how long an unseen track is waited for;
+    `birth_score`: what a candidate needs; `good_score`: below it detections only prolong a confirmed track that is
+    expected there. `confirm_hits` detections of at least `sure_score` make a candidate real, and its first,
+    doubtful frames with it (an object comes in across the border before a detector is sure of it); a candidate that
+    is unseen in more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen track is waited for;
     `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track
-    of the same class that is born on an older one and stays this close for `confirm_frames` frames is dropped.
+    of the same class that is born on an older one and stays this close for `duplicate_frames` frames is dropped.
     """
 
+    birth_score: float = 0.3
     good_score: float = 0.4
-    birth_score: float = 0.45
+    sure_score: float = 0.5
     confirm_hits: int = 3
-    confirm_frames: int = 4
+    confirm_frames: int = 6
     keep_seconds: float = 1.5
     keep_outside_seconds: float = 4.0
     duplicate_iou: float = 0.7
+    duplicate_frames: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ class Tracker:
         track.seen_seconds = seconds
         track.votes[class_id] = track.votes.get(class_id, 0.0) + score
         track.look = 0.85 * track.look + np.float32(0.15) * look
-        if track.hits >= self.settings.confirm_hits and not track.confirmed:
+        track.sure_hits += score >= self.settings.sure_score
+        if track.sure_hits >= self.settings.confirm_hits and not track.confirmed:
             track.confirmed = True
             self._confirmed.add(track.track_id)
 
@@ -160,6 +165,7 @@ class Tracker:
                 state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
                 votes={int(detections.class_ids[i]): float(score)},
                 look=looks[i],
+                sure_hits=int(score >= self.settings.sure_score),
                 born_seconds=seconds,
                 seen_seconds=seconds,
             )
@@ -183,7 +189,7 @@ class Tracker:
             if not close or track.overlapped_frames != track.hits - 1:
                 continue
             track.overlapped_frames += 1
-            if track.overlapped_frames >= self.settings.confirm_frames:
+            if track.overlapped_frames >= self.settings.duplicate_frames:
                 dropped.add(id(track))
                 self._confirmed.discard(track.track_id)
         self._tracks = [t for t in self._tracks if id(t) not in dropped]
@@ -199,7 +205,7 @@ class Tracker:
 
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
 _OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
-_MAX_COST = 0.72
+_MAX_COST = 0.65
 _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
 _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most

@@ -72,9 +72,22 @@ def test_confirmed_after_three_hits_of_four_frames_one_miss_allowed() -> None:
 
 def test_a_flash_is_never_confirmed() -> None:
     play = Play()
-    for boxes in ([at(0.5)], [at(0.5)], [], [], [at(0.5)], []):
+    for boxes in ([at(0.5)], [at(0.5)], [], [], [], [], [at(0.5)], []):
         play.step(boxes)
     assert not play.tracker.is_confirmed(1) and not play.tracker.is_confirmed(2)
+
+
+def test_doubtful_first_frames_belong_to_what_is_sure_later() -> None:
+    play = Play()
+    ids = [play.step([at(0.3 + 0.01 * t)], scores=[0.35 if t < 3 else 0.8]) for t in range(6)]
+    assert ids == [[1]] * 6 and play.tracker.is_confirmed(1)
+
+
+def test_what_is_never_sure_is_never_confirmed() -> None:
+    play = Play()
+    for t in range(20):
+        play.step([at(0.3 + 0.01 * t)], scores=[0.45])
+    assert not any(play.tracker.is_confirmed(track_id) for track_id in range(1, 21))
 
 
 def test_doubtful_boxes_prolong_tracks_and_never_begin_them() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from edgecap.bench.world.seeds import generator
@@ -19,12 +20,18 @@ from edgecap.export.nano.vision.losses import box_loss, peak_loss
 from edgecap.export.nano.vision.samples import random_view
 from edgecap.export.nano.vision.targets import dense_target
 from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
+from edgecap.runtime.detector import iou_matrix
 
 CHECKPOINT = "detector.pt"
 BATCH = 16
 CROP_WH = (320, 192)
 """Window of a training picture: 70 % of the run-time area, hence of the cost; actors are at most 45 % of its height."""
 SEED = 11
+CROWDED_SHARE = 0.4
+"""Share of the pictures that come from crowded frames: two objects in each other's boxes, or one cut by another or by
+the border. They are about half of the frames, and nearly all of what goes wrong: tracks are lost there."""
+_CROWDED_IOU = 0.05
+_CROWDED_FRACTION = (0.25, 0.9)  # share of an instance that can be seen; below the first nothing is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +45,22 @@ class DetectorBatch:
     box_weight: torch.Tensor  # [B, h/8, w/8]
 
 
-def detector_batch(frames: list[CachedFrame], number: int) -> DetectorBatch:
-    """Batch `number` of the run: random frames, random windows."""
+def is_crowded(frame: CachedFrame) -> bool:
+    """Whether objects of a frame lie in each other's boxes, or one of them is partly hidden or cut."""
+    low, high = _CROWDED_FRACTION
+    if bool(((frame.visible_fractions > low) & (frame.visible_fractions < high)).any()):
+        return True
+    overlap = iou_matrix(frame.boxes_xyxy, frame.boxes_xyxy)
+    return bool((overlap[np.triu_indices(len(overlap), 1)] > _CROWDED_IOU).any())
+
+
+def detector_batch(frames: list[CachedFrame], crowded: NDArray[np.int64], number: int) -> DetectorBatch:
+    """Batch `number` of the run: random frames, random windows. `crowded`: places in `frames` (see `CROWDED_SHARE`)."""
     rng = generator(SEED, "detector-batch", number)
-    views = [random_view(frames[int(i)], rng, size_wh=CROP_WH) for i in rng.integers(0, len(frames), BATCH)]
+    chosen = rng.integers(0, len(frames), BATCH)
+    if crowded.size:
+        chosen = np.where(rng.random(BATCH) < CROWDED_SHARE, rng.choice(crowded, BATCH), chosen)
+    views = [random_view(frames[int(i)], rng, size_wh=CROP_WH) for i in chosen]
     targets = [dense_target(view, classes=len(LABELS)) for view in views]
     return DetectorBatch(torch.from_numpy(np.stack([v.image for v in views])),
                          torch.from_numpy(np.stack([t.heat for t in targets])),
@@ -63,9 +82,11 @@ def train_detector(work_dir: Path, *, steps: int, minutes: float = math.inf, sha
     cv2.setNumThreads(1)
     torch.manual_seed(SEED)
     frames = cached_frames(work_dir, split="train", shards=shards)
+    crowded = np.flatnonzero([is_crowded(frame) for frame in frames])
+    print(f"{len(frames)} frames, {len(crowded)} of them crowded", flush=True)
     checkpoint = work_dir / CHECKPOINT
     run = TrainingRun(Detector(len(LABELS)), Recipe(checkpoint, Budget(steps, minutes)),
-                      batch_of=lambda number: detector_batch(frames, number), losses_of=detector_losses)
+                      batch_of=lambda number: detector_batch(frames, crowded, number), losses_of=detector_losses)
     run.run(lambda line: print(line, flush=True))
     return checkpoint
 
