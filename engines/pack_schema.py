@@ -79,6 +79,13 @@ def check_pack(spec: PackSpec) -> None:
             names = [tensor.name for tensor in getattr(graph, side)]
             if len(set(names)) != len(names):
                 _fail(f"{at}.{side}", "each tensor name once", names)
+        for axis, (least, usual, most) in graph.ranges.items():
+            if not 0 <= least <= usual <= most:
+                _fail(f"{at}.ranges[{axis!r}]", "least <= usual <= most, none below 0", [least, usual, most])
+    places = {at.removeprefix("$.") for at, _ in graphs_of(spec)}
+    for place in spec.twins:
+        if place not in places:
+            _fail(f"$.twins[{place!r}]", f"the place of a graph of this pack ({', '.join(sorted(places))})", place)
     for role in (spec.detector, spec.segmenter):
         if role is not None:
             _check_pixels(role)
@@ -125,6 +132,10 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
     """Where a file is named, and its name."""
     for at, graph in graphs_of(spec):
         yield f"{at}.file", graph.file
+    for place, graph in spec.twins.items():
+        yield f"$.twins[{place!r}].file", graph.file
+    if spec.segmenter is not None and spec.segmenter.memory is not None:
+        yield "$.segmenter.memory.constants_file", spec.segmenter.memory.constants_file
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
         yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file
@@ -139,6 +150,10 @@ def graphs_of(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
     if isinstance(spec.segmenter, SegmenterSpec):
         yield "$.segmenter.encoder", spec.segmenter.encoder
         yield "$.segmenter.decoder", spec.segmenter.decoder
+        if spec.segmenter.memory is not None:
+            yield "$.segmenter.memory.attention", spec.segmenter.memory.attention
+            yield "$.segmenter.memory.encoder", spec.segmenter.memory.encoder
+            yield "$.segmenter.memory.decoder", spec.segmenter.memory.decoder
     if isinstance(spec.captioner, CaptionerSpec):
         yield "$.captioner.vision", spec.captioner.vision
         yield "$.captioner.decoder", spec.captioner.decoder
@@ -175,10 +190,11 @@ def _decode_object(value: Any, kind: Any, at: str) -> Any:
     for key in value:
         if key not in hints:
             raise PackSchemaError(f"{at}.{key}: unknown key; {kind.__name__} has {', '.join(hints)}")
-    for key in hints:
+    needed = _needed(kind)
+    for key in needed:
         if key not in value:
-            raise PackSchemaError(f"{at}.{key}: missing; {kind.__name__} needs {', '.join(hints)}")
-    return kind(**{key: _decode(value[key], hint, f"{at}.{key}") for key, hint in hints.items()})
+            raise PackSchemaError(f"{at}.{key}: missing; {kind.__name__} needs {', '.join(needed)}")
+    return kind(**{key: _decode(item, hints[key], f"{at}.{key}") for key, item in value.items()})
 
 
 def _decode_union(value: Any, kinds: tuple[Any, ...], at: str) -> Any:
@@ -206,6 +222,13 @@ def _decode_tuple(value: Any, kinds: tuple[Any, ...], at: str) -> tuple[Any, ...
 @functools.cache
 def _hints(kind: Any) -> dict[str, Any]:
     return get_type_hints(kind)
+
+
+@functools.cache
+def _needed(kind: Any) -> tuple[str, ...]:
+    """Fields without a default, in order. Those with one came after the first packs were written."""
+    missing = dataclasses.MISSING
+    return tuple(f.name for f in dataclasses.fields(kind) if f.default is missing and f.default_factory is missing)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ session opens. Pre-processing constants are data of the pack; the code that appl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 DType = Literal["uint8", "int8", "int32", "int64", "float16", "float32", "bool"]
@@ -23,12 +23,18 @@ class TensorSpec:
 
 @dataclass(frozen=True, slots=True)
 class GraphSpec:
-    """One ONNX file. `precision` as written by the exporter: fp32, fp16, int8-static, int8-weights, int4-weights."""
+    """One ONNX file. `precision` as written by the exporter: fp32, fp16, int8-static, int8-dynamic, int8-weights,
+    int4-weights, fp8.
+
+    `ranges`: free axis -> (least, usual, most) size, inclusive; what a compiled engine's profile is made of. An axis
+    without an entry can't be compiled by TensorRT and is refused there by name.
+    """
 
     file: str
     precision: str
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    ranges: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,24 @@ class DetectorSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class MemorySpec:
+    """Video propagation of a SAM2-like segmenter: a mask of one frame carried to the next without a new prompt.
+
+    `attention`: the frame's features conditioned on what is remembered, K objects at once; `encoder`: a mask and the
+    frame's features -> one memory; `decoder`: conditioned features -> mask logits, quality, object pointer, presence.
+    `constants_file`: .npz of the small learned tables (names are the recipe's). `memory_frames`: slots of the ring
+    (the first holds the prompted frame); `pointers`: object pointers kept.
+    """
+
+    attention: GraphSpec
+    encoder: GraphSpec
+    decoder: GraphSpec
+    constants_file: str
+    memory_frames: int
+    pointers: int
+
+
+@dataclass(frozen=True, slots=True)
 class SegmenterSpec:
     """encode: images uint8 [1,3,H,W] -> one or more embeddings; decode: the embeddings, boxes_xyxy float32 [K,4]
     -> mask_logits float32 [K,h,w], quality float32 [K] (predicted IoU, 0-1).
@@ -69,6 +93,35 @@ class SegmenterSpec:
     mask_frame: Literal["box", "image"]
     box_margin: float
     mask_threshold: float
+    memory: MemorySpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptLayout:
+    """Text around the pictures and the question, special tokens written out; "" where a model has none.
+
+    The prompt is: BOS (if the pack has one), `before`, then per view `view_before` T vision tokens `view_after`; then
+    `question_before` the question `question_after`, and the answer follows.
+    """
+
+    before: str = ""
+    view_before: str = ""
+    view_after: str = ""
+    question_before: str = ""
+    question_after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RopeSpec:
+    """Rotary angles that the runtime computes and feeds as `rope_cos`, `rope_sin` float32 [B,S,head_dim].
+
+    `sections`: how many of the head_dim / 2 frequencies follow time, row and column (M-RoPE of Qwen2-VL, Wang et al.
+    2024); () where all follow the plain position. `merge`: vision patches per token and side.
+    """
+
+    theta: float
+    sections: tuple[int, ...]
+    merge: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +138,18 @@ class CaptionerSpec:
     `view_margin`: the square crop is this many times the box's long side. `prompts`: field -> template;
     placeholders {class}, {motion} ("moving"/"still"), {instances} ("two dogs and a person").
     `max_tokens`: field -> answer limit.
+
+    Larger models differ by data alone. `layout`: the text around pictures and question. `eos_ids`: further tokens that
+    end an answer. `rope`: see `RopeSpec`; the decoder has its own angles where None. `buckets_wh`: picture sizes
+    (width, height) in pixels that the vision graph takes as pixels float32 [n,3,h,w]; a view is given the bucket nearest
+    to its shape; () = always view_side x view_side. `tokens_per_view` is then that of the largest bucket.
+    The decoder follows one of three contracts, told by its input names.
+      "shared"    the one above (ONNX Runtime's GroupQueryAttention);
+      "scatter"   past and present as above, but instead of seqlens_k and total_sequence_length: write_indices int64 [B]
+                  (where the S new positions go), position_ids int64 [B,S] (absent where `rope` is given) and
+                  attention_bias float32 [B,1,S,M] (0 or -inf-like): standard operators of opset 24 only;
+      "growing"   the model hub's ready-made decoder_model_merged: attention_mask int64 [B,P+S], position_ids int64 [B,S],
+                  past_key_values.i.key/value [B,kv_heads,P,head_dim] -> logits [B,S,V], present.i.key/value [.., P+S, ..].
     """
 
     vision: GraphSpec
@@ -103,10 +168,14 @@ class CaptionerSpec:
     kv_heads: int
     head_dim: int
     vocab_size: int
-    bos_id: int
+    bos_id: int | None
     eos_id: int
     prompts: dict[str, str]
     max_tokens: dict[str, int]
+    layout: PromptLayout = PromptLayout()
+    eos_ids: tuple[int, ...] = ()
+    rope: RopeSpec | None = None
+    buckets_wh: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +201,12 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class PackSpec:
-    """The whole of pack.json (schema_version 1). A role that the pack lacks is None."""
+    """The whole of pack.json (schema_version 1). A role that the pack lacks is None.
+
+    `source`: what each role was made from. `twins`: place of a graph ("detector.graph", "segmenter.encoder",
+    "captioner.decoder", ...) -> the graph that TensorRT compiles in its stead: same role, standard operators only,
+    precision in the types (fp16, symmetric Q/DQ). CPU INT8 and TensorRT INT8 are two files.
+    """
 
     name: str
     version: str
@@ -143,3 +217,4 @@ class PackSpec:
     segmenter: SegmenterSpec | None
     captioner: CaptionerSpec | None
     domain: DomainSpec | None
+    twins: dict[str, GraphSpec] = field(default_factory=dict)
