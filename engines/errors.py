@@ -14,7 +14,15 @@
     |-- EngineError                   6
     |   |-- MissingExtraError             a package of an extra is not installed
     |   |-- ProviderError                 the provider asked for is not the one in use
-    |   `-- GraphContractError            names, dtypes or axes differ from the pack's declaration
+    |   |-- GraphContractError            names, dtypes or axes differ from the pack's declaration
+    |   |-- EngineBuildError              a compiler refused a graph, or was stopped; nothing was published
+    |   |-- EngineMismatchError           a stored engine was made for something else (device, version, weights)
+    |   |-- TamperedEngineError           a stored engine or its manifest is not what was published
+    |   `-- StoreBusyError                another process holds the lock of that engine
+    |-- ExportError                   7   a checkpoint that can't become a pack
+    |   |-- CheckpointError               wrong architecture, a missing shard, pickle only, not readable
+    |   |-- ParityError                   the export is too far from its original; nothing was published
+    |   `-- HubError                      the model hub can't be reached, or has no such model or revision
     `-- SomeClipsFailedError          8   the run went on; at least one clip has status "error"
 
 Exit code 0 is success, 130 an interrupt (Ctrl-C) that left complete records. Every message says what was asked,
@@ -96,6 +104,40 @@ class ProviderError(EngineError):
 
 class GraphContractError(EngineError):
     """A graph's names, dtypes or axes differ from what the pack declares."""
+
+
+class EngineBuildError(EngineError):
+    """A compiler refused a graph or was stopped; nothing was published. The message names the node where known."""
+
+
+class EngineMismatchError(EngineError):
+    """A stored engine was made for another device, version, precision or other weights; the message names which."""
+
+
+class TamperedEngineError(EngineError):
+    """A stored engine or its manifest is not what was published."""
+
+
+class StoreBusyError(EngineError):
+    """Another process holds the lock of that engine; the message says which."""
+
+
+class ExportError(EdgecapError):
+    """A checkpoint that can't become a pack."""
+
+    exit_code = 7
+
+
+class CheckpointError(ExportError):
+    """The folder's weights or config can't be used: wrong architecture, a missing shard, pickle only, not readable."""
+
+
+class ParityError(ExportError):
+    """The export is too far from its original; nothing was published."""
+
+
+class HubError(ExportError):
+    """The model hub can't be reached, or has no such model or revision."""
 
 
 class SomeClipsFailedError(EdgecapError):
