@@ -16,7 +16,7 @@ from edgecap.runtime.life import Life, lives
 from edgecap.runtime.motion import camera_scales, depth, image_motion, world_motion
 from edgecap.runtime.observation import Window
 from edgecap.runtime.palette import best_views, palette
-from edgecap.runtime.position import cells, left_frame
+from edgecap.runtime.position import cells, left_frame, well_seen
 from edgecap.runtime.ranking import importance, long_enough, without_duplicates
 
 _EDGE_SECONDS = 0.3
@@ -62,7 +62,7 @@ def _track(life: Life, window: Window, path: CameraPath) -> TrackEvidence:
     scales = camera_scales(life, path)
     body = anchor(life, _others(life, window), scales=scales)
     class_name, confidence = _vote(life, window.labels)
-    where = cells(life)
+    where, (first_seen, last_seen) = cells(life), well_seen(life)
     first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
     return TrackEvidence(
         track_id=life.track_id,
@@ -74,8 +74,8 @@ def _track(life: Life, window: Window, path: CameraPath) -> TrackEvidence:
         boxes_xyxy=life.boxes_xyxy,
         areas=life.areas,
         cells=where,
-        position_start=where[0],
-        position_end=where[-1],
+        position_start=where[first_seen],
+        position_end=where[last_seen],
         out_of_frame_at_end=left_frame(life, step_count=len(window.observations), end_seconds=window.end_seconds),
         motion_image=image_motion(life, body, path),
         motion_world=world_motion(life, body, path),

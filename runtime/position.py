@@ -26,6 +26,10 @@ _NEAR, _SLIVER = 0.1, 0.005
 """Share of the frame: farther from a border when last seen, or with more still to go, it was lost rather than
 gone."""
 _LONG_GONE_SECONDS = 1.0
+_FAIR_PART = 0.3
+"""Share of its area; the same that makes an instance count as visible in the figures (spec/metrics.md 7.4)."""
+_REFERENCE_SECONDS = 1.25
+"""Long enough for most objects to come in whole, short enough that approaching the camera does not count."""
 
 
 def cell(*, x: float, y: float) -> str:
@@ -41,6 +45,16 @@ def cell(*, x: float, y: float) -> str:
 def cells(life: Life) -> tuple[str, ...]:
     """The cell of every observation, in time order."""
     return tuple(cell(x=float(x), y=float(y)) for x, y in life.centroids_xy)
+
+
+def well_seen(life: Life) -> tuple[int, int]:
+    """Indices of the first and the last observation in which a fair part of the instance can be seen: at least
+    `_FAIR_PART` of the largest visible area within `_REFERENCE_SECONDS` after (before) it. A foot that comes in across
+    the border is not yet where the person is. (0, last) for a single observation.
+    """
+    return _first_fair(life.pts_seconds, life.areas), len(life) - 1 - _first_fair(
+        -life.pts_seconds[::-1], life.areas[::-1]
+    )
 
 
 def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
@@ -67,6 +81,14 @@ def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
         if mostly_gone and distance <= _TOUCH and gap >= _LONG_GONE_SECONDS:
             return True
     return False
+
+
+def _first_fair(times: NDArray[np.float64], areas: NDArray[np.float32]) -> int:
+    """Index of the first observation that passes; times rise. The largest always passes, so there is one."""
+    for i, (time, area) in enumerate(zip(times, areas, strict=True)):
+        if area >= _FAIR_PART * areas[i:][times[i:] <= time + _REFERENCE_SECONDS].max():
+            return i
+    raise AssertionError("the last observation is its own reference")
 
 
 def _third(value: float) -> int:
