@@ -25,8 +25,8 @@ class Track:
     `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2,
     2], covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman
     filter). `votes`: score mass per class id. `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when
-    it was last detected. `hits`, `misses`: frames with a detection, and frames without since the last. `sure_hits`: those
-    of the hits that count for its confirmation.
+    it was last detected. `hits`, `misses`: frames with a detection, and frames without since the last. `sure_hits`: the
+    hits that count for its confirmation.
     """
 
     track_id: int

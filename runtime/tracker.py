@@ -24,11 +24,11 @@ class TrackerSettings:
     """Scores are 0-1, times seconds, overlaps IoU.
 
     `birth_score`: what a candidate needs; `good_score`: below it detections only prolong a confirmed track that is
-    expected there. `confirm_hits` detections of at least `sure_score` make a candidate real, and its first,
-    doubtful frames with it (an object comes in across the border before a detector is sure of it); a candidate that
-    is unseen in more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen track is waited for;
-    `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track
-    of the same class that is born on an older one and stays this close for `duplicate_frames` frames is dropped.
+    expected there. `confirm_hits` detections of at least `sure_score` make a candidate real, and its first, doubtful
+    frames with it (an object comes in across the border before a detector is sure of it); a candidate that is unseen in
+    more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen track is waited for;
+    `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track of
+    the same class that is born on an older one and stays this close for `duplicate_frames` frames is dropped.
     """
 
     birth_score: float = 0.3
