@@ -44,8 +44,8 @@ class NanoBudget:
     Shards: rendered training data (256 frames each for vision, 200 scenes each for the captioner).
     """
 
-    detector_steps: int = 14_000
-    detector_minutes: float = 45.0
+    detector_steps: int = 30_000
+    detector_minutes: float = 95.0
     segmenter_steps: int = 9_000
     segmenter_minutes: float = 19.0
     captioner_minutes: float = 95.0

@@ -1,4 +1,4 @@
-"""Train the detector: `python -m edgecap.export.nano.vision.train_detector --work-dir .nano --steps 14000`."""
+"""Train the detector: `python -m edgecap.export.nano.vision.train_detector --work-dir .nano --steps 30000`."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work-dir", type=Path, default=Path(".nano"))
-    parser.add_argument("--steps", type=int, default=14_000)
+    parser.add_argument("--steps", type=int, default=30_000)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--shards", type=int, default=48)
     arguments = parser.parse_args()
