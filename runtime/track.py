@@ -79,12 +79,14 @@ class Track:
         self.speed = np.concatenate([linear @ self.speed[:2], self.speed[2:] * scale])
         self.cov = self.cov * scale**2
 
-    def correct(self, box: NDArray[np.float64], *, frame_height: float) -> None:
-        """Take in a detection float64 [4] (x1, y1, x2, y2, width units)."""
+    def correct(self, box: NDArray[np.float64], *, frame_height: float, trust: float = 1.0) -> None:
+        """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, what it is worth beside a box of
+        this object alone; below 1 it never begins a size anew."""
         measured, cut = self._uncut(box, frame_height)
-        self._forget_wrong_sizes(measured)
+        if trust >= 1.0:
+            self._forget_wrong_sizes(measured)
         side = self._sides()
-        gain = self.cov[:, :, 0] / (self.cov[:, 0, 0] + (_MEASURED * side) ** 2)[:, None]
+        gain = self.cov[:, :, 0] / (self.cov[:, 0, 0] + (_MEASURED * side) ** 2)[:, None] * trust
         surprise = measured - self.state
         self.state = self.state + gain[:, 0] * surprise
         self.speed = self.speed + gain[:, 1] * surprise

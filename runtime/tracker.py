@@ -71,8 +71,9 @@ class Tracker:
         looks = [colour_look(frame.image_rgb, box) for box in detections.boxes_xyxy]
         self._predict(frame.pts_seconds, camera_step, height)
         pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
+        merged = self._merged(pairs, boxes, height)
         for track, index in pairs:
-            track.correct(boxes[index], frame_height=height)
+            track.correct(boxes[index], frame_height=height, trust=_MERGED_TRUST if track.track_id in merged else 1.0)
             class_id, score = int(detections.class_ids[index]), float(detections.scores[index])
             self._hit(track, looks[index], class_id, score, frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
@@ -133,6 +134,27 @@ class Tracker:
                 cost[apart] = np.inf
             pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
         return pairs
+
+    def _merged(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64], height: float) -> set[int]:
+        """Ids of the tracks whose box may hold another one too: a neighbour of the same class, expected in the same
+        place, found none. When twins cross they are told apart afterwards by how they moved before, so such a box
+        must not teach either a new speed.
+        """
+        taken = {id(track) for track, _ in pairs}
+        lost = [
+            t
+            for t in self._tracks
+            if id(t) not in taken and t.confirmed and t.misses <= _MERGED_FRAMES and t.inside(height) > 0.3
+        ]
+        merged = set()
+        for track, index in pairs:
+            expected = track.box(height).astype(np.float32)[None]
+            for other in (t for t in lost if t.class_id == track.class_id):
+                box = other.box(height).astype(np.float32)
+                near = iou_matrix(expected, box[None])[0, 0] > _MERGED_OVERLAP
+                if near and _share_inside(box, boxes[index]) > _MERGED_COVER:
+                    merged.add(track.track_id)
+        return merged
 
     def _hit(self, track: Track, look: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
         track.frames += 1
@@ -205,11 +227,20 @@ class Tracker:
 
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
 _OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
-_MAX_COST = 0.65
+_MAX_COST = 0.68
 _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
 _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most
+_MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found
+_MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
+_MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
+
+
+def _share_inside(part: NDArray[np.float32], whole: NDArray[np.float64]) -> float:
+    """Share (0-1) of box `part` that lies in box `whole`."""
+    low, high = np.maximum(part[:2], whole[:2]), np.minimum(part[2:], whole[2:])
+    return float(np.prod(np.clip(high - low, 0, None)) / max(float(np.prod(part[2:] - part[:2])), 1e-9))
 
 
 def _costs(

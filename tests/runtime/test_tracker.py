@@ -55,6 +55,11 @@ def at(x: float, y: float = 0.5, w: float = 0.1, h: float = 0.2) -> Box:
     return (x - w / 2, y - h / 2, x + w / 2, y + h / 2)
 
 
+def percent(box: tuple[int, int, int, int]) -> Box:
+    x1, y1, x2, y2 = (value / 100 for value in box)
+    return (x1, y1, x2, y2)
+
+
 def test_ids_follow_objects_and_rise() -> None:
     play = Play()
     seen = [play.step([at(0.2 + 0.02 * t), at(0.8 - 0.02 * t, 0.2)]) for t in range(10)]
@@ -125,6 +130,21 @@ def test_twins_that_cross_keep_their_ids(hidden_frames: int) -> None:
             assert play.step([a]) == [1]
         else:
             assert play.step([a, b]) == [1, 2], t
+
+
+def test_one_box_around_two_twins_teaches_neither_a_speed() -> None:
+    """Two yellow birds, seen so by the nano detector: one sinks slowly, the other flies past it to the left. For five
+    frames there is one box around both, for one more a right and a wrong one."""
+    slow = [(65, 16, 81, 30), (65, 16, 81, 32), (65, 17, 80, 32), (65, 19, 80, 34), (64, 20, 82, 35), (64, 21, 81, 35)]
+    fast = [(80, 11, 96, 26), (78, 11, 94, 27), (76, 13, 92, 28), (74, 14, 90, 29), (71, 16, 87, 30), (70, 17, 85, 30)]
+    around_both = [(65, 18, 81, 32), (63, 19, 80, 36), (62, 21, 77, 36), (60, 22, 78, 40), (59, 24, 78, 45)]
+    play = Play()
+    for a, b in zip(slow, fast, strict=True):
+        assert play.step([percent(a), percent(b)]) == [1, 2]
+    for box in around_both:
+        play.step([percent(box)])
+    play.step([percent((56, 24, 74, 40)), percent((56, 25, 78, 45))])
+    assert play.step([percent((63, 30, 78, 46)), percent((54, 24, 69, 40))]) == [1, 2]
 
 
 def test_looks_tell_two_that_meet_and_turn_back() -> None:
