@@ -29,7 +29,7 @@ _MEASUREMENTS = {
         "--clips",
         "40",
         "--seed-start",
-        "1000",
+        "2000",
     ],
     "caption": ["bench", "caption"],
 }
