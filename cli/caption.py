@@ -50,6 +50,13 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     help="What ONNX Runtime must run on; never falls back.",
 )
 @click.option(
+    "--engines",
+    type=click.Choice(["auto", "store", "pack"]),
+    default="auto",
+    show_default=True,
+    help="Open the pack's own graphs, engines that edgecap build made for this device, or those where there are any.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=True),
     default=Path("edgecap-out"),

@@ -36,11 +36,13 @@ def open_onnx_session(
     intra_threads: int = 1,
     inter_threads: int = 1,
     config: Mapping[str, str] | None = None,
+    optimised: bool = False,
 ) -> OnnxSession:
     """Open the graph at `path` and check it against `spec`.
 
     `intra_threads`: threads inside one operator, per session; measure before raising it: beside a busy core
-    two threads were slower than one. `config`: further ONNX Runtime session config entries. Raises
+    two threads were slower than one. `config`: further ONNX Runtime session config entries. `optimised`: the
+    file is ONNX Runtime's own rewriting for this device (a stored engine) and is run as it is. Raises
     `MissingExtraError` (no ONNX Runtime), `ProviderError` (another provider than asked would run),
     `GraphContractError` (names, dtypes or axes differ from `spec`), `EngineError` (no such file, not a
     model).
@@ -48,7 +50,9 @@ def open_onnx_session(
     path = Path(path)
     if not path.is_file():
         raise EngineError(f"{path}: no such graph file; export or reinstall the pack")
-    options = session_options(intra_threads=intra_threads, inter_threads=inter_threads, config=config)
+    options = session_options(
+        intra_threads=intra_threads, inter_threads=inter_threads, config=config, optimise=not optimised
+    )
     raw = open_model(str(path), label=spec.file, provider=provider, options=options)
     _check_side(spec, spec.inputs, raw.get_inputs(), kind="input")
     _check_side(spec, spec.outputs, raw.get_outputs(), kind="output")

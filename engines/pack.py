@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from edgecap.engines.errors import PackError, TamperedPackError, UnknownPackError
-from edgecap.engines.onnx_session import OnnxSession, open_onnx_session
+from edgecap.engines.onnx_session import open_onnx_session
 from edgecap.engines.pack_schema import decode_pack
 from edgecap.engines.providers import Provider
+from edgecap.engines.session import Session
 from edgecap.engines.specs import GraphSpec, PackSpec
 
 PACK_FILE = "pack.json"
@@ -25,12 +27,24 @@ SHIPPED_FOLDER = Path(__file__).parent / "packs"
 _UNLISTED = re.compile(r"(^|/)(\.[^/]*|__pycache__/.*|__init__\.py|[^/]*\.(md|txt)|LICEN[CS]E|NOTICE)$")
 
 
+class SessionOpener(Protocol):
+    """Opens a pack's graphs from somewhere else than the pack; `EngineSessions` is one."""
+
+    def open(self, pack: Pack, graph: GraphSpec, *, provider: Provider, intra_threads: int) -> Session:
+        """As `Pack.open_session`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An opened pack. `folder`: absolute, links resolved. `spec`: the content of its pack.json."""
+    """An opened pack. `folder`: absolute, links resolved. `spec`: the content of its pack.json.
+
+    `opener`: where sessions come from; None = the graphs of the pack as they are.
+    """
 
     folder: Path
     spec: PackSpec
+    opener: SessionOpener | None = field(default=None, compare=False, repr=False)
 
     def __repr__(self) -> str:
         spec = self.spec
@@ -80,8 +94,15 @@ class Pack:
             raise TamperedPackError(f"{self.folder}: {file} leads out of the pack, to {path}; {_AGAIN}")
         return path
 
-    def open_session(self, graph: GraphSpec, *, provider: Provider = "cpu", intra_threads: int = 1) -> OnnxSession:
-        """A session over one of this pack's graphs. Raises as `path` and `open_onnx_session` do."""
+    def using(self, opener: SessionOpener) -> Pack:
+        """This pack, its sessions opened by `opener`."""
+        return replace(self, opener=opener)
+
+    def open_session(self, graph: GraphSpec, *, provider: Provider = "cpu", intra_threads: int = 1) -> Session:
+        """A session over one of this pack's graphs, from the store of engines where `opener` says so: its `spec` may
+        then be that of the graph's twin. Raises as `path`, `open_onnx_session` and `SessionOpener.open` do."""
+        if self.opener is not None:
+            return self.opener.open(self, graph, provider=provider, intra_threads=intra_threads)
         return open_onnx_session(self.path(graph.file), graph, provider=provider, intra_threads=intra_threads)
 
     def _verify_file(self, name: str) -> None:

@@ -15,10 +15,12 @@ import string
 import types
 from collections.abc import Iterator
 from pathlib import PurePosixPath
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.specs import CaptionerSpec, DetectorSpec, GraphSpec, PackSpec, SegmenterSpec
+
+_Kind = TypeVar("_Kind")
 
 SCHEMA_VERSION = 1
 PROMPT_FIELDS = ("global", "background", "appearance", "action")
@@ -54,6 +56,20 @@ def decode_pack(text: str, *, source: str) -> PackSpec:
     except PackSchemaError as error:
         raise PackSchemaError(f"{source}: {error}") from None
     return spec
+
+
+def decode_strictly(text: str, kind: type[_Kind]) -> _Kind:
+    """JSON text -> a dataclass, by the rules of pack.json: no key that it lacks, none twice, every type exact.
+
+    Raises `PackSchemaError` with the JSON path; the caller puts the file's name before it.
+    """
+    try:
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise PackSchemaError(f"not JSON (line {error.lineno}, column {error.colno}: {error.msg})") from error
+    value = _decode(data, kind, "$")
+    assert isinstance(value, kind)
+    return value
 
 
 def encode_pack(spec: PackSpec) -> str:
@@ -134,8 +150,6 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
         yield f"{at}.file", graph.file
     for place, graph in spec.twins.items():
         yield f"$.twins[{place!r}].file", graph.file
-    if spec.segmenter is not None and spec.segmenter.memory is not None:
-        yield "$.segmenter.memory.constants_file", spec.segmenter.memory.constants_file
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
         yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file

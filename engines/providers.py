@@ -40,7 +40,7 @@ _FIXES: dict[Provider, str] = {
 #   nodes = [make_node("Add", ["x", "x"], ["y"])]
 #   x, y = (make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
 #   make_model(make_graph(nodes, "g", [x], [y]), opset_imports=[make_opsetid("", 13)], ir_version=8)
-_DOUBLING_MODEL = bytes.fromhex(
+DOUBLING_MODEL = bytes.fromhex(
     "08083a350a0e0a01780a017812017922034164641201675a0f0a0178120a0a08080112040a0208016"
     "20f0a0179120a0a08080112040a02080142040a00100d"
 )
@@ -77,15 +77,21 @@ def onnxruntime_wheels() -> dict[str, str]:
     return found
 
 
-def session_options(*, intra_threads: int, inter_threads: int = 1, config: Mapping[str, str] | None = None) -> Any:
-    """`onnxruntime.SessionOptions` as every session here has them; `config` adds session config entries."""
+def session_options(
+    *, intra_threads: int, inter_threads: int = 1, config: Mapping[str, str] | None = None, optimise: bool = True
+) -> Any:
+    """`onnxruntime.SessionOptions` as every session here has them; `config` adds session config entries.
+
+    `optimise`: let ONNX Runtime rewrite the graph; off for one that it has rewritten already.
+    """
     if intra_threads < 1 or inter_threads < 1:
         raise EngineError(f"a session needs at least one thread, got {intra_threads = }, {inter_threads = }")
     ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = intra_threads
     options.inter_op_num_threads = inter_threads
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    levels = ort.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimise else levels.ORT_DISABLE_ALL
     options.log_severity_level = _QUIET
     # A pool that spins on after its call steals the core from the next session: where two sessions alternate,
     # stopping it took a prefill from 77 to 42 ms (measured).
@@ -159,7 +165,7 @@ def try_provider(provider: Provider) -> None:
     """Open and run a one-node model on `provider`. Raises `EngineError` or a subclass where that fails."""
     label = f"test model on {provider}"
     options = session_options(intra_threads=1)
-    session = open_model(_DOUBLING_MODEL, label=label, provider=provider, options=options)
+    session = open_model(DOUBLING_MODEL, label=label, provider=provider, options=options)
     with translated(label):
         (result,) = session.run(None, {"x": np.array([1.5], np.float32)})
     if result.tolist() != [3.0]:

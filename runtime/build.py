@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 
 from edgecap.engines.device import probe_device
+from edgecap.engines.engine_sessions import EngineSessions
 from edgecap.engines.errors import PackError, UsageError
 from edgecap.engines.pack import Pack
-from edgecap.engines.specs import PackSpec
 from edgecap.runtime.captioner import Captioner
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.describe import Describer
@@ -39,7 +39,8 @@ def build_stages(config: PipelineConfig) -> StageSet:
     takes every core and fights the stages for them.
     """
     cv2.setNumThreads(config.threads.perceive)
-    pack = Pack.open(config.pack) if config.needs_pack else None
+    sessions = EngineSessions(config.engines)
+    pack = Pack.open(config.pack).using(sessions) if config.needs_pack else None
     new_perceiver, labels = _perception(config, pack)
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
@@ -50,7 +51,7 @@ def build_stages(config: PipelineConfig) -> StageSet:
         measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
         describe=Describer(captioner, asks_unchecked=asks_unchecked).describe,
-        used=_used(config, pack),
+        used=_used(config, pack, sessions),
     )
 
 
@@ -96,7 +97,7 @@ def _verdict(config: PipelineConfig, pack: Pack | None) -> Callable[[Window], Do
     return DomainCheck(pack.spec.domain, DomainStats.load(pack.path(pack.spec.domain.file))).verdict
 
 
-def _used(config: PipelineConfig, pack: Pack | None) -> dict[str, str]:
+def _used(config: PipelineConfig, pack: Pack | None, sessions: EngineSessions) -> dict[str, str]:
     """Names of what is open now (a session that opened runs on the provider asked for, or it would have
     raised).
     """
@@ -107,13 +108,16 @@ def _used(config: PipelineConfig, pack: Pack | None) -> dict[str, str]:
         "provider": config.provider if pack else "none",
         "device": probe_device().machine_line(),
     }
-    return used | ({"precision": _precision(config, pack.spec)} if pack else {})
+    return used | ({"precision": _precision(sessions), "engines": sessions.used} if pack else {})
 
 
-def _precision(config: PipelineConfig, spec: PackSpec) -> str:
-    parts: list[str] = []
-    if config.detector == "pack" and spec.detector is not None and spec.segmenter is not None:
-        parts += [f"detector {spec.detector.graph.precision}", f"segmenter {spec.segmenter.encoder.precision}"]
-    if config.captioner == "pack" and spec.captioner is not None:
-        parts += [f"vision {spec.captioner.vision.precision}", f"decoder {spec.captioner.decoder.precision}"]
-    return ", ".join(parts)
+def _precision(sessions: EngineSessions) -> str:
+    """Of the graphs that are open: a stored engine's may differ from that of the pack's own graph."""
+    named = {
+        "detector": "detector.graph",
+        "segmenter": "segmenter.encoder",
+        "vision": "captioner.vision",
+        "decoder": "captioner.decoder",
+    }
+    found = {name: sessions.precision(place) for name, place in named.items()}
+    return ", ".join(f"{name} {precision}" for name, precision in found.items() if precision)

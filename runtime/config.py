@@ -11,6 +11,7 @@ from edgecap.engines.errors import UsageError
 DetectorChoice = Literal["pack", "motion"]
 CaptionerChoice = Literal["pack", "none"]
 ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
+EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
 
 
@@ -39,6 +40,8 @@ class PipelineConfig:
     `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion"
     (moving things of any kind, no weights; class "object"). `captioner`: the pack's, or "none" (sentences
     from measurements only). `provider`: what ONNX Runtime must run on; another one in use is an error.
+    `engines`: where its graphs are opened from: the "pack", the "store" of engines that `edgecap build`
+    compiled for this device, or "auto", the store where it has a sound engine (a record's `used` says which).
     `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip (2-10).
     `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels
     that frames are shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which
@@ -49,6 +52,7 @@ class PipelineConfig:
     detector: DetectorChoice = "pack"
     captioner: CaptionerChoice = "pack"
     provider: ProviderChoice = "cpu"
+    engines: EnginesChoice = "auto"
     sample_fps: float = 8.0
     window_seconds: float = 5.0
     max_instances: int = 8
@@ -60,6 +64,7 @@ class PipelineConfig:
         _check_choice("detector", self.detector, get_args(DetectorChoice))
         _check_choice("captioner", self.captioner, get_args(CaptionerChoice))
         _check_choice("provider", self.provider, get_args(ProviderChoice))
+        _check_choice("engines", self.engines, get_args(EnginesChoice))
         _check_choice("policy", self.policy, get_args(PolicyChoice))
         _check_number("sample_fps", self.sample_fps, low=1.0, high=60.0, unit="frames per second")
         _check_number("window_seconds", self.window_seconds, low=2.0, high=10.0, unit="seconds")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 
 import pytest
 
@@ -23,3 +24,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """A shell that starts the suite in the background makes it ignore Ctrl-C, and its children with it; the tests of
     Ctrl-C need the signal as a person's terminal gives it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Engines that a developer has built for this machine must not serve the tests; those that want a store make one.
+    os.environ["EDGECAP_ENGINES"] = os.path.join(tempfile.gettempdir(), f"edgecap-tests-{os.getpid()}", "no-engines")

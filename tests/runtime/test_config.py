@@ -28,6 +28,7 @@ def test_defaults() -> None:
         ({"working_side": 2000}, "working_side must be a whole number from 64 to 1280"),
         ({"detector": "yolo"}, "detector must be one of pack, motion; got 'yolo'"),
         ({"provider": "rocm"}, "provider must be one of cpu, cuda, tensorrt"),
+        ({"engines": "cache"}, "engines must be one of auto, store, pack; got 'cache'"),
         ({"policy": "drop"}, "policy must be one of block, drop-oldest"),
         ({"pack": ""}, "pack is the name of a shipped pack"),
         ({"threads": 0}, "threads.decode must be a whole number"),

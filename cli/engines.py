@@ -1,0 +1,206 @@
+"""`edgecap engines list|verify|explain|gc`: the store of compiled engines, looked at and tidied."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecap.engines.errors import TamperedEngineError, UsageError
+
+if TYPE_CHECKING:
+    from edgecap.engines.engine_key import EngineTarget
+    from edgecap.engines.engine_shelf import Explained, StoreEntry
+
+_NEAREST = 5
+"""Most engines that `explain` compares with, per graph."""
+
+
+@click.group()
+def engines() -> None:
+    """The store of compiled engines ($EDGECAP_ENGINES, else ~/.cache/edgecap/engines)."""
+
+
+@engines.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
+def list_engines(as_json: bool) -> int:
+    """Show every engine, last used first."""
+    from edgecap.engines.engine_shelf import entries
+    from edgecap.engines.engine_store import EngineStore
+
+    store = EngineStore()
+    _show_entries(entries(store), str(store.folder), as_json=as_json)
+    return 0
+
+
+@engines.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
+def verify(as_json: bool) -> int:
+    """Read every byte of every engine and compare it with its manifest. Exit code 6 where one is damaged."""
+    from edgecap.engines.engine_shelf import verify as verified
+    from edgecap.engines.engine_store import EngineStore
+
+    store = EngineStore()
+    found = verified(store)
+    _show_entries(found, str(store.folder), as_json=as_json)
+    damaged = sum(bool(entry.problem) for entry in found)
+    if not as_json and found:
+        click.echo(f"{len(found) - damaged} sound, {damaged} damaged")
+    return TamperedEngineError.exit_code if damaged else 0
+
+
+@engines.command()
+@click.argument("pack_name", metavar="PACK")
+@click.option("--graph", default=None, metavar="PLACE", help="One graph only, e.g. detector.graph.")
+@click.option(
+    "--backend",
+    type=click.Choice(["onnxruntime", "tensorrt", "tensorrt-rtx"]),
+    default="onnxruntime",
+    show_default=True,
+    help="Whose engines.",
+)
+@click.option(
+    "--target", default=None, metavar="SM", help="As on this GPU generation, e.g. sm_89. [default: this device]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON list.")
+def explain(pack_name: str, graph: str | None, backend: str, target: str | None, as_json: bool) -> int:
+    """Say which engines PACK would use here, and in what those that it can't use differ, nearest first.
+
+    Nothing is opened: what is compared are the keys.
+    """
+    from edgecap.engines.engine_key import graph_places, pack_key
+    from edgecap.engines.engine_shelf import entries
+    from edgecap.engines.engine_shelf import explain as explained
+    from edgecap.engines.engine_store import EngineStore
+    from edgecap.engines.pack import Pack
+
+    pack, store = Pack.open(pack_name), EngineStore()
+    wanted = _target(backend, target)
+    told: list[dict[str, Any]] = []
+    for place in [graph] if graph else graph_places(pack):
+        key = pack_key(pack, place, wanted)
+        rows = explained(store, key, pack=pack.spec.name, graph=place)
+        told.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
+    damaged = [entry.problem for entry in entries(store) if entry.problem]
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return 0
+    for one in told:
+        _print_explained(one)
+    for problem in damaged:
+        click.echo(f"damaged: {problem}")
+    return 0
+
+
+@engines.command()
+@click.option("--max-gb", type=click.FloatRange(min=0), default=None, help="Most that may stay, in GB (1e9 bytes).")
+@click.option("--keep-days", type=click.FloatRange(min=0), default=None, help="Remove what was not used for so long.")
+@click.option("--damaged", is_flag=True, help="Remove engines that fail verification (reads every byte).")
+@click.option("--timing", is_flag=True, help="Remove the compilers' timing caches too; the next builds take longer.")
+@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: bool, dry_run: bool, as_json: bool) -> int:
+    """Remove engines, those unused for longest first, and what killed builds left behind."""
+    from edgecap.engines.engine_shelf import collect
+    from edgecap.engines.engine_store import EngineStore
+
+    if max_gb is None and keep_days is None and not damaged and not timing:
+        raise UsageError("engines gc removes nothing unasked; say --max-gb N, --keep-days N, --damaged or --timing")
+    done = collect(
+        EngineStore(),
+        max_bytes=None if max_gb is None else int(max_gb * 1e9),
+        keep_days=keep_days,
+        damaged=damaged,
+        timing=timing,
+        dry_run=dry_run,
+    )
+    if as_json:
+        removed = [{**_as_json(entry), "reason": reason} for entry, reason in done.removed]
+        rest = {name: getattr(done, name) for name in ("busy", "leftovers", "freed_bytes", "kept_bytes")}
+        click.echo(json.dumps({"removed": removed, **rest, "dry_run": dry_run}, indent=2))
+        return 0
+    for entry, reason in done.removed:
+        click.echo(f"{'would remove' if dry_run else 'removed'} {entry.digest[:12]} ({entry.label}): {reason}")
+    for digest in done.busy:
+        click.echo(f"left {digest[:12]}: a builder is at it")
+    if done.leftovers:
+        click.echo(f"swept what {done.leftovers} killed builds left")
+    click.echo(f"{done.freed_bytes / 1e6:.1f} MB {'would be ' * dry_run}freed, {done.kept_bytes / 1e6:.1f} MB kept")
+    return 0
+
+
+def _target(backend: str, target: str | None) -> EngineTarget:
+    from edgecap.engines.engine_key import EngineTarget, backend_version, this_device
+
+    if backend == "onnxruntime":
+        if target is not None:
+            raise UsageError("--target is for TensorRT; engines of ONNX Runtime are for the processor they are made on")
+        return this_device("onnxruntime-cpu")
+    if target is not None and not re.fullmatch(r"sm_\d{2,3}", target):
+        raise UsageError(f"--target {target!r} is no GPU generation; write it as sm_89")
+    name: Any = backend
+    return this_device(name) if target is None else EngineTarget(name, backend_version(name), target)
+
+
+def _rows(rows: tuple[Explained, ...]) -> list[dict[str, Any]]:
+    """The nearest engines of the same graph; those of other graphs say nothing."""
+    return [
+        {"digest": row.entry.digest, "label": row.entry.label, "differences": list(row.differences)}
+        for row in rows
+        if row.related
+    ][:_NEAREST]
+
+
+def _print_explained(told: dict[str, Any]) -> None:
+    click.echo(f"{told['graph']}  {told['digest'][:12]}")
+    if not told["engines"]:
+        click.echo("  no engine of this graph; run edgecap build")
+    for row in told["engines"]:
+        verdict = "; ".join(row["differences"]) or "the very one: it is used"
+        click.echo(f"  {row['digest'][:12]} ({row['label']}): {verdict}")
+
+
+def _show_entries(found: tuple[StoreEntry, ...], folder: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_as_json(entry) for entry in found], indent=2))
+        return
+    if not found:
+        click.echo(f"no engines in {folder}; edgecap build PACK makes some")
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("engine", "what", "precision", "MB", "built in s", "last used", box=None, pad_edge=False)
+    for entry in found:
+        made, used = entry.manifest, _time(entry.last_used)
+        size = f"{entry.bytes / 1e6:.1f}"
+        if made is None:
+            table.add_row(entry.digest[:12], Text(entry.problem, style="red"), "", size, "", used)
+            continue
+        what = entry.label + (" (parity gate failed, published on request)" if made.drift_allowed else "")
+        seconds = f"{made.build_seconds:.1f}"
+        table.add_row(entry.digest[:12], Text(what), made.key.precision, size, seconds, used)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=220)  # a file or a pipe: one engine a line
+    console.print(table)
+
+
+def _as_json(entry: StoreEntry) -> dict[str, Any]:
+    return {
+        "digest": entry.digest,
+        "folder": str(entry.folder),
+        "bytes": entry.bytes,
+        "last_used_utc": _time(entry.last_used),
+        "problem": entry.problem,
+        "manifest": None if entry.manifest is None else dataclasses.asdict(entry.manifest),
+    }
+
+
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

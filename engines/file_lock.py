@@ -1,0 +1,99 @@
+"""One process at a time: a lock on a file that vanishes with the process that holds it.
+
+In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. Called by `engine_store`. The kernel keeps the
+lock (flock(2)), not the file: whatever kills the holder frees it, and a lock file that is left behind locks nothing.
+The file is never removed, since whoever waits for it would then hold a lock on a file that nobody else sees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import itertools
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from edgecap.engines.errors import OutputError, StoreBusyError
+
+_POLL_SECONDS = 0.1
+
+
+@contextlib.contextmanager
+def locked(
+    path: Path, *, label: str, wait_seconds: float, say: Callable[[str], None] = lambda line: None
+) -> Iterator[None]:
+    """Hold the lock of `path` inside the with block; its folder must exist.
+
+    `label` names what is locked, in messages. `wait_seconds`: how long another holder is waited for (0: not at all);
+    `say` gets one line when the wait begins. Raises `StoreBusyError` with the holder's pid, host and time, and
+    `OutputError` where the file can't be opened. Two threads of one process exclude each other as two processes do. A
+    child made by fork without exec inside the block shares the lock until it ends.
+    """
+    with _opened(path) as descriptor:
+        _acquire(descriptor, path, label=label, wait_seconds=wait_seconds, say=say)
+        try:
+            _sign(descriptor)
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, 0)
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def holder_of(path: Path) -> str:
+    """Who holds, or last held, the lock: "pid 12 on host since 2026-01-01T00:00:00Z"; words that say so if unknown."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return f"pid {told['pid']} on {told['host']} since {told['since_utc']}"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "a process that has not said which it is"
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: the lock can't be opened ({error.strerror}); check permissions and free space"
+        ) from error
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: Path, *, label: str, wait_seconds: float, say: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + wait_seconds
+    for attempt in itertools.count():
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise OutputError(
+                    f"{path}: this file system gives no locks ({error.strerror}); keep the store on a local disk"
+                ) from error
+        if time.monotonic() >= deadline:
+            raise StoreBusyError(
+                f"{label}: being built by {holder_of(path)}"
+                f"{f', waited {wait_seconds:g} s' if wait_seconds else ''}; wait for it, or stop that process"
+            )
+        if attempt == 1:  # by the second look the holder has signed
+            say(f"{label}: waiting for {holder_of(path)}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _sign(descriptor: int) -> None:
+    """Who holds it, for whoever has to wait. A full disk must not keep a lock from being taken."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since_utc": now})
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, text.encode("utf-8"), 0)
