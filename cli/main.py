@@ -17,8 +17,12 @@ import click
 
 from edgecap import __version__
 from edgecap.cli.bench import bench
+from edgecap.cli.build import build
 from edgecap.cli.caption import DEBUG_VARIABLE, caption
 from edgecap.cli.doctor import doctor
+from edgecap.cli.engines import engines
+from edgecap.cli.export import export
+from edgecap.cli.pull import pull
 from edgecap.cli.world import world
 from edgecap.engines.errors import EdgecapError, UsageError
 from edgecap.runtime.summary import INTERRUPTED_EXIT_CODE
@@ -29,12 +33,12 @@ from edgecap.runtime.summary import INTERRUPTED_EXIT_CODE
 def cli() -> None:
     """Instance-aware structured video captions from compiled engines on one device.
 
-    Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 8 some videos failed, 130 interrupted, 1
-    anything else. Add --debug anywhere to see the traceback behind an error.
+    Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 7 export or model hub, 8 some videos
+    failed, 130 interrupted, 1 anything else. Add --debug anywhere to see the traceback behind an error.
     """
 
 
-for _command in (caption, world, doctor, bench):
+for _command in (caption, world, doctor, bench, build, engines, export, pull):
     cli.add_command(_command)
 
 

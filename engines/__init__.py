@@ -3,8 +3,9 @@
 Imports no engine: ONNX Runtime is loaded when the first session opens.
 """
 
+from edgecap.engines.check import Check
 from edgecap.engines.device import CpuReport, DeviceReport, GpuReport, probe_device
-from edgecap.engines.doctor import Check, examine
+from edgecap.engines.doctor import examine
 from edgecap.engines.errors import (
     EdgecapError,
     EmptyVideoError,

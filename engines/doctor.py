@@ -5,35 +5,17 @@ In: nothing. Out: one `Check` row per thing looked at. Called by `edgecap doctor
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
 
+from edgecap.engines.check import Check, Status, line_of, package_check
 from edgecap.engines.device import probe_device
+from edgecap.engines.doctor_gpu import gpu_checks
 from edgecap.engines.errors import EdgecapError, MissingExtraError
 from edgecap.engines.pack import Pack, shipped_packs
 from edgecap.engines.pack_schema import graphs_of
 from edgecap.engines.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
-
-Status = Literal["ok", "missing", "broken"]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One row. `detail`: version, or why not, in one line. `fix`: what to do next, "" when ok.
-
-    `required`: captions on the CPU need it; a row that isn't required may be "missing" on a healthy machine.
-    """
-
-    name: str
-    status: Status
-    detail: str
-    fix: str = ""
-    required: bool = False
 
 
 def examine() -> tuple[Check, ...]:
@@ -44,7 +26,7 @@ def examine() -> tuple[Check, ...]:
             rows.extend(probe())
         except Exception as error:  # whatever a half-installed package throws on import
             name, required = probe.__name__.strip("_"), probe not in _OPTIONAL
-            rows.append(Check(name, "broken", _line(error), "reinstall edgecap", required=required))
+            rows.append(Check(name, "broken", line_of(error), "reinstall edgecap", required=required))
     return tuple(rows)
 
 
@@ -65,7 +47,7 @@ def _machine() -> list[Check]:
 def _core_packages() -> list[Check]:
     modules = {"numpy": "numpy", "opencv": "cv2", "av": "av", "numba": "numba", "tokenizers": "tokenizers"}
     return [
-        _package(name, module, fix="pip install --force-reinstall edgecap", required=True)
+        package_check(name, module, fix="pip install --force-reinstall edgecap", required=True)
         for name, module in modules.items()
     ]
 
@@ -80,7 +62,7 @@ def _h264_encoder() -> list[Check]:
             Check(
                 "libx264",
                 "missing",
-                f"no PyAV that encodes H.264 ({_line(error)})",
+                f"no PyAV that encodes H.264 ({line_of(error)})",
                 "pip install --force-reinstall av (its wheels bring libx264)",
                 required=True,
             )
@@ -102,7 +84,7 @@ def _onnxruntime() -> list[Check]:
             )
         ]
     return [
-        _package(
+        package_check(
             "onnxruntime",
             "onnxruntime",
             fix="pip install 'edgecap[cpu]' (or 'edgecap[gpu]')",
@@ -125,30 +107,12 @@ def _provider(provider: Provider) -> Check:
         status: Status = "broken" if required and not isinstance(error, MissingExtraError) else "missing"
         return Check(name, status, detail, fix, required=required)
     except Exception as error:  # a driver that is half there may throw anything; the other providers are well
-        return Check(name, "broken", _line(error), "reinstall ONNX Runtime and its drivers", required=required)
+        return Check(name, "broken", line_of(error), "reinstall ONNX Runtime and its drivers", required=required)
     return Check(name, "ok", "opens and runs a model", required=required)
 
 
 def _nvidia() -> list[Check]:
-    report = probe_device()
-    if report.gpus:
-        nvml = Check(
-            "nvml",
-            "ok",
-            f"driver {report.driver_version}, CUDA {report.cuda_driver_version}, {len(report.gpus)} GPU(s)",
-        )
-    else:
-        nvml = Check(
-            "nvml", "missing", report.no_gpu_reason, "install an NVIDIA driver to use a GPU; the CPU needs none"
-        )
-    return [
-        nvml,
-        _package("tensorrt", "tensorrt", fix="pip install tensorrt-cu13 (from NVIDIA's own index)"),
-        _package("tensorrt_rtx", "tensorrt_rtx", fix="pip install tensorrt-rtx-cu13"),
-        _package(
-            "pynvvideocodec", "PyNvVideoCodec", fix="pip install pynvvideocodec, on a machine with an NVIDIA driver"
-        ),
-    ]
+    return gpu_checks()
 
 
 def _packs() -> list[Check]:
@@ -171,26 +135,6 @@ def _pack(name: str) -> Check:
     detail = f"{pack.spec.version}, {len(pack.spec.files)} files, {size / 1e6:.1f} MB, all SHA-256 agree"
     detail += f", {len(graphs)} {'graph opens' if len(graphs) == 1 else 'graphs open'}"
     return Check(f"pack {name}", "ok", detail, required=True)
-
-
-def _package(name: str, module: str, *, fix: str, required: bool = False, detail: str = "") -> Check:
-    """Import `module`. Absent is "missing"; there but failing to import (no driver, no library) is "broken"."""
-    try:
-        found = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name == module:
-            return Check(name, "missing", "not installed", fix, required=required)
-        return Check(name, "broken", _line(error), fix, required=required)
-    except Exception as error:  # PyNvVideoCodec without a driver: RuntimeError; a missing .so: ImportError
-        return Check(name, "broken", _line(error), fix, required=required)
-    version = str(getattr(found, "__version__", "version unknown"))
-    return Check(name, "ok", detail or version, required=required)
-
-
-def _line(error: BaseException) -> str:
-    """Class and first line of an error."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
 _PROBES: tuple[Callable[[], list[Check]], ...] = (

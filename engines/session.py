@@ -39,7 +39,7 @@ class Session(Protocol):
 
     @property
     def provider(self) -> str:
-        """What really executes it: "cpu", "cuda", "tensorrt", or "scripted"."""
+        """What really executes it: "cpu", "cuda", "tensorrt", "tensorrt-rtx", or "scripted"."""
         ...
 
     def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:

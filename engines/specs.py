@@ -59,18 +59,22 @@ class DetectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class MemorySpec:
-    """Video propagation of a SAM2-like segmenter: a mask of one frame carried to the next without a new prompt.
+    """Video propagation of a SAM2-like segmenter (Ravi et al. 2024): masks carried from frame to frame without new prompts.
 
-    `attention`: the frame's features conditioned on what is remembered, K objects at once; `encoder`: a mask and the
-    frame's features -> one memory; `decoder`: conditioned features -> mask logits, quality, object pointer, presence.
-    `constants_file`: .npz of the small learned tables (names are the recipe's). `memory_frames`: slots of the ring
-    (the first holds the prompted frame); `pointers`: object pointers kept.
+    K objects at once; S = `memory_frames` slots (the first holds the prompted frame), P = `pointers` (likewise), T tokens
+    a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever lies in it. An age is the
+    number of frames since, 0 in the first slot of memories. All learned tables lie inside the graphs.
+      `attention`: features [1,C,h,w] (of the segmenter's encoder), memories float32 [K,S,T,M], memory_ages int32 [K,S],
+        pointers float32 [K,P,C], pointer_ages int32 [K,P] (the first slot's too is the true age) -> conditioned [K,C,h,w].
+      `decoder`: conditioned and the other embeddings of the segmenter's encoder -> mask_logits [K,h4,w4], quality [K],
+        pointer [K,C], presence [K] (a logit; not above 0 = the object is not in the picture, its logits mean nothing).
+      `encoder`: features, mask_logits, presence and prompted bool [K] (was the mask made from a box?) -> memory [K,T,M].
+    The segmenter's own decoder gives pointer and presence too. Only `mask_frame` "image" can have a memory.
     """
 
     attention: GraphSpec
     encoder: GraphSpec
     decoder: GraphSpec
-    constants_file: str
     memory_frames: int
     pointers: int
 
@@ -113,10 +117,12 @@ class PromptLayout:
 
 @dataclass(frozen=True, slots=True)
 class RopeSpec:
-    """Rotary angles that the runtime computes and feeds as `rope_cos`, `rope_sin` float32 [B,S,head_dim].
+    """Rotary angles that the runtime computes and feeds as `rope_cos`, `rope_sin` float32 [B,S,head_dim]; the second
+    half of the last axis repeats the first.
 
     `sections`: how many of the head_dim / 2 frequencies follow time, row and column (M-RoPE of Qwen2-VL, Wang et al.
-    2024); () where all follow the plain position. `merge`: vision patches per token and side.
+    2024); () where all follow the plain position. `merge`: vision patches per token and side (what the export used; the
+    runtime takes the token grid from picture size and token count).
     """
 
     theta: float
@@ -141,15 +147,19 @@ class CaptionerSpec:
 
     Larger models differ by data alone. `layout`: the text around pictures and question. `eos_ids`: further tokens that
     end an answer. `rope`: see `RopeSpec`; the decoder has its own angles where None. `buckets_wh`: picture sizes
-    (width, height) in pixels that the vision graph takes as pixels float32 [n,3,h,w]; a view is given the bucket nearest
-    to its shape; () = always view_side x view_side. `tokens_per_view` is then that of the largest bucket.
-    The decoder follows one of three contracts, told by its input names.
+    (width, height) in pixels that the vision graph takes as pixels float32 [n,3,h,w]; a view is given the bucket
+    nearest to its shape; () = always view_side x view_side. `tokens_per_view` is then that of the largest bucket.
+    A `rope` with sections needs rope_cos and rope_sin among the decoder's inputs ("shared" and "scatter"), or
+    position_ids int64 [3,B,S] ("growing").
+    The decoder follows one of three contracts, told by its input names; a twin may follow another than the pack's own.
       "shared"    the one above (ONNX Runtime's GroupQueryAttention);
       "scatter"   past and present as above, but instead of seqlens_k and total_sequence_length: write_indices int64 [B]
                   (where the S new positions go), position_ids int64 [B,S] (absent where `rope` is given) and
-                  attention_bias float32 [B,1,S,M] (0 or -inf-like): standard operators of opset 24 only;
-      "growing"   the model hub's ready-made decoder_model_merged: attention_mask int64 [B,P+S], position_ids int64 [B,S],
-                  past_key_values.i.key/value [B,kv_heads,P,head_dim] -> logits [B,S,V], present.i.key/value [.., P+S, ..].
+                  attention_bias float32 [B,1,S,M] (0 or -30000): standard operators of opset 24 only; TensorRT wants M
+                  to be a number in the file, and then every row has that capacity;
+      "growing"   the model hub's ready-made decoder_model_merged: attention_mask int64 [B,P+S], position_ids int64
+                  [B,S], past_key_values.i.key/value [B,kv_heads,P,head_dim] -> logits [B,S,V], present.i.key/value
+                  [B,kv_heads,P+S,head_dim].
     """
 
     vision: GraphSpec
@@ -176,6 +186,11 @@ class CaptionerSpec:
     eos_ids: tuple[int, ...] = ()
     rope: RopeSpec | None = None
     buckets_wh: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def sizes_wh(self) -> tuple[tuple[int, int], ...]:
+        """Picture sizes (width, height) in pixels that the vision graph takes."""
+        return self.buckets_wh or ((self.view_side, self.view_side),)
 
 
 @dataclass(frozen=True, slots=True)

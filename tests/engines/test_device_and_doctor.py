@@ -11,8 +11,10 @@ import types
 import pytest
 
 from edgecap.engines import Check, examine, probe_device
+from edgecap.engines import check as check_module
 from edgecap.engines import device as device_module
 from edgecap.engines import doctor as doctor_module
+from edgecap.engines import doctor_gpu as doctor_gpu_module
 
 
 class FakeNvml(types.ModuleType):
@@ -150,8 +152,8 @@ def test_doctor_survives_a_package_that_fails_on_import(monkeypatch: pytest.Monk
     def explode(name: str):
         raise RuntimeError("libnvidia-encode.so.1 not found\nsecond line")
 
-    monkeypatch.setattr(doctor_module.importlib, "import_module", explode)
-    check = doctor_module._package("pynvvideocodec", "PyNvVideoCodec", fix="install the driver")
+    monkeypatch.setattr(check_module.importlib, "import_module", explode)
+    check = check_module.package_check("pynvvideocodec", "PyNvVideoCodec", fix="install the driver")
     assert check == Check(
         "pynvvideocodec", "broken", "RuntimeError: libnvidia-encode.so.1 not found", "install the driver"
     )
@@ -183,6 +185,7 @@ def test_a_crash_beside_the_cpu_path_does_not_make_the_machine_unready(monkeypat
         raise OSError("libnvidia-ml.so is damaged")
 
     monkeypatch.setattr(doctor_module, "probe_device", crash)
+    monkeypatch.setattr(doctor_gpu_module, "probe_device", crash)
     check = rows()[probe.strip("_")]
     assert (check.status, check.required) == ("broken", False) and "damaged" in check.detail
 
