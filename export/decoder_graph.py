@@ -1,13 +1,16 @@
-"""A Llama-style decoder written straight from its state dict as an ONNX graph, with the I/O of `CaptionerSpec.decoder`.
+"""A Llama or Qwen2 decoder written straight from its weights as an ONNX graph, with the I/O of `CaptionerSpec.decoder`.
 
-In: weights by name (numpy) and a `DecoderConfig`. Out: an `onnx.ModelProto`. Called by the captioner exporters.
-No torch, no tracing: 12 nodes a layer (RMSNorm, GroupQueryAttention with its rotary, MatMulNBits or MatMul, SiLU gate).
+In: weights by name (numpy, asked for one layer at a time) and a `DecoderConfig`. Out: an `onnx.ModelProto`, and the
+file where a path is given. Called by the captioner exporters. No torch, no tracing.
 
-    inputs_embeds [B,S,H] -> layers x [ norm -> qkv -> GQA(past/present) -> o -> +
+    inputs_embeds [B,S,H] -> layers x [ norm -> qkv -> attention(past/present) -> o -> +
                                         norm -> gate,up -> silu(gate)*up -> down -> + ]
                           -> row last_index of each sequence -> norm -> lm_head -> logits [B,V]
 
-How ONNX Runtime 1.31 (CPU) wants to be called; each line is checked by tests/export/test_decoder_graph.py:
+Two forms. "shared" is ONNX Runtime's (12 nodes a layer: GroupQueryAttention with its rotary, MatMulNBits); "scatter" is
+standard opset 24 for TensorRT, see `scatter_decoder`.
+
+How ONNX Runtime 1.31 (CPU) wants the shared form called; each line is checked by tests/export/test_decoder_graph.py:
 
 * past and present are one buffer [B, kv_heads, M, head_dim], bound to both names by IO binding; M is free per binding
   and at most `max_positions`. Nothing else changes shape while decoding. Stale values beyond the lengths do no harm.
@@ -25,67 +28,87 @@ How ONNX Runtime 1.31 (CPU) wants to be called; each line is checked by tests/ex
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.specs import DType, GraphSpec, TensorSpec
-from edgecap.export.block_weights import ACCURACY_INT8, BLOCK, quantise_blocks
+from edgecap.export import scatter_decoder
+from edgecap.export.decoder_config import (
+    PRECISIONS,
+    Activations,
+    DecoderConfig,
+    Form,
+    Linear,
+    WeightFormat,
+    computes_in_half,
+    decoder_spec,
+    rotary_tables,
+)
+from edgecap.export.decoder_net import DecoderNet
 
 if TYPE_CHECKING:
     import onnx
 
-WeightFormat = Literal["fp32", "int8"]
-PRECISIONS: dict[WeightFormat, str] = {"fp32": "fp32", "int8": "int8-weights"}
+__all__ = ["PRECISIONS", "DecoderConfig", "Form", "WeightFormat", "build_decoder", "decoder_spec"]
 
-
-@dataclass(frozen=True, slots=True)
-class DecoderConfig:
-    """Sizes of a Llama decoder; `max_positions` rows of rotary angles are stored in the graph."""
-
-    hidden_size: int
-    layers: int
-    heads: int
-    kv_heads: int
-    head_dim: int
-    mlp_size: int
-    vocab_size: int
-    max_positions: int
-    rope_theta: float
-    norm_eps: float
-
-    def __post_init__(self) -> None:
-        if self.head_dim % 16 or self.heads % self.kv_heads:
-            raise ValueError(
-                f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got "
-                f"{self.head_dim = }, {self.heads = }, {self.kv_heads = }"
-            )
-        if self.hidden_size % BLOCK or self.mlp_size % BLOCK or (self.heads * self.head_dim) % BLOCK:
-            raise ValueError(
-                f"8-bit blocks want widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
-                f"{self.mlp_size = }, heads*head_dim = {self.heads * self.head_dim}"
-            )
+LARGEST_FILE_BYTES = 1 << 30
+"""Above it the matrices go into a file beside the graph: a protobuf can't pass 2 GB and is held twice while written."""
 
 
 def build_decoder(
-    weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, *, weight_format: WeightFormat
+    weights: Mapping[str, NDArray[Any]],
+    config: DecoderConfig,
+    *,
+    weight_format: WeightFormat,
+    form: Form = "shared",
+    activations: Activations = "float32",
+    capacity: int | None = None,
+    kept: Mapping[Linear, WeightFormat] | None = None,
+    path: Path | None = None,
+    beside_above_bytes: int = LARGEST_FILE_BYTES,
 ) -> onnx.ModelProto:
-    """The decoder as a checked ModelProto.
+    """The decoder as a checked ModelProto; written to `path` too where one is given.
 
-    `weights`: "layers.{i}.self_attn.{q,k,v,o}_proj.weight", "layers.{i}.mlp.{gate,up,down}_proj.weight",
-    "layers.{i}.{input,post_attention}_layernorm.weight", "norm.weight", "lm_head.weight", each float32 [out, in] as
-    torch stores it. Rotary: the half-split form of Llama in transformers. Raises KeyError for a missing weight.
+    `weights`: "layers.{i}.self_attn.{q,k,v,o}_proj.weight" (and ".bias" of q, k, v with `qkv_bias`),
+    "layers.{i}.mlp.{gate,up,down}_proj.weight", "layers.{i}.{input,post_attention}_layernorm.weight", "norm.weight",
+    and "lm_head.weight" or, with `tied_head`, "embed_tokens.weight"; each [out, in] as torch stores it. A lazy mapping
+    is asked for each name once, layer by layer. Rotary: the half-split form of transformers.
+
+    `activations`: "float16" makes products and cache float16 around a float32 residual stream (the GPU's form; weight
+    format fp16 implies it). `capacity`: the cache's length where the file has to fix it (TensorRT). `kept`: products
+    with a format of their own, e.g. {"head": "int8"}. With `path`, graphs with more than `beside_above_bytes` of
+    matrices keep these in `<path>.data`; the proto returned then only points to them. Raises KeyError for a missing
+    weight and OSError where the disk refuses.
     """
     import onnx
+
+    half = computes_in_half(weight_format, activations)
+    large = path is not None and config.weight_bytes(weight_format) > beside_above_bytes
+    with ExitStack() as stack:
+        net = DecoderNet(weights, config, form, weight_format, half=half, kept=dict(kept or {}))
+        if path is not None and large:
+            net.beside_name = f"{path.name}.data"
+            net.beside = stack.enter_context(path.with_name(net.beside_name).open("wb"))
+        _add_all(net)
+    spec = decoder_spec(
+        config, file="", weight_format=weight_format, form=form, activations=activations, capacity=capacity
+    )
+    model = _model(net, spec)
+    if path is not None:
+        onnx.save(model, str(path))
+        onnx.checker.check_model(str(path), full_check=False)
+    else:
+        onnx.checker.check_model(model, full_check=False)
+    return model
+
+
+def _model(net: DecoderNet, spec: GraphSpec) -> onnx.ModelProto:
     from onnx import helper
 
-    net = _Net(dict(weights), config, weight_format)
-    _add_rotary_angles(net)
-    last = _add_layers(net)
-    _add_head(net, last)
-    spec = decoder_spec(config, file="", weight_format=weight_format)
     graph = helper.make_graph(
         net.nodes,
         "decoder",
@@ -93,147 +116,95 @@ def build_decoder(
         [_value_info(t) for t in spec.outputs],
         net.initialisers,
     )
-    opsets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
-    model = helper.make_model(graph, opset_imports=opsets, producer_name="edgecap", ir_version=10)
-    onnx.checker.check_model(model, full_check=False)
-    return model
+    opsets = [helper.make_opsetid("", 23 if net.form == "shared" else 24)]
+    if net.form == "shared":
+        opsets.append(helper.make_opsetid("com.microsoft", 1))
+    return helper.make_model(graph, opset_imports=opsets, producer_name="edgecap", ir_version=10)
 
 
-def decoder_spec(config: DecoderConfig, *, file: str, weight_format: WeightFormat) -> GraphSpec:
-    """The graph's inputs and outputs as pack data; B, S and M are free."""
-    cache = ("B", config.kv_heads, "M", config.head_dim)
-    pairs = [(i, kind) for i in range(config.layers) for kind in ("key", "value")]
-    return GraphSpec(
-        file=file,
-        precision=PRECISIONS[weight_format],
-        inputs=(
-            TensorSpec("inputs_embeds", "float32", ("B", "S", config.hidden_size)),
-            TensorSpec("seqlens_k", "int32", ("B",)),
-            TensorSpec("total_sequence_length", "int32", ()),
-            TensorSpec("last_index", "int64", ("B",)),
-            *(TensorSpec(f"past_{kind}_{i}", "float32", cache) for i, kind in pairs),
-        ),
-        outputs=(
-            TensorSpec("logits", "float32", ("B", config.vocab_size)),
-            *(TensorSpec(f"present_{kind}_{i}", "float32", cache) for i, kind in pairs),
-        ),
-    )
-
-
-@dataclass(slots=True)
-class _Net:
-    """Nodes and initialisers under construction."""
-
-    weights: dict[str, NDArray[np.float32]]
-    config: DecoderConfig
-    weight_format: WeightFormat
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initialisers: list[onnx.TensorProto] = field(default_factory=list)
-
-    def constant(self, name: str, value: NDArray[np.generic]) -> str:
-        from onnx import numpy_helper
-
-        self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
-
-    def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: object) -> str:
-        from onnx import helper
-
-        name = f"{outputs[0]}/{op}"
-        self.nodes.append(helper.make_node(op, inputs, outputs, name=name, domain=domain, **attributes))
-        return outputs[0]
-
-    def norm(self, x: str, weight_name: str, out: str) -> str:
-        scale = self.constant(weight_name, self.weights[weight_name].astype(np.float32))
-        return self.node("RMSNormalization", [x, scale], [out], axis=-1, epsilon=self.config.norm_eps, stash_type=1)
-
-    def linear(self, x: str, weight_names: list[str], out: str) -> str:
-        """x @ concat(weights).T; several weights become one matrix, which reads the activations once."""
-        weight = np.concatenate([self.weights[n] for n in weight_names]).astype(np.float32)
-        if self.weight_format == "fp32":
-            return self.node("MatMul", [x, self.constant(out + ".weight", weight.T)], [out])
-        codes, scales = quantise_blocks(weight)
-        names = [self.constant(out + ".codes", codes), self.constant(out + ".scales", scales)]
-        return self.node(
-            "MatMulNBits",
-            [x, *names],
-            [out],
-            domain="com.microsoft",
-            N=weight.shape[0],
-            K=weight.shape[1],
-            bits=8,
-            block_size=BLOCK,
-            accuracy_level=ACCURACY_INT8,
-        )
-
-
-def _add_rotary_angles(net: _Net) -> None:
-    config = net.config
-    frequencies = 1.0 / config.rope_theta ** (np.arange(0, config.head_dim, 2, dtype=np.float32) / config.head_dim)
-    angles = np.arange(config.max_positions, dtype=np.float32)[:, None] * frequencies.astype(np.float32)
-    net.constant("cos_cache", np.cos(angles).astype(np.float32))
-    net.constant("sin_cache", np.sin(angles).astype(np.float32))
-
-
-def _add_layers(net: _Net) -> str:
+def _add_all(net: DecoderNet) -> None:
+    if net.form == "shared":
+        _add_rotary(net)
+    else:
+        scatter_decoder.add_shared_inputs(net)
     x = "inputs_embeds"
     for i in range(net.config.layers):
         x = _add_attention(net, x, i)
         x = _add_mlp(net, x, i)
-    return x
+    _add_head(net, x)
 
 
-def _add_attention(net: _Net, x: str, i: int) -> str:
-    at, config = f"layers.{i}.self_attn", net.config
+def _add_rotary(net: DecoderNet) -> None:
+    if net.config.rope_inputs:
+        scatter_decoder.add_angle_inputs(net)
+        return
+    for name, table in zip(("cos_cache", "sin_cache"), rotary_tables(net.config), strict=True):
+        net.constant(name, table.astype(net.real))
+
+
+def _add_attention(net: DecoderNet, x: str, i: int) -> str:
+    at = f"layers.{i}.self_attn"
     normed = net.norm(x, f"layers.{i}.input_layernorm.weight", f"{at}.normed")
-    qkv = net.linear(normed, [f"{at}.{p}_proj.weight" for p in "qkv"], f"{at}.qkv")
-    net.node(
+    qkv = net.linear(normed, [f"{at}.{p}_proj.weight" for p in "qkv"], f"{at}.qkv", linear="qkv")
+    mixed = _mix_shared(net, qkv, i) if net.form == "shared" else scatter_decoder.mix(net, qkv, i)
+    out = net.linear(mixed, [f"{at}.o_proj.weight"], f"{at}.out", linear="o")
+    return net.add_to_stream(x, out, f"{at}.sum")
+
+
+def _mix_shared(net: DecoderNet, qkv: str, i: int) -> str:
+    """GroupQueryAttention; it turns queries and keys itself, unless the angles come from the host."""
+    at, config = f"layers.{i}.self_attn", net.config
+    inputs, tables = [qkv, "", ""], ["cos_cache", "sin_cache"]
+    if config.rope_inputs:
+        inputs, tables = scatter_decoder.split_and_turn(net, qkv, at), []
+    cache = [f"past_key_{i}", f"past_value_{i}", "seqlens_k", "total_sequence_length"]
+    return net.node(
         "GroupQueryAttention",
-        [
-            qkv,
-            "",
-            "",
-            f"past_key_{i}",
-            f"past_value_{i}",
-            "seqlens_k",
-            "total_sequence_length",
-            "cos_cache",
-            "sin_cache",
-        ],
+        [*inputs, *cache, *tables],
         [f"{at}.mixed", f"present_key_{i}", f"present_value_{i}"],
         domain="com.microsoft",
         num_heads=config.heads,
         kv_num_heads=config.kv_heads,
-        do_rotary=1,
+        do_rotary=int(not config.rope_inputs),
         rotary_interleaved=0,
         scale=float(config.head_dim**-0.5),
     )
-    out = net.linear(f"{at}.mixed", [f"{at}.o_proj.weight"], f"{at}.out")
-    return net.node("Add", [x, out], [f"{at}.sum"])
 
 
-def _add_mlp(net: _Net, x: str, i: int) -> str:
+def _add_mlp(net: DecoderNet, x: str, i: int) -> str:
     mlp, size = f"layers.{i}.mlp", net.config.mlp_size
     normed = net.norm(x, f"layers.{i}.post_attention_layernorm.weight", f"{mlp}.normed")
-    both = net.linear(normed, [f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"], f"{mlp}.gate_up")
+    names = [f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"]
+    both = net.linear(normed, names, f"{mlp}.gate_up", linear="gate_up")
     halves = net.constant(f"{mlp}.halves", np.array([size, size], np.int64))
     net.node("Split", [both, halves], [f"{mlp}.gate", f"{mlp}.up"], axis=-1)
-    net.node("QuickGelu", [f"{mlp}.gate"], [f"{mlp}.silu"], domain="com.microsoft", alpha=1.0)  # alpha 1 is SiLU
+    if net.form == "shared":
+        net.node("QuickGelu", [f"{mlp}.gate"], [f"{mlp}.silu"], domain="com.microsoft", alpha=1.0)  # alpha 1 is SiLU
+    else:
+        net.node("Sigmoid", [f"{mlp}.gate"], [f"{mlp}.sigmoid"])
+        net.node("Mul", [f"{mlp}.gate", f"{mlp}.sigmoid"], [f"{mlp}.silu"])
     net.node("Mul", [f"{mlp}.silu", f"{mlp}.up"], [f"{mlp}.gated"])
-    out = net.linear(f"{mlp}.gated", [f"{mlp}.down_proj.weight"], f"{mlp}.out")
-    return net.node("Add", [x, out], [f"{mlp}.sum"])
+    out = net.linear(f"{mlp}.gated", [f"{mlp}.down_proj.weight"], f"{mlp}.out", linear="down")
+    return net.add_to_stream(x, out, f"{mlp}.sum")
 
 
-def _add_head(net: _Net, x: str) -> None:
+def _add_head(net: DecoderNet, x: str) -> None:
     """Only the row that is asked for goes through the last norm and the vocabulary."""
     net.node("Unsqueeze", ["last_index", net.constant("axis_one", np.array([1], np.int64))], ["last_index_column"])
     net.node("GatherND", [x, "last_index_column"], ["last_hidden"], batch_dims=1)
     normed = net.norm("last_hidden", "norm.weight", "last_normed")
-    net.linear(normed, ["lm_head.weight"], "logits")
+    name = "embed_tokens.weight" if net.config.tied_head else "lm_head.weight"
+    logits = net.linear(normed, [name], "logits.half" if net.half else "logits", linear="head")
+    net.widen(logits, "logits")
 
 
 def _value_info(tensor: TensorSpec) -> onnx.ValueInfoProto:
     from onnx import TensorProto, helper
 
-    kinds: dict[DType, int] = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32, "int64": TensorProto.INT64}
+    kinds: dict[DType, int] = {
+        "float16": TensorProto.FLOAT16,
+        "float32": TensorProto.FLOAT,
+        "int32": TensorProto.INT32,
+        "int64": TensorProto.INT64,
+    }
     return helper.make_tensor_value_info(tensor.name, kinds[tensor.dtype], list(tensor.axes))

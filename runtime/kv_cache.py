@@ -1,6 +1,6 @@
 """The captioner's memory of what it has read: one block of keys and values per question, kept over calls.
 
-In: how many rows and positions a round needs. Out: array views to bind. Called by `captioner`.
+In: how many rows and positions a round needs. Out: array views to bind. Called by `captioner` and `decoder_ports`.
 
     rows      0 ..... P-1 | P ............ Q-1        P prompts, Q questions
               first question  further questions       prefixes are computed in rows 0..P-1, then copied to
@@ -9,10 +9,13 @@ In: how many rows and positions a round needs. Out: array views to bind. Called 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edgecap.engines.errors import EngineError
 
 _GRANULE = 32
 """Capacities grow in these steps, so that a slightly longer round does not move the memory again."""
@@ -20,13 +23,26 @@ _GRANULE = 32
 
 class KvPool:
     """Preallocated `[rows, kv_heads, capacity, head_dim]` arrays, two per layer; past and present are the
-    same memory."""
+    same memory.
 
-    def __init__(self, *, layers: int, kv_heads: int, head_dim: int, dtype: str = "float32") -> None:
+    `fixed_capacity`: the one length that the decoder's graph takes. `most_capacity`: the longest it takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        layers: int,
+        kv_heads: int,
+        head_dim: int,
+        dtype: str = "float32",
+        fixed_capacity: int | None = None,
+        most_capacity: int | None = None,
+    ) -> None:
         self.rows = 0
         self.capacity = 0
         self._layers, self._kv_heads, self._head_dim = layers, kv_heads, head_dim
         self._dtype = np.dtype(dtype)
+        self._fixed, self._most = fixed_capacity, fixed_capacity or most_capacity
         self._keys: list[NDArray[Any]] = []
         self._values: list[NDArray[Any]] = []
 
@@ -38,16 +54,27 @@ class KvPool:
         """Memory held, in bytes."""
         return sum(a.nbytes for a in (*self._keys, *self._values))
 
+    def row_bytes(self, capacity: int) -> int:
+        """Memory of one row with room for `capacity` positions, in bytes."""
+        return 2 * self._layers * self._kv_heads * (self._fixed or capacity) * self._head_dim * self._dtype.itemsize
+
     def reserve(self, *, rows: int, capacity: int) -> bool:
         """Make room for `rows` questions of up to `capacity` positions; True where memory moved (bindings
         are void then).
 
-        Nothing that was stored survives a move: a round reserves before it writes.
+        Nothing that was stored survives a move: a round reserves before it writes. Raises `EngineError` for more
+        positions than the decoder takes.
         """
+        if self._most is not None and capacity > self._most:
+            raise EngineError(
+                f"the captioner needs {capacity} positions (pictures, question and answer), its decoder was made for "
+                f"{self._most}; use a pack with fewer or smaller views, or export it for longer sequences"
+            )
         if rows <= self.rows and capacity <= self.capacity:
             return False
         self.rows = max(self.rows, rows)
-        self.capacity = max(self.capacity, -(-capacity // _GRANULE) * _GRANULE)
+        rounded = -(-capacity // _GRANULE) * _GRANULE
+        self.capacity = self._fixed or max(self.capacity, min(rounded, self._most or rounded))
         shape = (self.rows, self._kv_heads, self.capacity, self._head_dim)
         # Zeros, not empty: positions past a row's length are multiplied by a zero weight, and 0 * NaN would
         # be NaN.
@@ -62,6 +89,12 @@ class KvPool:
     def present(self, start: int, stop: int) -> dict[str, NDArray[Any]]:
         """The same views under the names of the decoder's outputs."""
         return self._named("present", start, stop)
+
+    def blocks(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Name ("key_0", "value_0", "key_1", ...) and array of each block."""
+        for i, (keys, values) in enumerate(zip(self._keys, self._values, strict=True)):
+            yield f"key_{i}", keys
+            yield f"value_{i}", values
 
     def copy(self, *, source: int, target: int, length: int) -> None:
         """Copy the first `length` positions of row `source` to row `target` (a fork, or a move)."""

@@ -29,8 +29,8 @@ class Question:
 class VisualPrompt:
     """The frames of one subject and what is asked about them; they share one vision encode and one KV prefix.
 
-    `track_id`: the instance, or None for the whole picture. `frames_rgb`: uint8 [F, S, S, 3], views in time order.
-    `pts_seconds`: [F] times of those views.
+    `track_id`: the instance, or None for the whole picture. `frames_rgb`: uint8 [F, H, W, 3], views in time order;
+    (W, H) is one of the pack's `sizes_wh`. `pts_seconds`: [F] times of those views.
     """
 
     track_id: int | None

@@ -7,6 +7,9 @@ small one stays readable, and the edge between it and the blur is feathered.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,25 +22,38 @@ _BLUR_CELLS = 6  # the background keeps a 6x6 grid of colours: the scene's palet
 def instance_view(
     image_rgb: NDArray[np.uint8], mask: Mask, *, box_xyxy: NDArray[np.float32], side: int, margin: float
 ) -> NDArray[np.uint8]:
-    """Square crop around one instance, everything else blurred.
+    """`instance_picture` in a square: uint8 [side, side, 3]."""
+    return instance_picture(image_rgb, mask, box_xyxy=box_xyxy, size_wh=(side, side), margin=margin)
 
-    `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop is `margin` times the long side of the box,
-    centred on it, and may reach past the frame (the edge pixels repeat). Returns uint8 [side, side, 3].
+
+def instance_picture(
+    image_rgb: NDArray[np.uint8],
+    mask: Mask,
+    *,
+    box_xyxy: NDArray[np.float32],
+    size_wh: tuple[int, int],
+    margin: float,
+) -> NDArray[np.uint8]:
+    """A crop around one instance, everything else blurred.
+
+    `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop has the shape of `size_wh` (pixels), is the
+    smallest that holds the box enlarged `margin` times, centred on it, and may reach past the frame (the edge pixels
+    repeat). Returns uint8 [height, width, 3].
     """
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = box_xyxy * np.array([width, height, width, height], np.float32)
-    half = max(x2 - x1, y2 - y1, 4.0) * margin / 2
+    out_w, out_h = size_wh
     cx, cy = (x1 + x2) / 2, (y1 + y2) / 2
-    scale = side / (2 * half)
+    scale = min(out_w / (max(x2 - x1, 4.0) * margin), out_h / (max(y2 - y1, 4.0) * margin))
     # One affine resample for picture and mask; shrinking more than 2x is smoothed first so that thin parts don't alias.
-    affine = np.array([[scale, 0, side / 2 - cx * scale], [0, scale, side / 2 - cy * scale]], np.float32)
+    affine = np.array([[scale, 0, out_w / 2 - cx * scale], [0, scale, out_h / 2 - cy * scale]], np.float32)
     smoothing = max(1, int(0.6 / scale)) if scale < 0.5 else 1
     source = cv2.blur(image_rgb, (smoothing, smoothing)) if smoothing > 1 else image_rgb
-    crop = cv2.warpAffine(source, affine, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    alpha = cv2.warpAffine(mask.full().astype(np.uint8) * 255, affine, (side, side), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(source, affine, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    alpha = cv2.warpAffine(mask.full().astype(np.uint8) * 255, affine, size_wh, flags=cv2.INTER_LINEAR)
     alpha = cv2.blur(alpha, (3, 3)).astype(np.float32)[..., None] / 255.0
     tiny = cv2.resize(crop, (_BLUR_CELLS, _BLUR_CELLS), interpolation=cv2.INTER_AREA)
-    blurred = cv2.resize(tiny, (side, side), interpolation=cv2.INTER_LINEAR)
+    blurred = cv2.resize(tiny, size_wh, interpolation=cv2.INTER_LINEAR)
     # Blend halfway to grey: a saturated blur next to the instance would compete with its own colours.
     ground = 0.5 * blurred.astype(np.float32) + 64.0
     out = alpha * crop.astype(np.float32) + (1.0 - alpha) * ground
@@ -47,10 +63,18 @@ def instance_view(
 
 def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:
     """The whole frame squeezed to a square (aspect not kept, as SigLIP-style towers expect): uint8 [side, side, 3]."""
-    view: NDArray[np.uint8] = cv2.resize(image_rgb, (side, side), interpolation=cv2.INTER_AREA).astype(
-        np.uint8, copy=False
-    )
+    return frame_picture(image_rgb, size_wh=(side, side))
+
+
+def frame_picture(image_rgb: NDArray[np.uint8], *, size_wh: tuple[int, int]) -> NDArray[np.uint8]:
+    """The whole frame squeezed to `size_wh` (pixels): uint8 [height, width, 3]."""
+    view: NDArray[np.uint8] = cv2.resize(image_rgb, size_wh, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return view
+
+
+def nearest_size(aspect: float, sizes_wh: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Of some picture sizes the one whose width / height is nearest to `aspect`, by ratio; the first of equals."""
+    return min(sizes_wh, key=lambda wh: abs(math.log(wh[0] / wh[1]) - math.log(aspect)))
 
 
 def pick_times(

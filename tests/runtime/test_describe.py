@@ -31,6 +31,7 @@ GOOD = {
 SPEC: Any = SimpleNamespace(
     views=4,
     view_side=32,
+    sizes_wh=((32, 32),),
     view_gap_seconds=0.5,
     view_margin=1.3,
     prompts={
