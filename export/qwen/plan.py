@@ -1,0 +1,247 @@
+"""What follows from a Qwen2.5-VL checkpoint's config, processor and tokenizer, before any weight is read.
+
+In: a `Checkpoint` and the command's options. Out: `QwenPlan`. Called by the recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgecap.engines.errors import CheckpointError, UsageError
+from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, RopeSpec
+from edgecap.export import caption_prompts
+from edgecap.export.block_weights import BLOCK
+from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
+from edgecap.export.checkpoint import Checkpoint
+from edgecap.export.decoder_config import DecoderConfig
+from edgecap.export.image_stats import Triple, image_stats
+from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
+from edgecap.export.qwen.vision_sizes import VisionSizes
+
+ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
+EMBEDDING_FILE = "captioner.embedding.npy"
+TOKENIZER_FILE = "captioner.tokenizer.json"
+VISION_START, PICTURE, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
+DEFAULT_BUCKETS_WH = ((448, 448), (616, 336), (336, 616))
+"""Square crops of instances, and 16:9 and 9:16 whole pictures: 256 and 264 tokens."""
+OPTIONS = ("style", "views", "buckets", "context", "parity_layers")
+_QUESTION_TOKENS = 160
+"""Positions kept for the question and the text around it."""
+_SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class QwenPlan:
+    """`vision`, `decoder`: sizes of the two graphs. `buckets_wh`: picture sizes (width, height) in pixels.
+    `eos_ids`: ids that end an answer, the likeliest first. `text_prefix`, `vision_prefix`: of names in the weight
+    files; they differ between releases of transformers. `parity_layers`: decoder layers compared with PyTorch; None =
+    as many as fit in memory."""
+
+    vision: VisionSizes
+    vision_config: dict[str, Any]
+    text_config: dict[str, Any]
+    decoder: DecoderConfig
+    rope: RopeSpec
+    buckets_wh: tuple[tuple[int, int], ...]
+    views: int
+    mean: Triple
+    std: Triple
+    layout: PromptLayout
+    style: Style
+    eos_ids: tuple[int, ...]
+    text_prefix: str
+    vision_prefix: str
+    parity_layers: int | None
+
+    def spec(self, *, vision: GraphSpec, decoder: GraphSpec, layers: int | None = None) -> CaptionerSpec:
+        """The pack's captioner block over these two graphs; `layers`: of a decoder that was cut short for a check."""
+        sizes = self.decoder
+        return CaptionerSpec(
+            vision=vision,
+            decoder=decoder,
+            embedding_file=EMBEDDING_FILE,
+            tokenizer_file=TOKENIZER_FILE,
+            view_side=square_side(self.buckets_wh),
+            views=self.views,
+            tokens_per_view=max(self.vision.tokens(size) for size in self.buckets_wh),
+            view_gap_seconds=caption_prompts.VIEW_GAP_SECONDS,
+            view_margin=caption_prompts.VIEW_MARGIN,
+            mean=self.mean,
+            std=self.std,
+            hidden_size=sizes.hidden_size,
+            layers=layers or sizes.layers,
+            kv_heads=sizes.kv_heads,
+            head_dim=sizes.head_dim,
+            vocab_size=sizes.vocab_size,
+            bos_id=None,  # Qwen2.5 has none; the template prints all there is
+            eos_id=self.eos_ids[0],
+            prompts=dict(self.style.prompts),
+            max_tokens=dict(self.style.max_tokens),
+            layout=self.layout,
+            eos_ids=self.eos_ids[1:],
+            rope=self.rope,
+            buckets_wh=self.buckets_wh,
+        )
+
+
+def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> QwenPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+    checkpoint.require(ARCHITECTURES, recipe=recipe)
+    if unknown := sorted(set(options) - set(OPTIONS)):
+        raise UsageError(f"unknown option {unknown[0]!r}; this recipe knows {', '.join(OPTIONS)}")
+    style = _style(options.get("style", "instruct"))
+    config, folder = _config(checkpoint), checkpoint.folder
+    vision_config, text_config = config.vision_config.to_dict(), config.text_config.to_dict()
+    vision = VisionSizes.of(vision_config, source=str(folder / "config.json"))
+    buckets = _buckets(options["buckets"]) if "buckets" in options else DEFAULT_BUCKETS_WH
+    vision.check_buckets(buckets)
+    views = _number(options, "views") or caption_prompts.VIEWS
+    need = views * (max(vision.tokens(b) for b in buckets) + 2) + _QUESTION_TOKENS + max(style.max_tokens.values())
+    context = _number(options, "context") or -(-need // BLOCK) * BLOCK
+    if context < need:
+        raise UsageError(
+            f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
+            "or leave context out"
+        )
+    text_prefix, vision_prefix = _prefixes(checkpoint)
+    tokenizer = open_tokenizer(folder)
+    single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
+    mean, std = image_stats(folder)
+    layout = chat_layout(
+        folder,
+        views=views,
+        picture=VISION_START + PICTURE + VISION_END,
+        view_before=VISION_START,
+        view_after=VISION_END,
+    )
+    decoder = _decoder_config(checkpoint, config, context=context)
+    if vision.out != decoder.hidden_size:
+        raise CheckpointError(
+            f"{folder}: the vision tower gives {vision.out} features, the text model takes {decoder.hidden_size}; "
+            "config.json is damaged, fetch it again"
+        )
+    return QwenPlan(
+        vision=vision,
+        vision_config=vision_config,
+        text_config=text_config,
+        decoder=decoder,
+        rope=_rope(checkpoint, text_config, decoder, vision),
+        buckets_wh=buckets,
+        views=views,
+        mean=mean,
+        std=std,
+        layout=style.layout(layout),
+        style=style,
+        eos_ids=end_ids(folder, checkpoint.config, tokenizer),
+        text_prefix=text_prefix,
+        vision_prefix=vision_prefix,
+        parity_layers=_number(options, "parity_layers"),
+    )
+
+
+def square_side(buckets_wh: tuple[tuple[int, int], ...]) -> int:
+    """Side of an instance's crop, which is square: that of the squarest bucket's shorter side."""
+    return min(min(buckets_wh, key=lambda wh: (max(wh) / min(wh), -min(wh))))
+
+
+def _style(name: str) -> Style:
+    found = next((known for known in STYLE_NAMES if known == name), None)
+    if found is None:
+        raise UsageError(f"option style={name!r}: expected {' or '.join(STYLE_NAMES)}")
+    return STYLES[found]
+
+
+def _number(options: Mapping[str, str], name: str) -> int | None:
+    value = options.get(name)
+    if value is None:
+        return None
+    if not value.isdecimal() or int(value) < 1:
+        raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
+    return int(value)
+
+
+def _buckets(text: str) -> tuple[tuple[int, int], ...]:
+    found = [_SIZE.fullmatch(part.strip()) for part in text.split(",")]
+    sizes = [(int(m[1]), int(m[2])) for m in found if m]
+    if len(sizes) != len(found):
+        raise UsageError(f"option buckets={text!r}: expected WIDTHxHEIGHT,WIDTHxHEIGHT in pixels, e.g. 448x448,616x336")
+    return tuple(dict.fromkeys(sizes))
+
+
+def _config(checkpoint: Checkpoint) -> Any:
+    """The transformers config object: it fills in what the hub's config.json leaves out, and reads both its layouts."""
+    from transformers import Qwen2_5_VLConfig
+
+    try:
+        return Qwen2_5_VLConfig.from_pretrained(str(checkpoint.folder), local_files_only=True)
+    except Exception as error:  # a strict dataclass of huggingface_hub raises classes of its own
+        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{checkpoint.folder}: config.json is not one of {ARCHITECTURES[0]} ({line}); fetch it again"
+        ) from error
+
+
+def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
+    """Of the text model and the vision tower: as saved today, or (the hub's files) as transformers 4.49 did."""
+    names = checkpoint.shapes()
+    for text, vision in (("model.language_model.", "model.visual."), ("model.", "visual.")):
+        if f"{text}embed_tokens.weight" in names:
+            return text, vision
+    raise CheckpointError(
+        f"{checkpoint.folder}: no tensor model.embed_tokens.weight or model.language_model.embed_tokens.weight in its "
+        "weight files; they are of another model: fetch the folder again"
+    )
+
+
+def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
+    text = config.text_config
+    rope = dict(text.rope_parameters or {})
+    if context > int(text.max_position_embeddings):
+        raise UsageError(
+            f"{context} positions are needed, {checkpoint.folder} was trained for {text.max_position_embeddings}; "
+            "lower views, context, or take smaller buckets"
+        )
+    unlike = {
+        "hidden_act": (text.hidden_act, "silu"),
+        "use_sliding_window": (bool(text.use_sliding_window), False),
+        "rope_type": (rope.get("rope_type", "default"), "default"),
+    }
+    for name, (got, want) in unlike.items():
+        if got != want:
+            raise CheckpointError(
+                f"{checkpoint.folder}: text model with {name} {got!r}; this recipe knows {want!r} only"
+            )
+    heads = int(text.num_attention_heads)
+    try:
+        return DecoderConfig(
+            hidden_size=int(text.hidden_size),
+            layers=int(text.num_hidden_layers),
+            heads=heads,
+            kv_heads=int(text.num_key_value_heads or heads),
+            head_dim=int(text.hidden_size) // heads,
+            mlp_size=int(text.intermediate_size),
+            vocab_size=int(text.vocab_size),
+            max_positions=context,
+            rope_theta=float(rope["rope_theta"]),
+            norm_eps=float(text.rms_norm_eps),
+            qkv_bias=True,
+            tied_head=bool(config.tie_word_embeddings),
+            rope_inputs=True,
+        )
+    except (ValueError, KeyError) as error:
+        raise CheckpointError(
+            f"{checkpoint.folder}: {error}; the decoder builder can't take this text model"
+        ) from error
+
+
+def _rope(checkpoint: Checkpoint, text: Mapping[str, Any], decoder: DecoderConfig, vision: VisionSizes) -> RopeSpec:
+    sections = tuple(int(s) for s in (text.get("rope_parameters") or {}).get("mrope_section", ()))
+    if len(sections) != 3 or sum(sections) != decoder.head_dim // 2:
+        raise CheckpointError(
+            f"{checkpoint.folder}: mrope_section {list(sections)} doesn't share out the {decoder.head_dim // 2} "
+            "frequencies of a head over time, row and column; config.json is damaged, fetch it again"
+        )
+    return RopeSpec(theta=decoder.rope_theta, sections=sections, merge=vision.merge)

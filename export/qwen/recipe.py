@@ -1,0 +1,152 @@
+"""Qwen2.5-VL (3B, 7B, fine-tunes such as InstanceCap-Captioner) -> the captioner of a pack.
+
+In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. Called by `edgecap export qwen2_5_vl`. Both graphs
+are written straight from the safetensors, tensor by tensor; PyTorch only says what is right, with the vision tower and
+as many decoder layers as fit in memory, one after the other.
+
+| --precision | vision on CPU | decoder on CPU | TensorRT twins |
+|---|---|---|---|
+| fp32 | fp32 | fp32 | fp16, fp16 |
+| fp16 (for CUDA) | fp16 | fp16 | fp16, fp16 |
+| int8 | int8 per row | 8-bit blocks | fp16, fp16 |
+| int4 | int8 per row | 4-bit blocks | fp16, 4-bit Q/DQ |
+"""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.engines.errors import ExportError
+from edgecap.engines.preprocess import normalise_views
+from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.chat import open_tokenizer
+from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.qwen.decoder import DecoderExport, export_decoder
+from edgecap.export.qwen.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, QwenPlan, make_plan
+from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
+from edgecap.export.qwen.text_weights import TextWeights, require_text
+from edgecap.export.qwen.vision import SeenViews, VisionExport, bucket_views, export_vision
+from edgecap.export.qwen.vision_costs import vision_costs
+from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
+from edgecap.export.smolvlm.vectors import write_table
+from edgecap.export.text_parity import SpokenText, TextPrompt
+from edgecap.runtime.prompt_tokens import PromptTokens
+from edgecap.runtime.rotary import positions_of
+
+_STEPS = 24
+"""Tokens per text of the parity check."""
+STILLS = (
+    "pictures only: every view is a still that fills both frames of a temporal patch; the video input of the model "
+    "(two frames a token, absolute times) is not used"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Qwen25Vl:
+    """The recipe; see `job.Recipe`."""
+
+    name: str = "qwen2_5_vl"
+    role: Role = "captioner"
+    architectures: tuple[str, ...] = ARCHITECTURES
+    extra: str = "export"
+    notice: str = (
+        "Qwen2.5-VL-3B is under the Qwen Research licence (no commercial use), the 7B under Apache-2.0: see the model "
+        "card of your checkpoint"
+    )
+
+    def __call__(self, job: ExportJob) -> RoleExport:
+        """Export. Options: style (instruct, captioner), views (pictures of a prompt, 4), buckets (WxH,WxH: picture
+        sizes in pixels), context (positions), parity_layers (decoder layers compared with PyTorch)."""
+        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
+        job.checkpoint.require_shapes(plan.vision.shapes(), prefix=plan.vision_prefix)
+        require_text(job.checkpoint, plan.decoder, plan.text_prefix)
+        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+        with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
+            seen, costs = _look(plan, job)
+            weights = job.checkpoint.tensors(plan.vision_prefix)
+            vision = export_vision(plan, weights, seen, job, work=Path(work))
+            layers = min(plan.parity_layers or layers_that_fit(plan.decoder), plan.decoder.layers)
+            texts = _speak(plan, seen, vision, layers, job)
+            decoder = export_decoder(plan, texts, layers, job, work=Path(work))
+        return _role_export(job, plan, vision, decoder, costs)
+
+
+def _look(plan: QwenPlan, job: ExportJob) -> tuple[SeenViews, tuple[dict[str, Any], ...]]:
+    """What PyTorch's tower makes of a view of each bucket; what each kind of layer would lose in 8 bits."""
+    pictures = list(itertools.islice(job.pictures(), len(plan.buckets_wh)))
+    if not pictures:
+        raise ExportError("no picture to compare PyTorch and ONNX on; give a video with frames")
+    views = bucket_views(pictures, plan.buckets_wh)
+    pixels = tuple(normalise_views(view, mean=plan.mean, std=plan.std) for view in views)
+    job.say("PyTorch's vision tower, for the parity check")
+    tower = load_tower(job.checkpoint.tensors(plan.vision_prefix), plan.vision_config)
+    seen = SeenViews(pixels, tuple(tower_tokens(tower, p) for p in pixels))
+    costs: tuple[dict[str, Any], ...] = ()
+    if job.precision in ("int8", "int4"):
+        job.say("what each kind of vision layer loses in 8 bits")
+        costs = vision_costs(tower, seen.pixels[0], seen.tokens[0])
+    del tower
+    gc.collect()
+    return seen, costs
+
+
+def _speak(
+    plan: QwenPlan, seen: SeenViews, vision: VisionExport, layers: int, job: ExportJob
+) -> tuple[SpokenText, ...]:
+    """Write the embedding table; then PyTorch's answers to a question about the first and one about the last view."""
+    weights = TextWeights(job.checkpoint, plan.text_prefix)
+    table = write_table(weights["embed_tokens.weight"], job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
+    job.say(f"PyTorch's first {layers} of {plan.decoder.layers} decoder layers on two questions, for the parity check")
+    reference = TextReference.load(
+        weights, plan.text_config, table=table, layers=layers, tied_head=plan.decoder.tied_head
+    )
+    texts = []
+    for view, question in ((0, next(iter(plan.style.prompts.values()))), (-1, plan.style.prompts["global"])):
+        height, width = seen.pixels[view].shape[2:]
+        grid = height // plan.vision.stride, width // plan.vision.stride
+        filled = question.format_map({"class": "person", "motion": "moving", "instances": "two dogs and a person"})
+        prompt = _prompt(plan, vision, table, seen.tokens[view][0], grid_hw=grid, question=filled, job=job)
+        texts.append(reference.speak(prompt, steps=_STEPS))
+    return tuple(texts)
+
+
+def _prompt(
+    plan: QwenPlan, vision: VisionExport, table: NDArray[Any], tokens: NDArray[np.float32], *, grid_hw: tuple[int, int],
+    question: str, job: ExportJob,
+) -> TextPrompt:  # fmt: skip
+    """One picture and a question as the runtime would read them."""
+    spec = plan.spec(vision=vision.graph, decoder=vision.graph)  # only its layout is looked at
+    said = PromptTokens(spec, open_tokenizer(job.checkpoint.folder))
+    opening, closing = said.around(views=1)
+    behind = [*closing, *said.question(question)]
+    vectors = np.concatenate([np.float32(table[opening]), tokens, np.float32(table[behind])])
+    positions, after = positions_of([len(opening), grid_hw, len(behind)], rope=plan.rope)
+    return TextPrompt(vectors, positions, after)
+
+
+def _role_export(
+    job: ExportJob, plan: QwenPlan, vision: VisionExport, decoder: DecoderExport, costs: tuple[dict[str, Any], ...]
+) -> RoleExport:
+    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
+    return RoleExport(
+        role="captioner",
+        spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
+        licence=job.checkpoint.licence or "not stated by the model card",
+        source=job.checkpoint.label,
+        judged=(*vision.judged, *decoder.judged),
+        twins={place: twin for place, twin in twins.items() if twin is not None},
+        kept_high=vision.kept_high | decoder.kept_high | {"views": STILLS, "style": plan.style.note},
+        sensitivity=costs + decoder.sensitivity,
+    )
+
+
+QWEN2_5_VL = Qwen25Vl()
