@@ -18,9 +18,15 @@ from typing import Any
 from edgecap.engines import write_pack
 from edgecap.engines.specs import PackSpec
 from edgecap.export.nano.caption.dataset import write_shards
-from edgecap.export.nano.caption.export_captioner import DECODER_FILES, VISION_FILES, export_captioner
+from edgecap.export.nano.caption.export_captioner import (
+    DECODER_FILES,
+    VISION_FILES,
+    export_captioner,
+    write_decoder_twin,
+)
 from edgecap.export.nano.caption.train import train_captioner
 from edgecap.export.nano.domain import calibrate_domain
+from edgecap.export.nano.twin_sources import nano_twin_sources
 from edgecap.export.nano.vision.cache import cached_frames
 from edgecap.export.nano.vision.export_vision import (
     decoder_graph,
@@ -31,10 +37,13 @@ from edgecap.export.nano.vision.export_vision import (
 )
 from edgecap.export.nano.vision.train_detector import train_detector
 from edgecap.export.nano.vision.train_segmenter import train_segmenter
+from edgecap.export.twins import add_twins
 
 VERSION = "1"
 LICENCE = "Apache-2.0"
 PARITY_FILE = "parity.json"
+MOST_BYTES = 15_000_000
+"""The pack ships in the wheel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,10 @@ def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[
         captioner=captioner,
         domain=domain,
     )  # type: ignore[arg-type]
-    written = write_pack(staging, spec)
+    write_pack(staging, spec)
+    say("making the TensorRT twins")
+    sources = nano_twin_sources(staging, work_dir, decoder=write_decoder_twin(work_dir / "caption"))
+    written = add_twins(staging, sources, most_bytes=MOST_BYTES, say=say)
     say(f"fp32 twin in {_write_fp32(work_dir, staging, spec)}")
     _replace(staging, out_dir)
     total = sum(entry.bytes for entry in written.files.values())

@@ -33,6 +33,9 @@ from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN,
 EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"
 VISION_FILES: dict[WeightFormat, str] = {"int8": "vision.int8.onnx", "fp32": "vision.fp32.onnx"}
 DECODER_FILES: dict[WeightFormat, str] = {"int8": "decoder.int8.onnx", "fp32": "decoder.fp32.onnx"}
+TWIN_FILE = "decoder.twin.int8.onnx"
+"""The decoder that TensorRT compiles: standard operators, a cache of fixed length, float16 products of 8-bit weights
+(fp16 weights would take the pack over its size)."""
 _OPSET = 20
 
 
@@ -63,6 +66,16 @@ def export_captioner(work_dir: Path, out_dir: Path, *,
     figures = captioner_parity(network, engines, store=ViewStore(work_dir / "views", "validation"), limit=parity_sets)
     (work_dir / "captioner_parity.json").write_text(json.dumps(figures, indent=1))
     return spec, figures
+
+
+def write_decoder_twin(work_dir: Path) -> tuple[Path, GraphSpec]:
+    """Write the TensorRT form of the trained decoder beside its checkpoint: the file and its spec."""
+    trainer = load_trainer(work_dir, seed=0)
+    sizes, file = decoder_config(trainer.config), work_dir / TWIN_FILE
+    form: dict[str, Any] = {"weight_format": "int8", "form": "scatter", "activations": "float16",
+                            "capacity": trainer.config.max_positions}
+    build_decoder(decoder_weights(trainer.average.eval()), sizes, path=file, **form)
+    return file, decoder_spec(sizes, file=TWIN_FILE, **form)
 
 
 def _fp32_writer(spec: CaptionerSpec, work_dir: Path, out_dir: Path) -> OnnxWriter:
