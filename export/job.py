@@ -20,6 +20,7 @@ from edgecap.export.parity import GraphParity
 
 Role = Literal["detector", "segmenter", "captioner"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
+Limits = dict[str, tuple[Literal["min", "max"], float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Judged:
     `parity.figures` and "max_abs", "relative_l2", "cosine" of its worst tensor."""
 
     parity: GraphParity
-    limits: dict[str, tuple[Literal["min", "max"], float]]
+    limits: Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,193 @@
+"""What follows from a SmolVLM or Idefics3 checkpoint's config, processor and tokenizer, before any weight is read.
+
+In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`. Called by the recipe and by `ready_made`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgecap.engines.errors import CheckpointError, UsageError
+from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout
+from edgecap.export import caption_prompts
+from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
+from edgecap.export.checkpoint import Checkpoint
+from edgecap.export.decoder_config import DecoderConfig
+
+ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
+EMBEDDING_FILE = "captioner.embedding.npy"
+TOKENIZER_FILE = "captioner.tokenizer.json"
+IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-img>"
+"""The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
+DEFAULT_CONTEXT = 1024
+OPTIONS = ("views", "context")
+_LONGEST_TEXT = 224
+"""Positions kept for the question, the text around it and the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionerPlan:
+    """`side`: pixels of a view. `tokens_per_view`: T. `views`: pictures of one prompt. `eos_ids`: ids that end an
+    answer, the likeliest first. `decoder`: sizes of the text model, with the positions that the pack allows."""
+
+    side: int
+    tokens_per_view: int
+    views: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    layout: PromptLayout
+    eos_ids: tuple[int, ...]
+    decoder: DecoderConfig
+
+    @property
+    def capacity(self) -> int:
+        """Positions of a cache of fixed length."""
+        return self.decoder.max_positions
+
+    def spec(self, *, vision: GraphSpec, decoder: GraphSpec) -> CaptionerSpec:
+        """The pack's captioner block over these two graphs."""
+        sizes = self.decoder
+        return CaptionerSpec(
+            vision=vision,
+            decoder=decoder,
+            embedding_file=EMBEDDING_FILE,
+            tokenizer_file=TOKENIZER_FILE,
+            view_side=self.side,
+            views=self.views,
+            tokens_per_view=self.tokens_per_view,
+            view_gap_seconds=caption_prompts.VIEW_GAP_SECONDS,
+            view_margin=caption_prompts.VIEW_MARGIN,
+            mean=self.mean,
+            std=self.std,
+            hidden_size=sizes.hidden_size,
+            layers=sizes.layers,
+            kv_heads=sizes.kv_heads,
+            head_dim=sizes.head_dim,
+            vocab_size=sizes.vocab_size,
+            bos_id=None,  # the template prints it, so it stands in layout.before
+            eos_id=self.eos_ids[0],
+            prompts=dict(caption_prompts.PROMPTS),
+            max_tokens=dict(caption_prompts.MAX_TOKENS),
+            layout=self.layout,
+            eos_ids=self.eos_ids[1:],
+        )
+
+
+def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> CaptionerPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+    checkpoint.require(ARCHITECTURES, recipe=recipe)
+    wanted = _numbers(options)
+    config = _config(checkpoint)
+    vision, folder = config.vision_config, checkpoint.folder
+    patches, factor = int(vision.image_size) // int(vision.patch_size), int(config.scale_factor)
+    if patches % factor:
+        raise CheckpointError(
+            f"{folder}: {patches} patches a side can't be merged {factor} by {factor}; config.json is damaged"
+        )
+    tokens = (patches // factor) ** 2
+    views = wanted.get("views", caption_prompts.VIEWS)
+    decoder = _decoder_config(checkpoint, config, context=wanted.get("context", DEFAULT_CONTEXT))
+    need = views * (tokens + 3) + _LONGEST_TEXT
+    if need > decoder.max_positions:
+        raise UsageError(
+            f"{views} views of {tokens} tokens and the text need {need} positions, the pack would have "
+            f"{decoder.max_positions}; lower --option views or raise --option context"
+        )
+    tokenizer = open_tokenizer(folder)
+    single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
+    mean, std = _normalisation(checkpoint)
+    return CaptionerPlan(
+        side=int(vision.image_size),
+        tokens_per_view=tokens,
+        views=views,
+        mean=mean,
+        std=std,
+        layout=chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND),
+        eos_ids=end_ids(folder, checkpoint.config, tokenizer),
+        decoder=decoder,
+    )
+
+
+def _numbers(options: Mapping[str, str]) -> dict[str, int]:
+    out = {}
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise UsageError(f"unknown option {name!r}; this recipe knows {', '.join(OPTIONS)}")
+        if not value.isdecimal() or int(value) < 1:
+            raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
+        out[name] = int(value)
+    return out
+
+
+def _config(checkpoint: Checkpoint) -> Any:
+    """The transformers config object: it fills in what the hub's config.json leaves out."""
+    import transformers
+
+    kinds = {ARCHITECTURES[0]: transformers.SmolVLMConfig, ARCHITECTURES[1]: transformers.Idefics3Config}
+    try:
+        return kinds[checkpoint.architecture].from_pretrained(str(checkpoint.folder), local_files_only=True)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise CheckpointError(
+            f"{checkpoint.folder}: config.json is not one of {checkpoint.architecture} ({line}); fetch it again"
+        ) from error
+
+
+def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
+    text = config.text_config
+    rope = dict(text.rope_parameters or {})
+    unlike = {
+        "model_type": (text.model_type, "llama"),
+        "hidden_act": (text.hidden_act, "silu"),
+        "attention_bias": (bool(getattr(text, "attention_bias", False)), False),
+        "mlp_bias": (bool(getattr(text, "mlp_bias", False)), False),
+        "rope_type": (rope.get("rope_type", "default"), "default"),
+    }
+    for name, (got, want) in unlike.items():
+        if got != want:
+            raise CheckpointError(
+                f"{checkpoint.folder}: text model with {name} {got!r}; the decoder builder knows {want!r} only"
+            )
+    heads = int(text.num_attention_heads)
+    try:
+        return DecoderConfig(
+            hidden_size=int(text.hidden_size),
+            layers=int(text.num_hidden_layers),
+            heads=heads,
+            kv_heads=int(text.num_key_value_heads or heads),
+            head_dim=int(getattr(text, "head_dim", None) or text.hidden_size // heads),
+            mlp_size=int(text.intermediate_size),
+            vocab_size=int(text.vocab_size),
+            max_positions=min(context, int(text.max_position_embeddings)),
+            rope_theta=float(rope["rope_theta"]),
+            norm_eps=float(text.rms_norm_eps),
+            tied_head=bool(config.tie_word_embeddings) and "lm_head.weight" not in checkpoint.shapes(),
+        )
+    except ValueError as error:
+        raise CheckpointError(f"{checkpoint.folder}: {error}; the decoder builder can't take these sizes") from error
+
+
+def _normalisation(checkpoint: Checkpoint) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """image_mean and image_std of preprocessor_config.json, or of the image processor inside processor_config.json."""
+    for name in ("preprocessor_config.json", "processor_config.json"):
+        path = checkpoint.folder / name
+        if not path.is_file():
+            continue
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            held = held.get("image_processor", held)
+            mean, std = (tuple(float(v) for v in held[key]) for key in ("image_mean", "image_std"))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path}: can't be read ({error}); fetch it again") from error
+        except KeyError:
+            continue
+        if len(mean) != 3 or len(std) != 3:
+            raise CheckpointError(f"{path}: expected 3 channels in image_mean and image_std, got {mean} and {std}")
+        return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
+    raise CheckpointError(
+        f"{checkpoint.folder}: neither preprocessor_config.json nor processor_config.json gives image_mean and "
+        "image_std; fetch preprocessor_config.json too"
+    )

@@ -1,0 +1,92 @@
+"""SmolVLM, SmolVLM2 (as image models) and Idefics3 -> the captioner of a pack.
+
+In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. Called by `edgecap export smolvlm`. The vision
+tower goes through torch's exporter; the decoder is written from the safetensors directly (`decoder_graph`); the
+vocabulary is a table on disk.
+
+| --precision | vision on CPU | decoder on CPU | TensorRT twins |
+|---|---|---|---|
+| fp32 | fp32 | fp32 | fp16, fp16 |
+| fp16 (for CUDA) | fp16 | fp16 | fp16, fp16 |
+| int8 | INT8 dynamic | 8-bit blocks | fp16, fp16 |
+| int4 | INT8 dynamic | 4-bit blocks | fp16, 4-bit Q/DQ |
+"""
+
+from __future__ import annotations
+
+import gc
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.smolvlm.decoder import DecoderExport, export_decoder
+from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
+from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, CaptionerPlan, make_plan
+from edgecap.export.smolvlm.vectors import write_table
+from edgecap.export.smolvlm.vision import VisionExport, export_vision, vision_module
+
+NOT_TILED = (
+    "left out: a view is already a crop of one instance, given as one picture of the tower's own size; the processor's "
+    "tiles would be up to 17 times the tokens"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SmolVlm:
+    """The recipe; see `job.Recipe`."""
+
+    name: str = "smolvlm"
+    role: Role = "captioner"
+    architectures: tuple[str, ...] = ARCHITECTURES
+    extra: str = "export"
+    notice: str = ""
+
+    def __call__(self, job: ExportJob) -> RoleExport:
+        """Export. Options: views (pictures of a prompt, 4), context (positions, 1024)."""
+        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
+        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+        with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
+            vision, original = _export_vision(job, plan, Path(work))
+            gc.collect()  # the PyTorch model: the decoder is built from the files
+            job.say("writing the decoder")
+            decoder = export_decoder(plan, vision.graph, original.texts, job, work=Path(work))
+        return _role_export(job, plan, vision, decoder)
+
+
+def _export_vision(job: ExportJob, plan: CaptionerPlan, work: Path) -> tuple[VisionExport, Original]:
+    """Everything that needs the PyTorch model: the table, the vision graphs, what it says of the pictures."""
+    import transformers
+
+    job.say(f"reading {job.checkpoint.architecture} from {job.checkpoint.folder}")
+    model = job.checkpoint.load(getattr(transformers, job.checkpoint.architecture))
+    table = model.get_input_embeddings().weight.detach().numpy()
+    kept = write_table(table, job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
+    module = vision_module(model)
+    original = original_of_torch(model, module, kept, original_pixels(job, plan), job, plan)
+    job.say("exporting the vision tower and the connector")
+    return export_vision(module, original, plan, job, work=work), original
+
+
+def _role_export(
+    job: ExportJob,
+    plan: CaptionerPlan,
+    vision: VisionExport,
+    decoder: DecoderExport,
+) -> RoleExport:
+    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
+    return RoleExport(
+        role="captioner",
+        spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
+        licence=job.checkpoint.licence or "not stated by the model card",
+        source=job.checkpoint.label,
+        judged=(*vision.judged, *decoder.judged),
+        twins={place: twin for place, twin in twins.items() if twin is not None},
+        kept_high=vision.kept_high | decoder.kept_high | {"tiling of pictures": NOT_TILED},
+        sensitivity=decoder.sensitivity,
+    )
+
+
+SMOLVLM = SmolVlm()
