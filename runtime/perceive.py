@@ -92,14 +92,22 @@ class Perceiver:
             self._detector.reset()
 
     def settle(self, window: Window) -> Window:
-        """The window without the instances of tracks that were never confirmed. Call when it closes."""
+        """The window without the instances of tracks that were never confirmed. Call when it closes.
+
+        In a window too short to confirm anything (a picture, a shot of two frames) a sure detection is enough.
+        """
+        settings = self._tracker.settings
+        least_score = settings.sure_score if len(window.observations) < settings.confirm_hits else np.inf
         return replace(
             window,
             observations=tuple(
-                replace(o, instances=tuple(i for i in o.instances if self._tracker.is_confirmed(i.track_id)))
+                replace(o, instances=tuple(i for i in o.instances if self._stands(i, least_score)))
                 for o in window.observations
             ),
         )
+
+    def _stands(self, instance: TrackedInstance, least_score: float) -> bool:
+        return self._tracker.is_confirmed(instance.track_id) or instance.score >= least_score
 
     def _camera_step(self, frame: Frame) -> CameraStep:
         if self._previous is None:

@@ -66,8 +66,7 @@ def test_an_unusual_but_sound_video_is_captioned(files: dict[str, Path], tmp_pat
     code, lines, rows = caption(files[what], out=tmp_path / "out")
     assert (code, lines) == (0, [])
     assert [row["meta"]["status"] for row in rows] == ["ok"]  # type: ignore[index]
-    if what != "one frame":  # one frame can't confirm a track: an instance must be seen more than once
-        assert rows[0]["Structural Description"]["Main Instance"]  # type: ignore[index]
+    assert rows[0]["Structural Description"]["Main Instance"]  # type: ignore[index]
     if what == "rotated phone video":
         assert rows[0]["meta"]["video"]["size_wh"] == [640, 360]  # type: ignore[index]
 

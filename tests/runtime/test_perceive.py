@@ -3,6 +3,8 @@ cuts."""
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -95,6 +97,19 @@ def test_flash_is_in_the_raw_window_and_not_in_the_settled_one() -> None:
     ids = {i.track_id for o in settled.observations for i in o.instances}
     assert corner[0].track_id not in ids
     assert len(settled.observations) == len(window.observations)
+
+
+def test_a_picture_is_reported_on_one_sure_look() -> None:
+    _, window, actors = play(TruthDetector())
+    alone = dataclasses.replace(window, observations=window.observations[:1])
+    fresh = Perceiver(TruthDetector(), None)
+    assert not any(fresh._tracker.is_confirmed(i.track_id) for i in alone.observations[0].instances)
+    assert len(fresh.settle(alone).observations[0].instances) == len(actors[0]) > 0
+    doubtful = tuple(dataclasses.replace(i, score=0.4) for i in alone.observations[0].instances)
+    alone = dataclasses.replace(
+        alone, observations=(dataclasses.replace(alone.observations[0], instances=doubtful),)
+    )
+    assert not fresh.settle(alone).observations[0].instances
 
 
 def test_cut_ends_tracks_and_ids_go_on() -> None:
