@@ -61,6 +61,20 @@ def quantise_static(
     kept = nodes_reading(source, keep_fp32)
     if keep_fp32 and not kept:
         raise ValueError(f"{source.name}: no node reads a weight named {list(keep_fp32)}; see nodes_reading")
+    quantise_file(source, destination, feeds, exclude=kept + nodes_outside(source), ops=ops)
+    name_axes(destination, spec)
+    check_graph(destination, spec)
+
+
+def quantise_file(
+    source: Path,
+    destination: Path,
+    feeds: Iterable[Mapping[str, NDArray[Any]]],
+    *,
+    exclude: Sequence[str],
+    ops: Sequence[str] = QUANTISED_OPS,
+) -> None:
+    """Write the INT8 form of `source`: every node of a type in `ops` but those named in `exclude`."""
     with TemporaryDirectory() as folder:
         logging.getLogger("root").setLevel(logging.ERROR)  # it advises pre-processing, which folding in torch replaced
         quantize_static(
@@ -72,12 +86,10 @@ def quantise_static(
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
-            nodes_to_exclude=kept + nodes_outside(source),
+            nodes_to_exclude=list(exclude),
             calibrate_method=CalibrationMethod.MinMax,
         )
         destination.write_bytes((Path(folder) / "int8.onnx").read_bytes())
-    name_axes(destination, spec)
-    check_graph(destination, spec)
 
 
 def nodes_reading(path: Path, prefixes: Sequence[str]) -> list[str]:
@@ -88,24 +100,25 @@ def nodes_reading(path: Path, prefixes: Sequence[str]) -> list[str]:
     ]
 
 
-def nodes_outside(path: Path) -> list[str]:
-    """Names of the nodes that do not lie between two convolutions: the arithmetic of coordinates, before and after.
+def nodes_outside(path: Path, *, layer_ops: Sequence[str] = ("Conv",)) -> list[str]:
+    """Names of the nodes that do not lie between two layers (convolutions, or nodes of type `layer_ops`): the
+    arithmetic of coordinates, before and after.
 
     Quantising a sum of pixel positions moves every box by pixels (IoU .95 against fp32 where the features were exact).
     """
     graph = onnx.load(str(path)).graph
     after, before = set[str](), set[str]()  # tensors that some convolution leads to, tensors that lead to one
     for node in graph.node:
-        if node.op_type == "Conv" or after.intersection(node.input):
+        if node.op_type in layer_ops or after.intersection(node.input):
             after.update(node.output)
     for node in reversed(graph.node):
-        if node.op_type == "Conv" or before.intersection(node.output):
+        if node.op_type in layer_ops or before.intersection(node.output):
             before.update(node.input)
-    melting = {name for node in graph.node if node.op_type in ("Conv", "Add") for name in node.output}
+    melting = {name for node in graph.node if node.op_type in (*layer_ops, "Add") for name in node.output}
     return [
         node.name
         for node in graph.node
-        if node.op_type != "Conv"
+        if node.op_type not in layer_ops
         and not (node.op_type == "Relu" and melting.intersection(node.input))
         and not (after.intersection(node.input) and before.intersection(node.output))
     ]

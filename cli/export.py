@@ -1,0 +1,149 @@
+"""`edgecap export RECIPE --checkpoint DIR|HUB-ID`: a checkpoint becomes one role of a model pack."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecap.engines.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgecap.export.checkpoint import Checkpoint
+    from edgecap.export.job import Recipe
+    from edgecap.export.publish import Published
+
+OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an error that lists them."
+
+
+@click.command()
+@click.argument("recipe", required=False)
+@click.option("--list", "list_recipes", is_flag=True, help="Print the recipes and end.")
+@click.option("--checkpoint", metavar="DIR|HUB-ID[@REVISION]", help="A checkpoint folder, or a model of the hub.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="PACK", help="Pack folder: new, or one to add to.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "int8", "int4"]),
+    default="int8",
+    show_default=True,
+    help="Of the graphs that ONNX Runtime runs; TensorRT's are made beside them.",
+)
+@click.option(
+    "--calibrate",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="VIDEO|DIR",
+    help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
+)
+@click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
+@click.option(
+    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original, and say so."
+)
+@click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
+def export(
+    recipe: str | None,
+    list_recipes: bool,
+    checkpoint: str | None,
+    out: Path | None,
+    options: tuple[str, ...],
+    as_json: bool,
+    **chosen: Any,
+) -> int:
+    """Make one role of a pack (detector, segmenter or captioner) from a checkpoint.
+
+    Nothing is published unless the exported graphs agree with the original within the recipe's limits.
+    """
+    if list_recipes:
+        return _print_recipes(as_json)
+    if recipe is None or checkpoint is None or out is None:
+        missing = [n for n, v in (("RECIPE", recipe), ("--checkpoint", checkpoint), ("--out", out)) if v is None]
+        raise UsageError(f"missing {', '.join(missing)}; edgecap export --list names the recipes")
+    from edgecap.cli.progress import sayer
+    from edgecap.export.publish import Wishes, publish
+    from edgecap.export.recipes import load_recipe
+
+    wishes = Wishes(
+        precision=chosen["precision"],
+        calibrate=chosen["calibrate"],
+        options=parse_options(options),
+        allow_drift=chosen["allow_drift"],
+        with_twins=not chosen["no_twins"],
+    )
+    say = sayer(as_json)
+    loaded = load_recipe(recipe)
+    if loaded.notice:
+        click.echo(f"edgecap: notice: {loaded.notice}", err=True)
+    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, wishes, say=say)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(published), indent=2))
+    else:
+        print_published(published)
+    return 0
+
+
+def parse_options(given: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE pairs; raises `UsageError` for another form or a name given twice."""
+    options: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option {text!r}: expected NAME=VALUE")
+        if name in options:
+            raise UsageError(f"--option {name}: given twice ({options[name]!r} and {value!r})")
+        options[name] = value
+    return options
+
+
+def _checkpoint(recipe: Recipe, given: str, say: Any) -> Checkpoint:
+    """A folder as it is; anything that reads like a hub id is fetched."""
+    from edgecap.cli.progress import Transfers
+    from edgecap.export.hub import CHECKPOINT_FILES, HubId, fetch
+    from edgecap.export.recipes import open_checkpoint
+
+    path = Path(given).expanduser()
+    hub_id = None if path.exists() else HubId.parse(given)
+    if hub_id is None:
+        return open_checkpoint(recipe, path)
+    if not hub_id.pinned:
+        say(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
+    with Transfers(say) as watch:
+        fetched = fetch(hub_id, files=getattr(recipe, "files", CHECKPOINT_FILES), watch=watch)
+    if fetched.from_cache:
+        click.echo(f"edgecap: warning: {fetched.from_cache}; using the cached {fetched.commit}", err=True)
+    say(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")
+    return open_checkpoint(recipe, fetched.folder, source=fetched.repo, revision=fetched.commit)
+
+
+def print_published(published: Published) -> None:
+    """What was made, for a person."""
+    total = sum(published.files.values())
+    click.echo(
+        f"{published.role} of {published.pack}: {published.source}, {published.precision}, "
+        f"{len(published.files)} files, {total / 1e6:.2f} MB, {published.seconds:.1f} s"
+    )
+    for row in published.judged:
+        figures = ", ".join(f"{name} {value:.4g}" for name, value in row["figures"].items())
+        worst = max((t["relative_l2"] for t in row["tensors"]), default=None)
+        distance = "" if worst is None else f"relative L2 {worst:.2g}"
+        click.echo(f"  {row['graph']} against {row['reference']}: {', '.join(x for x in (distance, figures) if x)}")
+    click.echo(f"  compared and calibrated on {published.calibrated_on}")
+    for note in published.notes:
+        click.echo(f"  {note}")
+    for line in published.drift:
+        click.echo(f"edgecap: warning: published with drift: {line}", err=True)
+
+
+def _print_recipes(as_json: bool) -> int:
+    from edgecap.export.recipe_list import RECIPES
+
+    if as_json:
+        rows = [{"name": r.name, "role": r.role, "models": r.models, "extra": r.extra} for r in RECIPES]
+        click.echo(json.dumps(rows, indent=2))
+        return 0
+    for r in RECIPES:
+        click.echo(f'{r.name:12} {r.role:10} {r.models:44} pip install "edgecap[{r.extra}]"')
+    return 0

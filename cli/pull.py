@@ -1,0 +1,95 @@
+"""`edgecap pull PACK`: a whole pack from the model hub, or from a folder on a machine without a network."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from edgecap.engines.errors import UsageError
+
+
+@click.command()
+@click.argument("pack", required=False, metavar="PACK|HUB-ID[@REVISION]")
+@click.option("--list", "list_plans", is_flag=True, help="Print the packs that can be made and end.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Pack folder. [default: ./PACK]")
+@click.option(
+    "--from",
+    "from_folder",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="DIR",
+    help="Take checkpoints, or a finished pack, from here; nothing is fetched.",
+)
+@click.option(
+    "--calibrate",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="VIDEO|DIR",
+    help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
+)
+@click.option("--allow-drift", is_flag=True, help="Publish even if an export is too far from its original, and say so.")
+@click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
+@click.option("--force", is_flag=True, help="Export again what is already there.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
+def pull(
+    pack: str | None,
+    list_plans: bool,
+    out: Path | None,
+    from_folder: Path | None,
+    calibrate: tuple[Path, ...],
+    allow_drift: bool,
+    no_twins: bool,
+    force: bool,
+    as_json: bool,
+) -> int:
+    """Fetch and export a whole pack; go on where an earlier run stopped.
+
+    HF_HUB_OFFLINE=1 uses the hub's cache alone; HF_ENDPOINT and HF_HOME are the hub's own settings.
+    """
+    if list_plans:
+        return _print_plans(as_json)
+    if pack is None:
+        raise UsageError("missing PACK; edgecap pull --list names the packs")
+    from edgecap.cli.export import print_published
+    from edgecap.cli.progress import Transfers, sayer
+    from edgecap.export.publish import Wishes
+    from edgecap.export.pull import pull as pull_pack
+
+    say = sayer(as_json)
+    with Transfers(say) as watch:
+        pulled = pull_pack(
+            pack,
+            out or Path(pack.partition("@")[0].rpartition("/")[2]),
+            from_folder=from_folder,
+            wishes=Wishes(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
+            force=force,
+            notice=lambda line: click.echo(f"edgecap: notice: {line}", err=True),
+            say=say,
+            watch=watch,
+        )
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(pulled), indent=2))
+        return 0
+    for published in pulled.published:
+        print_published(published)
+    if pulled.kept:
+        click.echo(f"already there: {', '.join(pulled.kept)} (--force exports again)")
+    for line in pulled.unpinned:
+        click.echo(f"edgecap: warning: not pinned: {line}", err=True)
+    click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO --pack {pulled.pack}")
+    return 0
+
+
+def _print_plans(as_json: bool) -> int:
+    from edgecap.export.pull_plans import PLANS
+
+    if as_json:
+        click.echo(json.dumps([dataclasses.asdict(plan) for plan in PLANS], indent=2))
+        return 0
+    for plan in PLANS:
+        click.echo(f"{plan.name}: {plan.for_whom}")
+        for role in plan.roles:
+            click.echo(f"  {role.role:10} {role.repo}@{role.revision} (recipe {role.recipe}, licence {role.licence})")
+    return 0
