@@ -28,10 +28,10 @@ class ExportJob:
     """One run of one recipe.
 
     `folder`: the graphs are written here, under names that begin with the role; it is on the pack's own disk and is
-    renamed into the pack when the gate has passed. `precision`: what was asked for, of the CPU graphs. `pictures`: a new
-    iterator over calibration and parity frames, uint8 RGB [H, W, 3], different from each other (the user's video, or the
-    synthetic world). `with_twins`: write the TensorRT twins too. `options`: further NAME=VALUE of the command, checked by
-    the recipe (an unknown name is a UsageError that lists the known ones). `say`: one line of progress.
+    renamed into the pack when the gate has passed. `precision`: what was asked for, of the CPU graphs. `pictures`: a
+    new iterator over calibration and parity frames, uint8 RGB [H, W, 3], different from each other (the user's video,
+    or the synthetic world). `with_twins`: write the TensorRT twins too. `options`: further NAME=VALUE of the command,
+    checked by the recipe (an unknown name is a UsageError that lists the known ones). `say`: one line of progress.
     """
 
     checkpoint: Checkpoint

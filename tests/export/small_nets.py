@@ -26,7 +26,7 @@ DETECTOR_GRAPH = GraphSpec(
 
 
 def conv_net(seed: int = 0) -> onnx.ModelProto:
-    """Pixels uint8 -> scaled -> three convolutions with a residual -> pooled, dense layer -> boxes, scores, class ids."""
+    """Pixels uint8 -> scaled -> 3 convolutions with a residual -> pooled, dense layer -> boxes, scores, class ids."""
     rng = np.random.default_rng(seed)
     weights = {
         "scale": np.float32(1 / 255),
