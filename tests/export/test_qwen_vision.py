@@ -15,8 +15,7 @@ from edgecap.export.qwen import graph_file
 from edgecap.export.qwen.vision_graph import MOST_VIEWS, VisionFormat, vision_spec, write_vision
 from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.qwen.vision_sizes import VisionSizes
-
-from .qwen_checkpoints import TINY_VISION, save_qwen
+from edgecap.export.specimens.qwen import TINY_VISION, save_qwen
 
 SIZES_WH = ((112, 112), (224, 112), (168, 84), (84, 168), (140, 56), (28, 28))
 """Whole windows of 112 pixels, parts of windows in both directions, a picture of a single token."""

@@ -20,10 +20,10 @@ from edgecap.export.ready_made.files import choose_files
 from edgecap.export.ready_made.graphs import copy_decoder, read_table
 from edgecap.export.recipes import load_recipe
 from edgecap.export.smolvlm.plan import make_plan
+from edgecap.export.specimens.hub_onnx import without_weights, write_hub_onnx
+from edgecap.export.specimens.smolvlm import save_smolvlm
 from edgecap.runtime.captioner import Captioner
 
-from .checkpoints import save_smolvlm
-from .hub_onnx import without_weights, write_hub_onnx
 from .test_smolvlm import ask, export, generated
 
 _VISION = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}

@@ -28,10 +28,9 @@ from edgecap.export.onnx_graph import open_graph
 from edgecap.export.recipes import load_recipe, open_checkpoint
 from edgecap.export.smolvlm import SMOLVLM
 from edgecap.export.smolvlm.plan import make_plan
+from edgecap.export.specimens.smolvlm import IMAGE_ID, save_smolvlm
 from edgecap.runtime.captioner import Captioner
 from edgecap.runtime.prompt import Question, VisualPrompt
-
-from .checkpoints import IMAGE_ID, save_smolvlm
 
 _SMALL_PICTURE = {"image_size": 128}
 _SMALL_VOCABULARY = {"vocab_size": 2048}

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .checkpoints import roughen, save_hub_folder, write_tokenizer
+from edgecap.export.specimens.hub_folder import roughen, save_hub_folder, write_tokenizer
 
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",

@@ -1,0 +1,139 @@
+"""What a SAM2 checkpoint and the command's options say of an export: sizes, counts, normalisation.
+
+In: `Checkpoint`, options. Out: `Sam2Settings`. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecap.engines.errors import CheckpointError, UsageError
+from edgecap.export.checkpoint import Checkpoint
+
+OPTIONS = {"image_side": "pixels, a multiple of 32 (default: the checkpoint's)"}
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""Of ImageNet, which SAM2 was trained with (facebookresearch/sam2, sam2/utils/misc.py)."""
+_STEP = 32
+"""The coarsest stage of Hiera has a pixel per 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sam2Settings:
+    """`image_side`: the square input in pixels. `hidden`: C, `memory_dim`: M. `memory_frames`, `pointers`: slots.
+    `mean`, `std`: of pixels 0-1, per channel."""
+
+    image_side: int
+    hidden: int
+    memory_dim: int
+    memory_frames: int
+    pointers: int
+    mean: tuple[float, float, float] = IMAGE_MEAN
+    std: tuple[float, float, float] = IMAGE_STD
+
+    @property
+    def grid(self) -> int:
+        """Features per side."""
+        return self.image_side // 16
+
+    @property
+    def mask_side(self) -> int:
+        """Mask logits per side."""
+        return self.image_side // 4
+
+    @property
+    def pad_value(self) -> int:
+        """The grey nearest to the mean picture, which the model sees as nothing."""
+        return round(255 * sum(self.mean) / 3)
+
+
+def read_settings(checkpoint: Checkpoint, options: Mapping[str, str]) -> Sam2Settings:
+    """Raises `UsageError` for an option, `CheckpointError` for a config that our graphs can't follow."""
+    for name in options:
+        if name not in OPTIONS:
+            known = ", ".join(f"{key} ({text})" for key, text in OPTIONS.items())
+            raise UsageError(f"recipe sam2 has no option {name!r}; it has {known}")
+    config = checkpoint.config
+    mean, std = _normalisation(checkpoint.folder)
+    return Sam2Settings(
+        image_side=_image_side(config, options.get("image_side")),
+        hidden=int(config.get("memory_attention_hidden_size", 256)),
+        memory_dim=int(config.get("memory_encoder_output_channels", 64)),
+        memory_frames=int(config.get("num_maskmem", 7)),
+        pointers=int(config.get("max_object_pointers_in_encoder", 16)),
+        mean=mean,
+        std=std,
+    )
+
+
+def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
+    """transformers' config of the checkpoint for another input size; no weight of SAM2 depends on it.
+
+    Raises `CheckpointError` where transformers can't read the config.
+    """
+    from transformers import Sam2VideoConfig
+
+    grids = [image_side // n for n in (4, 8, 16)]
+    try:
+        config = Sam2VideoConfig.from_dict({**checkpoint.config, "model_type": "sam2_video"})
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise CheckpointError(
+            f"{checkpoint.folder}: config.json is no Sam2VideoConfig ({error}); fetch it again"
+        ) from error
+    config.image_size = image_side
+    config.prompt_encoder_config.image_size = image_side
+    config.vision_config.backbone_config.image_size = [image_side, image_side]
+    config.vision_config.backbone_feature_sizes = [[grid, grid] for grid in grids]
+    config.memory_attention_rope_feat_sizes = [grids[-1], grids[-1]]
+    _refuse_unknown(checkpoint, config)
+    return config
+
+
+def _refuse_unknown(checkpoint: Checkpoint, config: Any) -> None:
+    """What would change the arithmetic and no published SAM2 has."""
+    wanted = {
+        "max_cond_frame_num": -1,
+        "mask_downsampler_total_stride": 16,
+        "enable_occlusion_spatial_embedding": True,
+        "enable_temporal_pos_encoding_for_object_pointers": True,
+    }
+    for name, value in wanted.items():
+        if getattr(config, name) != value:
+            raise CheckpointError(
+                f"{checkpoint.folder}: config.json has {name}={getattr(config, name)!r}, recipe sam2 follows only "
+                f"{value!r} (SAM2.1); export a SAM2.1 checkpoint"
+            )
+    if config.num_maskmem < 2 or config.prompt_encoder_config.patch_size != 16:
+        raise CheckpointError(
+            f"{checkpoint.folder}: needs num_maskmem >= 2 and patch_size 16; export a SAM2.1 checkpoint"
+        )
+
+
+def _image_side(config: Mapping[str, Any], asked: str | None) -> int:
+    native = config.get("image_size", 1024)
+    text = str(native if asked is None else asked)
+    if not text.isdigit() or int(text) % _STEP or int(text) < 2 * _STEP:
+        raise UsageError(
+            f"image_side must be a multiple of {_STEP} from {2 * _STEP}, got {text!r}; SAM2 is trained at 1024"
+        )
+    return int(text)
+
+
+def _normalisation(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Of the folder's image processor; SAM2's own where the folder says nothing of it."""
+    for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
+        path = folder / name
+        if path.is_file():
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                held = content.get("image_processor", content)
+                if "image_mean" in held:
+                    (a, b, c), (d, e, f) = held["image_mean"], held["image_std"]
+                    return (float(a), float(b), float(c)), (float(d), float(e), float(f))
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+                raise CheckpointError(f"{path}: can't be read ({error}); fetch it again") from error
+    return IMAGE_MEAN, IMAGE_STD
