@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgecap.engines.errors import UsageError
+from edgecap.engines.errors import HubError, UsageError
 
 if TYPE_CHECKING:
     from edgecap.export.checkpoint import Checkpoint
@@ -110,8 +110,13 @@ def _checkpoint(recipe: Recipe, given: str, say: Any) -> Checkpoint:
         return open_checkpoint(recipe, path)
     if not hub_id.pinned:
         say(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
-    with Transfers(say) as watch:
-        fetched = fetch(hub_id, files=getattr(recipe, "files", CHECKPOINT_FILES), watch=watch)
+    try:
+        with Transfers(say) as watch:
+            fetched = fetch(hub_id, files=getattr(recipe, "files", CHECKPOINT_FILES), watch=watch)
+    except HubError as error:
+        if "@" in given:
+            raise
+        raise HubError(f"{error} (and there is no folder {given} here)") from error
     if fetched.from_cache:
         click.echo(f"edgecap: warning: {fetched.from_cache}; using the cached {fetched.commit}", err=True)
     say(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")

@@ -17,6 +17,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import CheckpointError, MissingExtraError
+from edgecap.export.checkpoint_misfit import no_folder, refuse_quantised, without_config, without_weights
 from edgecap.export.folder_origin import read_licence, read_origin
 from edgecap.export.weight_file import WeightFile
 
@@ -65,18 +66,20 @@ class Checkpoint:
         `needs_weights` False: a folder without any safetensors will do (`weight_files` is () then).
 
         Raises `CheckpointError`: no folder, no config.json or not JSON, no architecture, weights only as pickle, a
-        missing or shortened shard.
+        missing or shortened shard, quantised weights.
         """
         where = Path(folder).expanduser()
         if not where.is_dir():
-            raise CheckpointError(f"{where}: no such folder; give the folder that holds {_CONFIG}")
+            raise no_folder(where)
         where = where.absolute()
-        config = _read_json(where / _CONFIG, missing="give the folder that the hub's snapshot or save_pretrained wrote")
+        config = _read_json(where / _CONFIG, missing=without_config(where))
         named = config.get("architectures")
         if not (isinstance(named, list) and named and isinstance(named[0], str)):
             raise CheckpointError(
                 f'{where / _CONFIG}: names no architecture (got {named!r}); add "architectures": ["ClassName"]'
             )
+        if needs_weights:
+            refuse_quantised(where, config)
         files = _weight_files(where) if needs_weights or _has_safetensors(where) else ()
         found_source, found_revision = read_origin(where)
         return cls(
@@ -230,6 +233,8 @@ def _weight_files(folder: Path) -> tuple[WeightFile, ...]:
         raise CheckpointError(
             f"{folder}: holds ONNX graphs and no safetensors; use edgecap export ready-made, or fetch the weights too"
         )
+    if instead := without_weights(folder):
+        raise CheckpointError(f"{folder}: holds no safetensors; {instead}")
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         found = pickles[0] + (", ..." if len(pickles) > 1 else "")

@@ -161,6 +161,12 @@ def _hub_errors(hub: Any, hub_id: HubId) -> Iterator[None]:
     except (known.HFValidationError, known.EntryNotFoundError) as error:
         raise HubError(f"{hub_id.repo}: {_one_line(error)}; check the id and the revision") from error
     except known.HfHubHTTPError as error:
+        status = getattr(error.response, "status_code", 0)
+        if status in (401, 403):
+            raise HubError(
+                f"{hub_id.repo}: the hub refuses access ({status}); log in with a token that may read this model: "
+                "hf auth login, or set HF_TOKEN"
+            ) from error
         raise _OutOfReach(f"the hub answered with an error ({_one_line(error)})") from error
     except OSError as error:  # huggingface_hub's own errors of a lost connection among them
         if error.errno is not None and not isinstance(error, ConnectionError | TimeoutError):
@@ -205,7 +211,7 @@ def _require_room(place: Path, needed: int) -> None:
     free = shutil.disk_usage(exists).free
     if needed and free < needed + _SPARE_BYTES:
         raise OutputError(
-            f"{place}: {needed / 1e9:.2f} GB are to be fetched and {free / 1e9:.2f} GB are free (0.5 GB stay spare); "
+            f"{place}: {needed / 1e9:.3f} GB are to be fetched and {free / 1e9:.3f} GB are free (0.5 GB stay spare); "
             "free the disk or set HF_HOME to another one"
         )
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecap.engines.errors import OutputError, PackError
-from edgecap.engines.pack import PACK_FILE, Pack, unlisted_candidates
+from edgecap.engines.errors import OutputError, PackError, UsageError
+from edgecap.engines.pack import PACK_FILE, SHIPPED_FOLDER, Pack, shipped_packs, unlisted_candidates
 from edgecap.engines.pack_writer import write_pack
 from edgecap.engines.specs import PackSpec
 from edgecap.export.folder_swap import recover, swap_in
@@ -76,6 +76,19 @@ def open_existing(pack: Path) -> Pack | None:
     if pack.exists() and (not pack.is_dir() or any(pack.iterdir())):
         raise OutputError(f"{pack}: exists and is no pack (no {PACK_FILE}); choose another --out or empty it")
     return None
+
+
+def refuse_shipped(pack: Path) -> None:
+    """`pack`: as the person wrote it. Raise `UsageError` for the bare name of a shipped pack, which would go on meaning
+    that one, and `OutputError` for its installed folder, which every user of the installation reads."""
+    if str(pack) in shipped_packs():
+        raise UsageError(
+            f"--out {pack}: is the name of a pack that ships with edgecap, and --pack {pack} would go on meaning that "
+            "one; choose another name"
+        )
+    folder = pack.expanduser().resolve()
+    if folder.is_relative_to(SHIPPED_FOLDER.resolve()):
+        raise OutputError(f"{folder}: ships with edgecap and is not changed; copy it and name the copy as --out")
 
 
 def files_of_role(spec: PackSpec, role: Role) -> set[str]:

@@ -29,12 +29,15 @@ WORLD_SEED = TRAIN_SEED_START + 9_000_000
 def pictures_from(videos: Sequence[str | Path]) -> Callable[[], Iterator[Picture]]:
     """A function that starts over at each call: uint8 RGB [H, W, 3], at most `MOST_PICTURES`.
 
-    videos: files or folders; () stands for the world. Raises MissingInputError at once, UnreadableVideoError when a
-    video that can't be opened is reached.
+    videos: files or folders; () stands for the world. Raises MissingInputError and UnreadableVideoError at once: a
+    recipe comes to its pictures after minutes of reading weights.
     """
     if not videos:
         return world_pictures
     found = find_videos(videos)
+    for video in found:
+        with open_source(video, working_side=WORKING_SIDE):
+            pass
     return lambda: video_pictures(found)
 
 

@@ -20,7 +20,7 @@ from edgecap.engines.errors import OutputError
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.gate import judge
 from edgecap.export.job import ExportJob, Precision, Recipe, RoleExport
-from edgecap.export.pack_merge import merge_role, open_existing
+from edgecap.export.pack_merge import merge_role, open_existing, refuse_shipped
 from edgecap.export.pictures import pictures_from
 from edgecap.export.recipes import missing_extra
 
@@ -61,6 +61,7 @@ def publish(
 ) -> Published:
     """Export and publish one role. Raises what the recipe raises, `ParityError`, `OutputError`."""
     started = time.monotonic()
+    refuse_shipped(pack)
     pack = pack.expanduser().absolute()
     open_existing(pack)  # a folder that can't be a pack is told now, not after an hour of export
     pictures = pictures_from(wishes.calibrate)

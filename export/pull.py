@@ -18,10 +18,10 @@ from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.folder_swap import recover, swap_in
 from edgecap.export.hub import CHECKPOINT_FILES, STILL_WORKS, Fetched, HubId, Watch, fetch
 from edgecap.export.job import Recipe
-from edgecap.export.pack_merge import ROLES, open_existing
+from edgecap.export.pack_merge import ROLES, open_existing, refuse_shipped
 from edgecap.export.publish import Published, Wishes, publish
 from edgecap.export.pull_plans import PLANS, PlannedRole, PullPlan
-from edgecap.export.recipes import load_recipe, open_checkpoint
+from edgecap.export.recipes import load_recipe, nearest, open_checkpoint
 
 Say = Callable[[str], None]
 
@@ -58,19 +58,23 @@ def pull(
 
     Raises `UsageError` for an unknown name, `HubError`, `MissingInputError`, and what `publish` raises.
     """
+    if name in shipped_packs() and from_folder is None:
+        raise UsageError(
+            f"pack {name} ships with edgecap, there is nothing to pull: edgecap caption VIDEO --pack {name}"
+        )
+    refuse_shipped(out)
     plan, hub_id = plan_named(name), HubId.parse(name)
     if from_folder is not None and (from_folder / PACK_FILE).is_file():
         return _install(from_folder, out, say)
     if plan is not None:
         run = _Run(out.expanduser().absolute(), from_folder, wishes, force, notice, say, watch)
         return run.pull(plan)
-    if name in shipped_packs():
-        raise UsageError(
-            f"pack {name} ships with edgecap, there is nothing to pull: edgecap caption VIDEO --pack {name}"
-        )
     if hub_id is None:
         known = ", ".join(p.name for p in PLANS)
-        raise UsageError(f"no pack {name!r} to pull; there are {known}, or name a hub id (org/name) that holds a pack")
+        raise UsageError(
+            f"no pack {name!r} to pull{nearest(name, [p.name for p in PLANS])}; there are {known}, or name a hub id "
+            "(org/name) that holds a pack"
+        )
     if from_folder is not None:
         raise MissingInputError(f"{from_folder}: holds no {PACK_FILE}; give the folder of a pack")
     fetched = _fetch_ready(hub_id, watch)

@@ -5,8 +5,9 @@ Called by `edgecap export`, `edgecap pull` and their tests.
 
 from __future__ import annotations
 
+import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,19 @@ def load_recipe(name: str) -> Recipe:
     """Import one. Raises `UsageError` for an unknown name, `MissingExtraError` where a package isn't installed."""
     listed = next((listed for listed in RECIPES if listed.name == name), None)
     if listed is None:
-        raise UsageError(f"no recipe {name!r}; there are {', '.join(names())}")
+        raise UsageError(
+            f"no recipe {name!r}{nearest(name, names())}; there are {', '.join(names())}: edgecap export --list says "
+            "what each takes"
+        )
     with missing_extra(name, listed.extra):
         recipe: Recipe = getattr(importlib.import_module(listed.module), listed.attribute)
     return recipe
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """ (did you mean X?)" for a slip of the pen; "" where nothing is near."""
+    found = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 @contextmanager
