@@ -102,7 +102,7 @@ def describe(
         parity={name: float(value) for name, value in (parity or {}).items()},
         parity_note=parity_note,
         drift_allowed=drift_allowed,
-        build_seconds=round(build_seconds, 3),
+        build_seconds=round(float(build_seconds), 3),
         onnx_bytes=onnx_bytes,
         created_utc=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         edgecap_version=__version__,
