@@ -192,10 +192,11 @@ def _lowered(model: onnx.ModelProto, form: Form, plan: DetectorPlan, calibration
     if form == "fp32":
         return Converted(model, {}, 0)
     if form == "fp16":
-        return to_fp16(model)
+        return to_fp16(model, feeds=calibration[:1])
     patterns = list(plan.kept_fp32)
     if form == "int8-symmetric":
-        return to_fp16(static_symmetric(model, calibration, exclude=[*patterns, *_no_convolution(model)]).model)
+        whole = static_symmetric(model, calibration, exclude=[*patterns, *_no_convolution(model)]).model
+        return to_fp16(whole, feeds=calibration[:1])
     attention = sorted(attention_nodes(model))
     made = static_cpu(model, calibration, exclude=[*patterns, *attention], ops=CPU_OPS)
     reasons = {**dict.fromkeys(attention, ATTENTION), **_reasons(model, plan.kept_fp32)}

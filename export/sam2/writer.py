@@ -33,7 +33,7 @@ LIMITS: dict[str, Limits] = {
 }
 """Per graph, each fed with what the exact graphs before it give. What masks lose of it all is judged by mask IoU."""
 KEPT_HIGH = {
-    "segmenter.decoder": "2 % of the encoder's time (spec/measured.md C); nothing to save",
+    "segmenter.decoder": "2 % of the encoder's time; nothing to save",
     "segmenter.memory.attention": "its time goes into products of two activations, which INT8 weights don't shorten",
     "segmenter.memory.encoder, .decoder": "small; their errors come back through the memory",
 }
@@ -69,7 +69,7 @@ def write_graphs(noted: dict[str, TorchSession], settings: Sam2Settings, job: Ex
             )
         if job.with_twins or precision == "fp16":
             half = graphs_of(settings, "fp16")[part]
-            converted = to_fp16(onnx.load(str(source)))
+            converted = to_fp16(onnx.load(str(source)), feeds=[noted[part].calls[-1][0]])
             converted.save(job.folder / half.file, half)
             written.judged.append(judge_file(job.folder / half.file, half, noted[part], "PyTorch"))
             if job.with_twins:
