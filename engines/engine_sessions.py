@@ -123,16 +123,17 @@ class EngineSessions:
             return open_onnx_session(engine.path, graph, provider="cpu", intra_threads=intra_threads, optimised=True)
         from edgecap.engines.trt_session import open_trt_session  # loads TensorRT and CUDA
 
-        kernels = self.store.timing_folder / f"{engine.manifest.key.digest}.kernels"
+        kernels = self.store.kernels_path(engine.manifest.key.digest)
         return open_trt_session(engine.path, graph, backend=backend, runtime_cache=kernels)
 
     def _absent(self, pack: Pack, place: str, key: EngineKey) -> EngineError:
         name = pack.spec.name if pack.folder.parent == SHIPPED_FOLDER.resolve() else str(pack.folder)
         words = nearest_words(self.store, key, pack=pack.spec.name, graph=place)
         kind = EngineMismatchError if words else EngineError
+        compiler = "" if key.backend == "onnxruntime-cpu" else f" --backend {key.backend}"
         return kind(
             f"{self.store.folder}: no engine of {place} for this device ({key.backend} {key.backend_version}, "
-            f"{key.target.partition(' ')[0]}){words}; run edgecap build {name}, or use --engines pack"
+            f"{key.target.partition(' ')[0]}){words}; run edgecap build {name}{compiler}, or use --engines pack"
         )
 
 

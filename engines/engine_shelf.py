@@ -212,6 +212,7 @@ def _remove(store: EngineStore, entry: StoreEntry) -> bool:
             grave.mkdir(mode=0o700, exist_ok=True)
             sweep(store.folder, entry.digest)
             entry.folder.rename(grave / f"{entry.digest}.gone")
+            store.kernels_path(entry.digest).unlink(missing_ok=True)  # of no use without the engine
             sweep(store.folder, entry.digest)
     except StoreBusyError:
         return False

@@ -77,6 +77,10 @@ class EngineStore:
         """The lock that a builder of that engine holds."""
         return self.folder / "locks" / f"{digest}.lock"
 
+    def kernels_path(self, digest: str) -> Path:
+        """What TensorRT-RTX compiled on opening that engine."""
+        return self.timing_folder / f"{digest}.kernels"
+
     def find(self, key: EngineKey) -> StoredEngine | None:
         """The engine of `key`, its manifest read but its files not; None where none was published.
 

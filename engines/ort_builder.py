@@ -24,6 +24,8 @@ _SEEDS = (0, 1)
 # protobuf ends at 2 GB; well before that the weights go into a file beside the graph.
 _MOST_INSIDE_BYTES = 1_500_000_000
 _MOST_TRIAL_BYTES = 64 << 20
+# The second is all that ONNX Runtime says of a full disk; graphs too large for protobuf don't come to it.
+_UNWRITTEN = ("No space left", "Protobuf serialization failed", "Permission denied")
 
 
 def build_ort(path: str | Path, spec: GraphSpec, out_path: str | Path, *, intra_threads: int = 1) -> Path:
@@ -60,8 +62,11 @@ def _write(path: Path, spec: GraphSpec, out_path: Path, intra_threads: int) -> N
     try:
         open_model(str(path), label=spec.file, provider="cpu", options=options)
     except EngineError as error:
-        if "No space left" in str(error) or "Permission denied" in str(error):
-            raise OutputError(f"{out_path}: can't be written ({error}); free disk space or check the folder") from error
+        if any(words in str(error) for words in _UNWRITTEN):
+            raise OutputError(
+                f"{out_path}: ONNX Runtime can't write it (the disk is full, over its quota or not writable); nothing "
+                "was published: free some space, or keep the store on another disk"
+            ) from error
         raise
     if not out_path.is_file() or out_path.stat().st_size == 0:
         raise EngineBuildError(f"{spec.file}: ONNX Runtime wrote no optimised graph to {out_path}; use the pack's own")

@@ -7,9 +7,10 @@ numbers, files and sessions. Called by `runtime` (stages) and `cli`; written by 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -94,6 +95,12 @@ class Pack:
             raise TamperedPackError(f"{self.folder}: {file} leads out of the pack, to {path}; {_AGAIN}")
         return path
 
+    @property
+    def digest(self) -> str:
+        """12 hex digits over everything that pack.json says, the hashes of its files with it: packs of one name and
+        version that differ in a weight, a threshold or a prompt differ here."""
+        return hashlib.sha256(json.dumps(asdict(self.spec), sort_keys=True).encode()).hexdigest()[:12]
+
     def using(self, opener: SessionOpener) -> Pack:
         """This pack, its sessions opened by `opener`."""
         return replace(self, opener=opener)
@@ -146,6 +153,10 @@ def _find(name_or_path: str | Path) -> Path:
     if folder.name == PACK_FILE:
         folder = folder.parent
     if not (folder / PACK_FILE).is_file():
+        if (folder / "config.json").is_file():
+            raise UnknownPackError(
+                f"{folder}: holds a checkpoint (config.json) and no {PACK_FILE}; make a pack of it with edgecap export"
+            )
         shipped = ", ".join(shipped_packs()) or "none"
         raise UnknownPackError(
             f"no pack {str(name_or_path)!r}: none of that name ships (shipped: {shipped}) "

@@ -54,7 +54,7 @@ def decode_pack(text: str, *, source: str) -> PackSpec:
             f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); reinstall or export the pack"
         ) from error
     except PackSchemaError as error:
-        raise PackSchemaError(f"{source}: {error}") from None
+        raise PackSchemaError(f"{source}: {error}; undo the edit, or export the pack again") from None
     return spec
 
 

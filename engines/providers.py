@@ -54,6 +54,7 @@ _SIZE_ARITHMETIC = frozenset(
     Identity Add Sub Mul Div Mod Min Max Neg Abs Floor Ceil Equal Greater Less Not And Or Where ReduceProd ReduceMax
     ReduceMin ReduceSum""".split()  # noqa: SIM905 a paragraph reads best
 )
+_NEWER_OPSET = re.compile(r"Opset (\d+) is under development.*till opset (\d+)", re.DOTALL)
 _SOURCE_PLACE = re.compile(r"/\S+\.(?:cc|cpp|h):\d+ [^(\n]*\([^)\n]*\)(?: const)? ?")
 
 
@@ -129,6 +130,11 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
         if provider == "tensorrt" and "Please install TensorRT" in str(error):
             raise ProviderError(
                 f"{label}: provider tensorrt asked, but TensorRT's libraries don't load; {_FIXES[provider]}"
+            ) from error
+        if newer := _NEWER_OPSET.search(str(error)):
+            raise EngineError(
+                f"{label}: needs operator set (opset) {newer[1]}, ONNX Runtime {ort.__version__} knows them up to "
+                f"{newer[2]}; install a newer ONNX Runtime, or export the pack again"
             ) from error
         raise EngineError(
             f"{label}: ONNX Runtime can't open it on {provider}: {_one_line(error)}; "

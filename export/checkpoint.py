@@ -159,7 +159,7 @@ class Checkpoint:
                 f"{self.folder}: holds no safetensors to make a {model_class.__name__} of; fetch them"
             )
         try:
-            with _without_bars():
+            with _hushed():
                 model, report = model_class.from_pretrained(
                     str(self.folder), use_safetensors=True, local_files_only=True, **options
                 )
@@ -194,16 +194,19 @@ class _Tensors(Mapping[str, NDArray[Any]]):
 
 
 @contextmanager
-def _without_bars() -> Iterator[None]:
-    """transformers draws a bar of its own over every file; the command has one line of progress."""
+def _hushed() -> Iterator[None]:
+    """transformers draws a bar of its own over every file, and prints a table of every tensor that config and weights
+    don't share; the command has one line for each."""
     import transformers
 
     logging: Any = transformers.utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         yield
     finally:
+        logging.set_verbosity(level)
         if shown:
             logging.enable_progress_bar()
 

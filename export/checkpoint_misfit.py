@@ -27,7 +27,9 @@ def no_folder(path: Path) -> CheckpointError:
             f"as {'/'.join(rest.split('/')[1:3]) or 'org/name'}"
         )
     if not path.exists():
-        return CheckpointError(f"{path}: no such folder; give the folder that holds config.json, or a hub id (org/name)")
+        return CheckpointError(
+            f"{path}: no such folder; give the folder that holds config.json, or a hub id (org/name)"
+        )
     if path.suffix == ".gguf":
         return CheckpointError(f"{path}: GGUF {_GGUF}")
     if path.suffix == ".pt":

@@ -61,6 +61,7 @@ class DFine:
         )
         settings = _preprocessor(checkpoint.folder)
         side = _image_side(checkpoint.folder, checkpoint.config, settings, options.image_side)
+        _enough_places(checkpoint.config, side)
 
         import transformers
 
@@ -127,6 +128,17 @@ def _image_side(folder: Path, config: dict[str, Any], settings: dict[str, Any], 
     if table and asked not in (None, table[0]):
         raise UsageError(f"image_side={asked}: the checkpoint's anchors are fixed for {table[0]}; leave the option out")
     return asked or int((table or trained or [640])[0])
+
+
+def _enough_places(config: dict[str, Any], side: int) -> None:
+    """The decoder begins from the best `num_queries` places of the feature maps: there have to be so many."""
+    strides, queries = config.get("feat_strides", [8, 16, 32]), int(config.get("num_queries", 300))
+    places = sum((side // stride) ** 2 for stride in strides)
+    if places < queries:
+        raise UsageError(
+            f"image_side={side}: gives {places} places to look at, the model's {queries} queries need as many; "
+            "choose a larger image_side, e.g. image_side=320"
+        )
 
 
 def _pixel_scale(settings: dict[str, Any]) -> PixelScale:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2  # linux/fs.h
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time inside the with block; others wait. The folder itself is locked (flock(2)): whatever kills
+    the holder frees it, and no file is left behind. Raises OSError where it can't be opened or locked."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def swap_in(fresh: Path, place: Path) -> None:

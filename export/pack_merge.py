@@ -25,7 +25,7 @@ from edgecap.engines.errors import OutputError, PackError, UsageError
 from edgecap.engines.pack import PACK_FILE, SHIPPED_FOLDER, Pack, shipped_packs, unlisted_candidates
 from edgecap.engines.pack_writer import write_pack
 from edgecap.engines.specs import PackSpec
-from edgecap.export.folder_swap import recover, swap_in
+from edgecap.export.folder_swap import alone, recover, swap_in
 from edgecap.export.gate import report
 from edgecap.export.job import Role, RoleExport
 
@@ -46,10 +46,12 @@ def merge_role(pack: Path, role_export: RoleExport, staged: Path, *, drift: Sequ
     Raises `OutputError` (disk full, not writable) with the old pack as it was, and whatever `Pack.open` raises where
     the folder holds a pack that is not whole.
     """
-    recover(pack)
-    old = open_existing(pack)
     fresh = pack.with_name(f".{pack.name}.fresh-{os.getpid()}")
-    with _written_or_removed(fresh, pack):
+    # Between reading the old pack and putting the new one in its place no other export may do the same, or its role
+    # would be lost.
+    with _written_or_removed(fresh, pack), alone(pack.parent):
+        recover(pack)
+        old = open_existing(pack)
         kept = _files_that_stay(old, role_export.role)
         for name in kept:
             _link(old.folder / name, fresh / name)  # type: ignore[union-attr]
@@ -175,7 +177,7 @@ def _merged_spec(old: PackSpec, made: RoleExport, drift: Sequence[str]) -> tuple
     spec = replace(
         old,
         version=str(int(old.version) + 1) if old.version.isdecimal() else f"{old.version}+{role}",
-        licence=" AND ".join(sorted(set(licences.values()))),
+        licence=" AND ".join(sorted({text.casefold(): text for text in licences.values()}.values())),
         source=source,
         files={},
         domain=None if drop_domain else old.domain,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,13 +35,14 @@ def load_recipe(name: str) -> Recipe:
             f"no recipe {name!r}{nearest(name, names())}; there are {', '.join(names())}: edgecap export --list says "
             "what each takes"
         )
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")  # read at its import; what matters is said by our errors
     with missing_extra(name, listed.extra):
         recipe: Recipe = getattr(importlib.import_module(listed.module), listed.attribute)
     return recipe
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """ (did you mean X?)" for a slip of the pen; "" where nothing is near."""
+    """Words that name the one meant, for a slip of the pen; "" where nothing is near."""
     found = difflib.get_close_matches(name.lower(), known, n=1)
     return f" (did you mean {found[0]}?)" if found else ""
 

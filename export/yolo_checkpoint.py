@@ -91,7 +91,8 @@ def read_pickle(file: Path) -> Mapping[str, Any]:
             content = torch.load(str(file), map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, KeyError, AttributeError, TypeError) as error:
         line = next((text.strip() for text in str(error).splitlines() if text.strip()), type(error).__name__)
-        raise CheckpointError(f"{file}: can't be read as a checkpoint ({line.partition('. ')[0][:160]}); fetch it again") from error
+        line = line.partition(". ")[0][:160]
+        raise CheckpointError(f"{file}: can't be read as a checkpoint ({line}); fetch it again") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{file}: holds a {type(content).__name__}, not ultralytics' dictionary")
     return content
