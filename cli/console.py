@@ -101,6 +101,9 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
                 "read its model-made words with care, or use --captioner none",
             )
         )
+    if "damaged" in (engines := record.used.get("engines", "")):
+        cure = "edgecap engines verify shows it, edgecap build makes it again"
+        found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {cure}"))
     faults = []
     if record.video.skipped_frames:
         faults.append(f"{_counted(record.video.skipped_frames, 'frame')} whose time did not advance left out")
@@ -149,6 +152,12 @@ def summary_line(summary: RunSummary, *, out: str) -> str:
         f"from {_counted(summary.videos, 'video')}",
         f"{summary.video_seconds:.1f} s of video in {summary.wall_seconds:.1f} s ({speed:.1f}x real time)",
     ]
+    if summary.verified.rejected:
+        verified = summary.verified
+        parts.append(
+            f"{verified.rejected} of {verified.asked} model fields refused "
+            f"({verified.repaired} repaired, {verified.fallen_back} fallen back)"
+        )
     if summary.clips_skipped:
         parts.append(f"{_counted(summary.clips_skipped, 'clip')} already there")
     if summary.failures:

@@ -18,7 +18,8 @@
     |   |-- EngineBuildError              a compiler refused a graph, or was stopped; nothing was published
     |   |-- EngineMismatchError           a stored engine was made for something else (device, version, weights)
     |   |-- TamperedEngineError           a stored engine or its manifest is not what was published
-    |   `-- StoreBusyError                another process holds the lock of that engine
+    |   |-- StoreBusyError                another process holds the lock of that engine
+    |   `-- EndpointError                 a language model's address can't be reached, or answers with no chat completion
     |-- ExportError                   7   a checkpoint that can't become a pack
     |   |-- CheckpointError               wrong architecture, a missing shard, pickle only, not readable
     |   |-- ParityError                   the export is too far from its original; nothing was published
@@ -120,6 +121,10 @@ class TamperedEngineError(EngineError):
 
 class StoreBusyError(EngineError):
     """Another process holds the lock of that engine; the message says which."""
+
+
+class EndpointError(EngineError):
+    """A language model's address can't be reached in time, refuses, or answers with no chat completion."""
 
 
 class ExportError(EdgecapError):

@@ -25,6 +25,7 @@ from edgecap.engines.session import Session
 from edgecap.engines.specs import CaptionerSpec
 from edgecap.runtime.answer_row import AnswerRow, capacity_for, rounds_of, take_slots
 from edgecap.runtime.decoder_ports import Chunk, open_port
+from edgecap.runtime.kv_cache import MOST_KV_BYTES
 from edgecap.runtime.prompt import Answer, VisualPrompt
 from edgecap.runtime.prompt_tokens import PromptTokens
 from edgecap.runtime.rotary import Part, positions_of, text_positions
@@ -32,8 +33,7 @@ from edgecap.runtime.view_encoder import ViewEncoder
 from edgecap.runtime.wordban import Tokenizer, WordBan
 
 _MOST_ROWS_PER_ROUND = 32
-_MOST_KV_BYTES = 2 << 30
-"""Both bound the key/value memory of a crowded window; more questions make a second round."""
+"""Bounds the key/value memory of a crowded window, as `MOST_KV_BYTES` does; more questions make a second round."""
 _MOST_POSITIONS_PER_RUN = 4096
 """Bounds what a large decoder's layers hold while pictures are read."""
 
@@ -90,7 +90,10 @@ class Captioner:
 
         spec = pack.spec.captioner
         if spec is None:
-            raise PackError(f"pack {pack.spec.name!r} has no captioner; use --captioner none, or another pack")
+            raise PackError(
+                f"pack {pack.spec.name!r} has no captioner; use --captioner none, another pack, or add one with "
+                "edgecap export"
+            )
         try:
             embedding = np.load(pack.path(spec.embedding_file), mmap_mode="r")
             tokenizer = TokenizerFile.from_file(str(pack.path(spec.tokenizer_file)))
@@ -148,7 +151,7 @@ class Captioner:
         pictures = max(self._picture_length(prompts[row.prompt]) for row in rows)
         row_bytes = self._port.kv.row_bytes(capacity_for(pictures, rows))
         most = self._port.most_rows or _MOST_ROWS_PER_ROUND
-        return min(_MOST_ROWS_PER_ROUND, most, max(1, _MOST_KV_BYTES // row_bytes))
+        return min(_MOST_ROWS_PER_ROUND, most, max(1, MOST_KV_BYTES // row_bytes))
 
     def _picture_length(self, prompt: VisualPrompt) -> int:
         around = self._tokens.around(views=len(prompt.frames_rgb))

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import EngineError
 
+MOST_KV_BYTES = 2 << 30
+"""Bounds the memory of a crowded window; more questions make a second round."""
 _GRANULE = 32
 """Capacities grow in these steps, so that a slightly longer round does not move the memory again."""
 
@@ -72,9 +74,12 @@ class KvPool:
             )
         if rows <= self.rows and capacity <= self.capacity:
             return False
-        self.rows = max(self.rows, rows)
         rounded = -(-capacity // _GRANULE) * _GRANULE
-        self.capacity = self._fixed or max(self.capacity, min(rounded, self._most or rounded))
+        capacity = self._fixed or min(rounded, self._most or rounded)
+        both = max(self.rows, rows), max(self.capacity, capacity)
+        # Many short questions, then few long ones: room for both at once may be far more than either needs.
+        within = both[0] * self.row_bytes(both[1]) <= MOST_KV_BYTES
+        self.rows, self.capacity = both if within else (rows, capacity)
         shape = (self.rows, self._kv_heads, self.capacity, self._head_dim)
         # Zeros, not empty: positions past a row's length are multiplied by a zero weight, and 0 * NaN would
         # be NaN.

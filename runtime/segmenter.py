@@ -23,6 +23,9 @@ class Segmenter:
     def __init__(self, spec: SegmenterSpec, encoder: Session, decoder: Session) -> None:
         self._spec, self._encoder, self._decoder = spec, encoder, decoder
         self._embedding_names = [t.name for t in spec.decoder.inputs if t.name != _BOXES]
+        graph = decoder.spec  # of what is open: a stored engine's ranges bind, those of the pack's own graph may not
+        count = next(t.axes[0] for t in graph.inputs if t.name == _BOXES)
+        self._most_boxes = graph.ranges[count][2] if isinstance(count, str) and count in graph.ranges else None
 
     def masks(self, frame: Frame, boxes_xyxy: NDArray[np.float32]) -> tuple[tuple[Mask, ...], NDArray[np.float32]]:
         """One mask per box [K, 4] (relative to the frame) and its predicted IoU float32 [K] (0-1).
@@ -53,8 +56,14 @@ class Segmenter:
         found = self._encoder.run({self._spec.encoder.inputs[0].name: images})
         return {name: found[name] for name in self._embedding_names}
 
-    def _decode(self, embeddings: dict[str, NDArray[Any]], prompts: NDArray[np.float32]) -> Any:
-        return self._decoder.run({**embeddings, _BOXES: prompts})
+    def _decode(self, embeddings: dict[str, NDArray[Any]], prompts: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """All boxes at once; in parts where there are more than a compiled decoder takes."""
+        most = self._most_boxes or len(prompts)
+        parts = [
+            self._decoder.run({**embeddings, _BOXES: prompts[start : start + most]})
+            for start in range(0, len(prompts), most)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in ("mask_logits", "quality")}
 
     def _claim(
         self,

@@ -68,3 +68,10 @@ def test_an_interrupt_leaves_at_once_though_a_stage_is_stuck() -> None:
     """)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stderr) == (130, "edgecap: interrupted\n")
+
+
+def test_a_damaged_engine_is_told_of_once_a_video(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "detector.graph pack (the stored engine is damaged), segmenter.encoder store"
+    hurt = replace(record, used={**record.used, "engines": said})
+    (line,) = warnings_said(capsys, hurt, hurt)
+    assert said in line and "edgecap build" in line

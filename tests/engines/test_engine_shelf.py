@@ -110,9 +110,11 @@ def test_gc_of_damage_and_timing_caches_only_when_asked(store: EngineStore) -> N
     cut = stored(store, key(target="sm_86"))
     cut.path.write_bytes(b"cut")
     (store.timing_folder / "sm_89.cache").write_bytes(b"t" * 500)
+    store.kernels_path(cut.manifest.key.digest).write_bytes(b"k")
     assert collect(store, max_bytes=10**9).removed == ()
     done = collect(store, damaged=True)
     assert [entry.digest for entry, _ in done.removed] == [cut.manifest.key.digest]
+    assert not store.kernels_path(cut.manifest.key.digest).exists()
     assert (store.timing_folder / "sm_89.cache").exists()
     assert collect(store, timing=True, dry_run=True).freed_bytes == 500 and store.timing_folder.exists()
     assert collect(store, timing=True).freed_bytes == 500 and not store.timing_folder.exists()

@@ -139,3 +139,31 @@ def test_figures_and_limits():
     close = {"scores.cosine": 0.9985, "boxes_xyxy.cosine": 0.4, "scores.max_abs": 0.1}  # boxes: rows swap at near-ties
     assert drift(close, precision="fp32") == "scores.cosine 0.99850 (at least 0.9999)"
     assert drift(close, precision="fp16") != "" and drift(close, precision="int8-static") == ""
+
+
+def test_a_detector_that_loses_its_boxes_or_classes_misses_its_limits():
+    rows = 40
+    outputs = (
+        TensorSpec("boxes_xyxy", "float32", ("B", rows, 4)),
+        TensorSpec("scores", "float32", ("B", rows)),
+        TensorSpec("class_ids", "int64", ("B", rows)),
+    )
+    spec = dataclasses.replace(SCALE, outputs=outputs, ranges={"B": (1, 2, 8)})
+    corners = np.linspace(0, 0.9, rows, dtype=np.float32)
+    boxes = np.stack([corners, corners, corners + 0.02, corners + 0.02], 1)
+
+    def detector(order: np.ndarray, *, boxes: np.ndarray = boxes, class_step: int = 1):
+        def run(feeds):
+            batch = len(feeds["x"])
+            ids = np.arange(rows) * class_step
+            values = {"boxes_xyxy": boxes[order], "scores": np.linspace(1, 0, rows), "class_ids": ids[order]}
+            return {t.name: np.stack([values[t.name]] * batch).astype(t.dtype) for t in outputs}
+
+        return ScriptedSession(spec, run)
+
+    straight, swapped = np.arange(rows), np.arange(rows).reshape(-1, 2)[:, ::-1].ravel()
+    truth = detector(straight)
+    figures = engine_figures(truth, detector(swapped))  # near-ties the other way round are no drift
+    assert figures["boxes_xyxy.found_again"] == 1.0 and drift(figures, precision="fp32") == ""
+    for broken in (detector(straight, boxes=boxes * 0), detector(straight, class_step=0)):
+        assert drift(engine_figures(truth, broken), precision="int8-static").startswith("boxes_xyxy.found_again 0")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,36 @@ def test_a_second_role_leaves_the_first_as_it_is(tmp_path: Path) -> None:
     assert spec.licence == "AGPL-3.0 AND Apache-2.0"
     assert spec.source["drift"] == "segmenter: cosine is low"
     assert not json.loads(after["parity.segmenter.json"])["passed"]
+
+
+def test_two_exports_into_one_pack_at_once_keep_both_roles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*given: Any) -> Any:
+        time.sleep(0.5)  # the old pack has been read, the new one is not there yet
+        return write_pack(*given)
+
+    monkeypatch.setattr(pack_merge, "write_pack", slow)
+    names = ("segmenter_encoder.onnx", "segmenter_decoder.onnx")
+    jobs = [
+        (tmp_path / "mine", detector(), staged(tmp_path / "a", "detector.onnx")),
+        (tmp_path / "mine", segmenter(), staged(tmp_path / "b", *names)),
+    ]
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=merge_role, args=job) for job in jobs]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(20)
+    assert [process.exitcode for process in processes] == [0, 0]
+    spec = Pack.open(tmp_path / "mine").spec
+    assert spec.detector is not None and spec.segmenter is not None and spec.version == "2"
+    assert hidden(tmp_path) == []
+
+
+def test_licences_that_differ_in_case_alone_are_one(tmp_path: Path) -> None:
+    merge_role(tmp_path / "mine", detector(), staged(tmp_path / "a", "detector.onnx"))
+    made = replace(segmenter(), licence="apache-2.0")
+    names = ("segmenter_encoder.onnx", "segmenter_decoder.onnx")
+    assert merge_role(tmp_path / "mine", made, staged(tmp_path / "b", *names)).spec.licence.lower() == "apache-2.0"
 
 
 def test_replacing_a_role_removes_its_files_external_data_and_twins(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.scripted_session import ScriptedSession
 from edgecap.engines.specs import CaptionerSpec, GraphSpec, TensorSpec
+from edgecap.runtime import kv_cache
 from edgecap.runtime.captioner import Captioner
 from edgecap.runtime.kv_cache import KvPool
 from edgecap.runtime.prompt import Question, VisualPrompt
@@ -258,6 +259,17 @@ def test_word_ban_waits_for_the_last_token_of_a_longer_word() -> None:
     assert ban.next_ids([]) == [] and ban.next_ids(ids[:1]) == []
     assert ban.next_ids(ids) == [d] and ban.next_ids([9, *ids]) == [d]
     assert WordBan((), Letters()).next_ids(ids) == []
+
+
+def test_many_short_questions_then_few_long_ones_stay_within_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = KvPool(layers=1, kv_heads=1, head_dim=4)
+    monkeypatch.setattr(kv_cache, "MOST_KV_BYTES", 32 * pool.row_bytes(32))
+    assert pool.reserve(rows=32, capacity=32) and pool.reserve(rows=2, capacity=500)
+    assert (pool.rows, pool.capacity) == (2, 512)
+    assert pool.reserve(rows=32, capacity=20) and (pool.rows, pool.capacity) == (32, 32)
+    pool = KvPool(layers=1, kv_heads=1, head_dim=4)
+    assert pool.reserve(rows=4, capacity=32) and pool.reserve(rows=2, capacity=64)
+    assert (pool.rows, pool.capacity) == (4, 64) and not pool.reserve(rows=4, capacity=60)  # both fit: no more moves
 
 
 def test_kv_pool_grows_keeps_and_forks() -> None:

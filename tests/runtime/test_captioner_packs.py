@@ -99,7 +99,7 @@ def test_little_memory_means_more_rounds_and_the_same_answers(monkeypatch: pytes
     roomy, _, decoder = _captioner(SPEC)
     wanted = roomy.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 10
-    monkeypatch.setattr(captioner_module, "_MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
+    monkeypatch.setattr(captioner_module, "MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
     tight, _, decoder = _captioner(SPEC)
     assert tight.answer(prompts).answers == wanted
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -115,3 +116,23 @@ def test_box_outside_the_frame_gives_an_empty_mask() -> None:
         FRAME, np.array([[1.6, 0, 1.9, 0.5]], np.float32)
     )
     assert masks[0].area_pixels == 0
+
+
+def test_more_boxes_than_a_compiled_decoder_takes_go_in_parts() -> None:
+    decoder_spec = replace(DECODER, ranges={"K": (1, 2, 3)})
+    seen: list[int] = []
+
+    def decode(feeds: Any) -> dict[str, NDArray[Any]]:
+        boxes = feeds["boxes_xyxy"]
+        seen.append(len(boxes))
+        logits = np.broadcast_to(boxes[:, :1, None] * 10 - 5, (len(boxes), 4, 4)).astype(np.float32)
+        return {"mask_logits": logits, "quality": boxes[:, 0]}
+
+    whole, (encoder, _) = segmenter(np.zeros((1, 4, 4), np.float32), "box")
+    parted = Segmenter(whole._spec, encoder, ScriptedSession(decoder_spec, decode))
+    left = np.linspace(0.0, 0.8, 7, dtype=np.float32)
+    boxes = np.stack([left, np.zeros(7), left + 0.1, np.full(7, 0.5)], 1).astype(np.float32)
+    masks, quality = parted.masks(FRAME, boxes)
+    assert seen == [3, 3, 1]
+    np.testing.assert_allclose(quality, left, atol=1e-6)
+    assert [mask.bits.size > 0 for mask in masks] == [bool(x > 0.5) for x in left]
