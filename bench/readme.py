@@ -1,8 +1,9 @@
 """The numbers of README.md, written from measurements that are in the repository.
 
-In: `bench/results/*.json` as `edgecap bench ... --json` wrote them. Out: README.md with the text between the markers
-`<!-- numbers -->` and `<!-- /numbers -->` replaced. Run by `make readme`;
-`--measure` takes the measurements again first. `tests/test_readme.py` fails when README.md and the measurements differ.
+In: `bench/results/*.json` as `edgecap bench ... --json` and `python -m edgecap.export.table` wrote them. Out: README.md
+with the text between the markers `<!-- numbers -->` and `<!-- /numbers -->`, and that of `export`, replaced. Run by
+`make readme`; `--measure` takes the measurements of the numbers again first. `tests/test_readme.py` fails when
+README.md and the measurements differ.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgecap.bench.readme_export import export_section
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
-START, END = "<!-- numbers -->", "<!-- /numbers -->"
 _MEASUREMENTS = {
     "quality": [
         "bench",
@@ -36,13 +38,17 @@ _MEASUREMENTS = {
 
 
 def render(text: str) -> str:
-    """README text with its numbers made again. ValueError where a marker is missing."""
-    if text.count(START) != 1 or text.count(END) != 1:
-        raise ValueError(f"README.md must hold {START} and {END} once each")
-    before, rest = text.split(START)
-    after = rest.split(END)[1]
-    quality, caption = _load("quality"), _load("caption")
-    return f"{before}{START}\n{_quality_table(quality)}\n\n{_speed_table(caption)}\n{END}{after}"
+    """README text with its tables made again. ValueError where a marker is missing."""
+    text = _between(text, "numbers", f"{_quality_table(_load('quality'))}\n\n{_speed_table(_load('caption'))}")
+    return _between(text, "export", export_section(_load("export")))
+
+
+def _between(text: str, name: str, content: str) -> str:
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(start) != 1 or text.count(end) != 1:
+        raise ValueError(f"README.md must hold {start} and {end} once each")
+    before, rest = text.split(start)
+    return f"{before}{start}\n{content}\n{end}{rest.split(end)[1]}"
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """`python -m edgecap.export.table --work DIR --out FILE.json`: every recipe, in every precision, for every GPU.
 
-In: the specimens of `export.specimens` and the pack nano. Out: bench/results/export.json, which `make readme` turns into
-the README's table; a run over some recipes replaces theirs and keeps the others. All goes through the commands `edgecap export` and
-`edgecap build`; a recipe that fails is an entry with the line it ended with.
+In: the specimens of `export.specimens` and the pack nano. Out: bench/results/export.json, of which `make readme` makes
+the README's table; a run over some recipes replaces theirs and keeps the others. All goes through the commands
+`edgecap export` and `edgecap build`; a recipe that fails is an entry with the line it ended with.
 """
 
 from __future__ import annotations

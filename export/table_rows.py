@@ -38,24 +38,27 @@ def recipe_rows(name: str, work: Path, *, say: Say) -> dict[str, Any]:
         say(f"{name}: writing the specimen")
         checkpoint = write_specimen(name, work / "checkpoint")
     except CommandFailed as error:
-        return row | {"error": str(error)}
+        return row | {"error": _without(work, str(error))}
     row["exports"], row["builds"] = {}, []
     seen: dict[str, str] = {}
     for precision in specimen.precisions:
         twins = precision in ("int8", "int4")
         say(f"{name}: exporting in {precision}")
         made = row["exports"][precision] = _export(name, checkpoint, work / precision, precision, twins=twins)
+        if "error" in made:
+            made["error"] = _without(work, made["error"])
         if twins and "error" not in made:
             pack = Pack.open(work / precision)
             places = _unseen(pack, seen)
-            row["builds"].append(_builds(pack, places, work / f"store-{precision}", precision, say=say))
+            store = work / f"store-{precision}"
+            row["builds"].append(_builds(f"{name} {precision}", pack, places, store, say=say))
         shutil.rmtree(work / precision, ignore_errors=True)  # gigabytes; the figures are kept
     return row
 
 
 def built_rows(pack: Pack, work: Path, *, say: Say) -> dict[str, Any]:
     """Builds of a pack that is there already (nano)."""
-    return _builds(pack, tuple(graph_places(pack)), work / "store-rtx", "as shipped", say=say)
+    return _builds(f"{pack.spec.name} as shipped", pack, tuple(graph_places(pack)), work / "store-rtx", say=say)
 
 
 def graph_entries(pack: Pack, comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -85,6 +88,11 @@ def read_comparisons(report: Path) -> list[dict[str, Any]]:
         parity = GraphParity(held["graph"], held["reference"], held["inputs"], tensors, held["figures"])
         found.append(comparison_of(parity, held["failures"]))
     return found
+
+
+def _without(work: Path, line: str) -> str:
+    """The line as it would read from inside the work folder: whose machine it was is nobody's business."""
+    return line.replace(f"{work.absolute()}/", "").replace(f"{work}/", "")
 
 
 def _export(name: str, checkpoint: Path, out: Path, precision: Precision, *, twins: bool) -> dict[str, Any]:
@@ -135,19 +143,19 @@ def _unseen(pack: Pack, seen: dict[str, str]) -> tuple[str, ...]:
     return tuple(fresh)
 
 
-def _builds(pack: Pack, places: Iterable[str], store: Path, precision: str, *, say: Say) -> dict[str, Any]:
+def _builds(label: str, pack: Pack, places: Iterable[str], store: Path, *, say: Say) -> dict[str, Any]:
     """Every place for every target; then `REPEATED` from the full store, and from an empty one."""
     places = tuple(places)
     engines: dict[str, Any] = {}
     for target in TARGETS:
-        say(f"{pack.folder.name}: compiling {', '.join(places)} for {target}")
+        say(f"{label}: compiling {', '.join(places)} for {target}")
         engines[target] = _build(pack, places, store, target)
-    say(f"{pack.folder.name}: compiling for {REPEATED} again, with the store and without")
+    say(f"{label}: compiling for {REPEATED} again, with the store and without")
     again = _build(pack, places, store, REPEATED)
     fresh = _build(pack, places, store.with_name(f"{store.name}-fresh"), REPEATED)
     for folder in (store, store.with_name(f"{store.name}-fresh")):
         shutil.rmtree(folder, ignore_errors=True)
-    return {"precision": precision, "targets": engines, "repeated": REPEATED, "again": again, "fresh": fresh}
+    return {"label": label, "targets": engines, "repeated": REPEATED, "again": again, "fresh": fresh}
 
 
 def _build(pack: Pack, places: Sequence[str], store: Path, target: str) -> dict[str, Any]:
@@ -160,7 +168,7 @@ def _build(pack: Pack, places: Sequence[str], store: Path, target: str) -> dict[
         printed, seconds = done.data, round(done.seconds, 2)
     except CommandFailed as error:
         if not error.printed.strip().startswith("{"):
-            return {"error": str(error)}
+            return {"error": _without(store.parent, str(error))}
         printed = json.loads(error.printed)  # some graphs were refused, and it says which
     kept = ("status", "file", "seconds", "engine_bytes", "timings", "reason")
     return {
