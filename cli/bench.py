@@ -1,4 +1,4 @@
-"""`edgecap bench caption|quality|compare`."""
+"""`edgecap bench caption|quality|compare|verify`."""
 
 from __future__ import annotations
 
@@ -174,6 +174,56 @@ def bench_compare(
         click.echo(json.dumps(dataclasses.asdict(comparison), indent=2))
     else:
         click.echo("\n".join(comparison_lines(comparison)))
+    return 0
+
+
+@bench.command("verify")
+@click.option("--count", type=int, default=500, show_default=True, help="Captions with one false statement each.")
+@click.option("--tier", type=click.Choice(_TIERS), default="moving", show_default=True, help="Tier of the clips.")
+@click.option("--clips", type=int, default=100, show_default=True, help="Held-out clips.")
+@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None, help="none: skip its own fields.")
+@click.option("--misses", type=int, default=0, show_default=True, help="Print up to this many missed captions.")
+@_SEED
+@_PACK
+@_WORK
+@_JSON
+def bench_verify(
+    count: int,
+    tier: str,
+    clips: int,
+    captioner: str | None,
+    misses: int,
+    seed_start: int,
+    pack: str,
+    work: Path | None,
+    as_json: bool,
+) -> int:
+    """Plant false statements into true captions of held-out clips; print what the verifier catches, and how many true
+    captions it refuses.
+    """
+    from edgecap.bench.clips import clip_cache
+    from edgecap.bench.compare import quality_config
+    from edgecap.bench.quality.planted import measure_planted, planted_json, planted_lines
+    from edgecap.runtime.pipeline import Pipeline
+
+    if count < 1:
+        raise UsageError(f"--count must be at least 1; got {count}")
+    if misses < 0:
+        raise UsageError(f"--misses must be at least 0; got {misses}")
+    seeds = _seeds(seed_start, clips)
+    say = _progress(as_json)
+    report = measure_planted(
+        Pipeline(quality_config(pack, **({} if captioner is None else {"captioner": captioner}))),
+        work or clip_cache(),
+        seeds=seeds,
+        count=count,
+        tier=tier,
+        on_clip=lambda seed: say(f"{tier} {seed - seed_start + 1}/{clips}"),
+    )
+    if as_json:
+        click.echo(json.dumps(planted_json(report), indent=2))
+    else:
+        click.echo("\n".join(planted_lines(report, misses=misses)))
     return 0
 
 

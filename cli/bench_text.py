@@ -50,7 +50,8 @@ def quality_lines(quality: TierQuality) -> list[str]:
         f"== {quality.tier}: {len(quality.seeds)} clips (seeds {quality.seeds[0]}-{quality.seeds[-1]}), "
         f"{quality.video_seconds:.0f} s of video in {quality.wall_seconds:.0f} s"
     )
-    lines = [head, *figure_lines(quality.figures, oracle=quality.oracle, blind=quality.blind)]
+    checked = [f"verifier: {quality.verified.line()}"] if quality.verified.asked else []
+    lines = [head, *checked, *figure_lines(quality.figures, oracle=quality.oracle, blind=quality.blind)]
     lines += [
         f"{r.name}: instances {list(r.matching.missed)} missed, tracks {list(r.matching.unmatched)} on no instance"
         for r in quality.results
@@ -68,6 +69,7 @@ def quality_json(quality: TierQuality) -> dict[str, Any]:
         "used": quality.used,
         "video_seconds": round(quality.video_seconds, 3),
         "wall_seconds": round(quality.wall_seconds, 3),
+        "verifier": dataclasses.asdict(quality.verified),
         "figures": figures_json(quality.figures),
         "oracle": figures_json(quality.oracle),
         "blind": figures_json(quality.blind),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from edgecap.runtime.record import FailedVideo, Record
     from edgecap.runtime.sinks import EarlierRun
 
-CAPTIONS_FILE = "captions.jsonl"
+CAPTIONS_FILE, EVENTS_FILE, COCO_FILE = "captions.jsonl", "events.jsonl", "coco.json"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
 """Set by `main` when --debug was given."""
 
@@ -73,6 +73,19 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     is_flag=True,
     help="Write NAME.srt per video (v.mp4.srt where a second video is called v too; --annotate likewise).",
 )
+@click.option(
+    "--events", is_flag=True, help="Write events.jsonl while it plays: instances born, updated and lost, and clips."
+)
+@click.option(
+    "--instancevid", is_flag=True, help="Write InstanceVid rows: instancevid.jsonl, instancevid_dense.jsonl and .csv."
+)
+@click.option("--paragraph", is_flag=True, help="Write paragraphs.jsonl: each clip's caption as one paragraph.")
+@click.option("--coco", is_flag=True, help="Write coco.json: a key frame's box and run-length mask of each instance.")
+@click.option(
+    "--change-gate",
+    is_flag=True,
+    help="Ask the language model about an instance again only when its look, class or motion has changed.",
+)
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")
@@ -97,6 +110,10 @@ def caption(
     report: bool,
     annotate: bool,
     srt: bool,
+    events: bool,
+    instancevid: bool,
+    paragraph: bool,
+    coco: bool,
     resume: bool,
     as_json: bool,
     serial: bool,
@@ -118,15 +135,36 @@ def caption(
         skip = earlier.skip(files, root=root)
         sinks: list[Any] = []
         if files or resume or not _has_rows(out):
-            chosen = _file_sinks(out, root, files, earlier, report=report, annotate=annotate, srt=srt)
+            chosen = _file_sinks(
+                out, root, files, earlier, report=report, annotate=annotate, srt=srt, events=events, resume=resume
+            )
             sinks += [stack.enter_context(sink) for sink in chosen]
         sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
         summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
     console.summary(summary, out=str(out))
+    _derive_files(out, instancevid=instancevid, paragraph=paragraph, coco=coco)
     if os.environ.get(DEBUG_VARIABLE):
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
     return summary.exit_code
+
+
+def _derive_files(out: Path, *, instancevid: bool, paragraph: bool, coco: bool) -> None:
+    """The files that are made from all rows of the captions file when the run is over (an interrupted one too)."""
+    from edgecap.runtime.caption_reader import read_captions
+    from edgecap.runtime.coco import coco_dataset
+    from edgecap.runtime.sinks.instancevid import write_instancevid, write_paragraphs
+    from edgecap.runtime.sinks.output import replace_text
+
+    captions = out / CAPTIONS_FILE
+    if not captions.exists():
+        return
+    if instancevid:
+        write_instancevid(captions, out)
+    if paragraph:
+        write_paragraphs(captions, out)
+    if coco:
+        replace_text(out / COCO_FILE, iter([json.dumps(coco_dataset(read_captions(captions)), ensure_ascii=False)]))
 
 
 class JsonPrinter:
@@ -211,11 +249,16 @@ def _file_sinks(
     report: bool,
     annotate: bool,
     srt: bool,
+    events: bool,
+    resume: bool,
 ) -> list[Any]:
     from edgecap.runtime.sinks import AnnotatedVideoSink, HtmlReportSink, JsonLinesSink, SrtSink
+    from edgecap.runtime.sinks.events import EventSink
 
     resumed = bool(earlier.clips or earlier.failures)
-    sinks: list[Any] = [JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures)]
+    # Events first: see EventSink, a clip whose events are there but whose row is not is not told twice.
+    sinks: list[Any] = [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
+    sinks.append(JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures))
     if report:
         sinks.append(HtmlReportSink(out / "report.html", root=root, resumed=resumed))
     if annotate:

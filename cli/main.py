@@ -19,8 +19,10 @@ from edgecap import __version__
 from edgecap.cli.bench import bench
 from edgecap.cli.build import build
 from edgecap.cli.caption import DEBUG_VARIABLE, caption
+from edgecap.cli.dataset import dataset
 from edgecap.cli.doctor import doctor
 from edgecap.cli.engines import engines
+from edgecap.cli.enhance import enhance
 from edgecap.cli.export import export
 from edgecap.cli.pull import pull
 from edgecap.cli.world import world
@@ -38,7 +40,7 @@ def cli() -> None:
     """
 
 
-for _command in (caption, world, doctor, bench, build, engines, export, pull):
+for _command in (caption, enhance, world, doctor, bench, build, engines, export, pull, dataset):
     cli.add_command(_command)
 
 

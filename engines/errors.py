@@ -19,7 +19,7 @@
     |   |-- EngineMismatchError           a stored engine was made for something else (device, version, weights)
     |   |-- TamperedEngineError           a stored engine or its manifest is not what was published
     |   |-- StoreBusyError                another process holds the lock of that engine
-    |   `-- EndpointError                 a language model's address can't be reached, or answers with no chat completion
+    |   `-- EndpointError                 a language model's address can't be reached, or gives no chat completion
     |-- ExportError                   7   a checkpoint that can't become a pack
     |   |-- CheckpointError               wrong architecture, a missing shard, pickle only, not readable
     |   |-- ParityError                   the export is too far from its original; nothing was published

@@ -16,6 +16,7 @@ from edgecap.engines.engine_sessions import EngineSessions
 from edgecap.engines.errors import PackError, UsageError
 from edgecap.engines.pack import Pack
 from edgecap.runtime.captioner import Captioner
+from edgecap.runtime.change_gate import ChangeGate
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.describe import Describer
 from edgecap.runtime.detector import PackDetector
@@ -44,14 +45,16 @@ def build_stages(config: PipelineConfig) -> StageSet:
     new_perceiver, labels = _perception(config, pack)
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
+    gate = ChangeGate() if config.change_gate else None
     return StageSet(
         open_video=partial(_open_video, config),
         new_perceiver=new_perceiver,
         labels=labels,
         measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
-        describe=Describer(captioner, asks_unchecked=asks_unchecked).describe,
+        describe=Describer(captioner, asks_unchecked=asks_unchecked, gate=gate).describe,
         used=_used(config, pack, sessions),
+        begin_video=gate.begin_video if gate else lambda: None,
     )
 
 
@@ -67,7 +70,7 @@ def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[],
     if spec.detector is None or spec.segmenter is None:
         raise PackError(
             f"pack {spec.name!r} has no {'detector' if spec.detector is None else 'segmenter'}; "
-            "use --detector motion, or another pack"
+            "use --detector motion, another pack, or add one with edgecap export"
         )
     detector = PackDetector(
         spec.detector, pack.open_session(spec.detector.graph, provider=config.provider, intra_threads=threads)
@@ -101,14 +104,23 @@ def _used(config: PipelineConfig, pack: Pack | None, sessions: EngineSessions) -
     """Names of what is open now (a session that opened runs on the provider asked for, or it would have
     raised).
     """
-    used = {
-        "pack": f"{pack.spec.name} {pack.spec.version}" if pack else "none",
-        "detector": "motion" if config.detector == "motion" or pack is None else pack.spec.name,
-        "captioner": "none" if config.captioner == "none" or pack is None else pack.spec.name,
-        "provider": config.provider if pack else "none",
-        "device": probe_device().machine_line(),
+    machine = {"provider": config.provider if pack else "none", "device": probe_device().machine_line()}
+    if pack is None:
+        return {"pack": "none", "detector": "motion", "captioner": "none"} | machine
+    sees = config.detector == "pack"
+    models = {
+        "detector": _model(pack, "detector") if sees else "motion",
+        **({"segmenter": _model(pack, "segmenter")} if sees else {}),
+        "captioner": "none" if config.captioner == "none" else _model(pack, "captioner"),
     }
-    return used | ({"precision": _precision(sessions), "engines": sessions.used} if pack else {})
+    named = {"pack": f"{pack.spec.name} {pack.spec.version}", "pack_sha256": pack.digest}
+    return named | models | machine | {"precision": _precision(sessions), "engines": sessions.used}
+
+
+def _model(pack: Pack, role: str) -> str:
+    """What a role was made from, "org/model@revision": roles of one pack may come from several makers. The pack's name
+    where it was made as a whole."""
+    return pack.spec.source.get(role, pack.spec.name).partition(", licence ")[0]
 
 
 def _precision(sessions: EngineSessions) -> str:

@@ -16,7 +16,8 @@ class FieldText:
     passed; fallback = the captioner's words failed the checks twice (or were not asked) and Evidence spoke;
     abstained = the pack cannot know it and says so (text is then "unknown").
     A field made of a model sentence followed by a computed one is "model" with `computed_part` set.
-    `rejections`: the reasons earlier answers were refused, oldest first.
+    `rejections`: the reasons earlier answers were refused, oldest first. `kept_from_clip`: the model said it of this
+    earlier clip and nothing has changed since (change_gate.py); None where it was said of this clip.
     """
 
     text: str
@@ -24,6 +25,7 @@ class FieldText:
     computed_part: str = ""
     confidence: float | None = None
     rejections: tuple[str, ...] = ()
+    kept_from_clip: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

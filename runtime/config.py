@@ -45,7 +45,8 @@ class PipelineConfig:
     `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip (2-10).
     `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels
     that frames are shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which
-    forgets frames rather than fall behind.
+    forgets frames rather than fall behind. `change_gate`: keep the captioner's words about an instance while nothing
+    measured of it has changed (change_gate.py), rather than ask about it in every clip.
     """
 
     pack: str = "nano"
@@ -59,6 +60,7 @@ class PipelineConfig:
     working_side: int = 640
     threads: StageThreads = field(default_factory=StageThreads)
     policy: PolicyChoice = "block"
+    change_gate: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("detector", self.detector, get_args(DetectorChoice))
@@ -72,6 +74,10 @@ class PipelineConfig:
         _check_whole("working_side", self.working_side, low=64, high=1280)
         if not isinstance(self.pack, str) or not self.pack:
             raise UsageError(f"pack is the name of a shipped pack or a folder; got {self.pack!r}; try pack='nano'")
+        if not isinstance(self.change_gate, bool):
+            raise UsageError(f"change_gate is True or False; got {self.change_gate!r}")
+        if self.change_gate and self.captioner == "none":
+            raise UsageError("change_gate saves questions to a captioner; captioner='none' asks none: leave one out")
         if not isinstance(self.threads, StageThreads):
             raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {self.threads!r}")
 

@@ -5,7 +5,8 @@ In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its p
 
 Every question of a window goes to the captioner in one round; those whose answer is refused go once more,
 all together, with the offending words forbidden; what is refused again is said from the Evidence (of the
-background there is none, so it stays unknown). Position and camera are never asked.
+background there is none, so it stays unknown). Position and camera are never asked. With a `ChangeGate` an instance is
+asked only for what may have changed since the captioner last spoke of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from edgecap.engines.specs import CaptionerSpec
 from edgecap.runtime import words
 from edgecap.runtime.caption import Caption, FieldText, InstanceCaption
 from edgecap.runtime.captioner import Answers
-from edgecap.runtime.checks import Reason, check_instance, check_scene
+from edgecap.runtime.change_gate import ChangeGate
+from edgecap.runtime.checks import Reason, check_instance, check_scene, seen_classes
 from edgecap.runtime.evidence import Evidence, TrackEvidence
 from edgecap.runtime.observation import Window
 from edgecap.runtime.prompt import Answer, FieldName, VisualPrompt
@@ -27,6 +29,7 @@ from edgecap.runtime.visual_prompts import build_prompts
 
 UNKNOWN = "unknown"
 _Slot = tuple[int | None, FieldName]
+_INSTANCE_FIELDS: tuple[FieldName, ...] = ("appearance", "action")
 
 
 class Answerer(Protocol):
@@ -49,6 +52,7 @@ class _Reply:
     text: str | None = None
     confidence: float | None = None
     rejections: tuple[str, ...] = ()
+    kept_from_clip: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +71,15 @@ class Describer:
     `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
     about windows whose domain could not be checked too; False for a pack that has a domain check (its
     captioner knows that domain only, and a detector of another kind leaves the check without its
-    measurements).
+    measurements). `gate`: see `ChangeGate`; None asks about every instance of every window.
     """
 
-    def __init__(self, captioner: Answerer | None, *, asks_unchecked: bool = False) -> None:
+    def __init__(
+        self, captioner: Answerer | None, *, asks_unchecked: bool = False, gate: ChangeGate | None = None
+    ) -> None:
         self._captioner = captioner
         self._asks_unchecked = asks_unchecked
+        self._gate = gate
 
     def describe(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
         """The caption of one window. Raises `EngineError` when the captioner's engine fails.
@@ -86,6 +93,7 @@ class Describer:
             return Caption(unknown, (), unknown, camera)
         replies = self._ask(window, evidence, verdict)
         by_slot = replies.by_slot
+        self._remember(window, evidence, by_slot)
         return Caption(
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
             instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
@@ -100,23 +108,48 @@ class Describer:
         known = verdict.status == "inside" or self._asks_unchecked
         if self._captioner is None or not known:
             return _Replies({})
-        prompts = build_prompts(window, evidence, self._captioner.spec)
+        kept = self._kept(window, evidence)
+        prompts = _unanswered(build_prompts(window, evidence, self._captioner.spec), kept)
+        if not prompts:
+            return _Replies(kept)
         first = self._captioner.answer(prompts)
-        reasons = {_slot(a): _reasons(a, evidence, window.labels) for a in first.answers}
-        replies = {_slot(a): _reply(a, reasons[_slot(a)]) for a in first.answers}
+        reasons = {_slot(a): _reasons(a, evidence, window) for a in first.answers}
+        replies = kept | {_slot(a): _reply(a, reasons[_slot(a)]) for a in first.answers}
         again = _retries(prompts, reasons)
         if not again:
             return _Replies(replies, first.model_calls, first.prefill_tokens, first.decode_tokens)
         second = self._captioner.answer(again)
         for answer in second.answers:
             slot = _slot(answer)
-            replies[slot] = _reply(answer, _reasons(answer, evidence, window.labels), replies[slot].rejections)
+            replies[slot] = _reply(answer, _reasons(answer, evidence, window), replies[slot].rejections)
         return _Replies(
             replies,
             first.model_calls + second.model_calls,
             first.prefill_tokens + second.prefill_tokens,
             first.decode_tokens + second.decode_tokens,
         )
+
+    def _kept(self, window: Window, evidence: Evidence) -> dict[_Slot, _Reply]:
+        """What the captioner said earlier and may be said again; it must pass the checks as a new answer must."""
+        kept: dict[_Slot, _Reply] = {}
+        for track in evidence.tracks if self._gate else ():
+            for field in _INSTANCE_FIELDS:
+                known = self._gate.kept(track, field, clip_index=window.clip_index) if self._gate else None
+                if known is None:
+                    continue
+                answer = Answer(track.track_id, field, known.text, 0, known.confidence or 0.0, truncated=False)
+                if not _reasons(answer, evidence, window):
+                    kept[_slot(answer)] = _Reply(known.text, known.confidence, kept_from_clip=known.clip_index)
+        return kept
+
+    def _remember(self, window: Window, evidence: Evidence, by_slot: dict[_Slot, _Reply]) -> None:
+        for track in evidence.tracks if self._gate else ():
+            for field in _INSTANCE_FIELDS:
+                reply = by_slot.get((track.track_id, field))
+                if self._gate and reply and reply.text is not None and reply.kept_from_clip is None:
+                    self._gate.remember(
+                        track, field, reply.text, confidence=reply.confidence, clip_index=window.clip_index
+                    )
 
     def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
         action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
@@ -140,7 +173,13 @@ class Describer:
     def _field(self, reply: _Reply | None, computed: str) -> FieldText:
         """The captioner's words where there are any that passed, else the computed sentence."""
         if reply is not None and reply.text is not None:
-            return FieldText(reply.text, "model", confidence=reply.confidence, rejections=reply.rejections)
+            return FieldText(
+                reply.text,
+                "model",
+                confidence=reply.confidence,
+                rejections=reply.rejections,
+                kept_from_clip=reply.kept_from_clip,
+            )
         if self._captioner is None:
             return FieldText(computed, "computed")
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
@@ -163,15 +202,28 @@ def _slot(answer: Answer) -> _Slot:
     return answer.track_id, answer.field
 
 
-def _reasons(answer: Answer, evidence: Evidence, labels: Sequence[str]) -> tuple[Reason, ...]:
+def _reasons(answer: Answer, evidence: Evidence, window: Window) -> tuple[Reason, ...]:
     track = next((t for t in evidence.tracks if t.track_id == answer.track_id), None)
-    return check_scene(answer, evidence, labels) if track is None else check_instance(answer, track, labels)
+    seen = seen_classes(window, evidence)
+    if track is None:
+        return check_scene(answer, evidence, window.labels, seen=seen)
+    return check_instance(answer, track, window.labels, camera=evidence.camera, seen=seen)
 
 
 def _reply(answer: Answer, reasons: tuple[Reason, ...], earlier: tuple[str, ...] = ()) -> _Reply:
     if reasons:
         return _Reply(rejections=(*earlier, *map(str, reasons)))
     return _Reply(answer.text, answer.confidence, earlier)
+
+
+def _unanswered(prompts: Sequence[VisualPrompt], kept: dict[_Slot, _Reply]) -> list[VisualPrompt]:
+    """The prompts with the questions that still need an answer; without those that have none left."""
+    left = []
+    for prompt in prompts:
+        questions = tuple(q for q in prompt.questions if (prompt.track_id, q.field) not in kept)
+        if questions:
+            left.append(replace(prompt, questions=questions))
+    return left
 
 
 def _retries(prompts: Sequence[VisualPrompt], reasons: dict[_Slot, tuple[Reason, ...]]) -> list[VisualPrompt]:

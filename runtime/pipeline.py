@@ -87,15 +87,18 @@ class Pipeline:
 
 
 def clip_options(config: PipelineConfig, used: Mapping[str, str]) -> dict[str, str | int | float]:
-    """The options that shape clips and words, for `Record.run`. `used`: of the stages, for the pack's version."""
+    """The options that shape clips and words, for `Record.run`. `used`: of the stages, for the pack: by its digest too,
+    as two packs that were exported under one name may count the same version."""
     return {
         "pack": used.get("pack", "none"),
+        "pack_sha256": used.get("pack_sha256", "none"),
         "detector": config.detector,
         "captioner": config.captioner,
         "window_seconds": float(config.window_seconds),
         "sample_fps": float(config.sample_fps),
         "working_side": config.working_side,
         "max_instances": config.max_instances,
+        "change_gate": "on" if config.change_gate else "off",
     }
 
 
@@ -135,4 +138,5 @@ def _summarise(
         stages=clock.times(),
         failures=tuple(writer.failures),
         interrupted=interrupted,
+        verified=writer.verified,
     )

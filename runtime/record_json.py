@@ -46,9 +46,9 @@ def record_to_json(record: Record, *, root: Path | None) -> dict[str, Any]:
         },
         "meta": _meta(record)
         | {
-            "global": _field(caption.global_description),
-            "background": _field(caption.background),
-            "camera": _field(caption.camera) | _camera(record.evidence.camera),
+            "global": field_block(caption.global_description),
+            "background": field_block(caption.background),
+            "camera": field_block(caption.camera) | _camera(record.evidence.camera),
             "instances": [
                 _instance_meta(i, instance, tracks[instance.track_id], record.window)
                 for i, instance in enumerate(caption.instances)
@@ -110,6 +110,20 @@ def message_of(failed: FailedVideo) -> str:
     return failed.message.replace(str(Path(path).absolute()), name).replace(path, name) if path else failed.message
 
 
+def field_block(text: FieldText) -> dict[str, Any]:
+    """Where a text came from, as the meta block says it; the text itself is not in it."""
+    block: dict[str, Any] = {"provenance": text.provenance}
+    if text.computed_part:
+        block["computed_part"] = text.computed_part
+    if text.confidence is not None:
+        block["confidence"] = _round(text.confidence, 4)
+    if text.rejections:
+        block["rejections"] = list(text.rejections)
+    if text.kept_from_clip is not None:
+        block["kept_from_clip"] = text.kept_from_clip
+    return block
+
+
 def _instance_texts(instance: InstanceCaption) -> dict[str, str]:
     return {
         "Class": instance.class_name.text,
@@ -163,26 +177,15 @@ def _video(info: VideoInfo) -> dict[str, Any]:
     }
 
 
-def _field(text: FieldText) -> dict[str, Any]:
-    block: dict[str, Any] = {"provenance": text.provenance}
-    if text.computed_part:
-        block["computed_part"] = text.computed_part
-    if text.confidence is not None:
-        block["confidence"] = _round(text.confidence, 4)
-    if text.rejections:
-        block["rejections"] = list(text.rejections)
-    return block
-
-
 def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str, Any]:
     moment = best_moment(window, track.track_id)
     return {
         "key": f"No.{index}",
         "track_id": track.track_id,
-        "class": _field(instance.class_name),
-        "appearance": _field(instance.appearance),
-        "action": _field(instance.action),
-        "position": _field(instance.position),
+        "class": field_block(instance.class_name),
+        "appearance": field_block(instance.appearance),
+        "action": field_block(instance.action),
+        "position": field_block(instance.position),
         "class_confidence": _round(track.class_confidence, 4),
         "mean_score": _round(track.mean_score, 4),
         "born": track.born,

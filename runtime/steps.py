@@ -71,7 +71,7 @@ class StageSet:
     """The stages of a run, ready to work; `build.build_stages` makes one from a config, tests make their own.
 
     `new_perceiver` is called once per video (track ids begin anew). `labels`: the detector's class names.
-    `used`: what is really in use, by name, for every record.
+    `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
@@ -81,6 +81,7 @@ class StageSet:
     verdict: Callable[[Window], DomainVerdict]
     describe: Callable[[Window, Evidence, DomainVerdict], Caption]
     used: dict[str, str]
+    begin_video: Callable[[], None] = lambda: None
 
 
 def decode(
@@ -219,6 +220,7 @@ class DescribeStep:
             return
         if isinstance(message, Started):
             self._info = message.info
+            self._stages.begin_video()
         yield message
 
     def _describe(self, message: Windowed) -> Message:

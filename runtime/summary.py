@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecap.engines.errors import EdgecapError, SomeClipsFailedError
 from edgecap.runtime.printable import printable
 from edgecap.runtime.record import FailedVideo
 from edgecap.runtime.stage_clock import StageTimes
+from edgecap.runtime.verdict import VerifierCounts
 
 INTERRUPTED_EXIT_CODE = 130
 
@@ -27,7 +28,8 @@ class RunSummary:
     `videos`: inputs met, `videos_done` came to their end, the rest is in `failures` (or was cut off by an
     interrupt). `clips`: records written, `clips_skipped` were there from an earlier run. `video_seconds`:
     length of the windows written. `frames_analysed` over written windows, `frames_dropped` by back-pressure.
-    `ages_seconds`: age of caption of every record. `stages`: busy and wait times.
+    `ages_seconds`: age of caption of every record. `stages`: busy and wait times. `verified`: what became of the fields
+    that the captioner was asked for.
     """
 
     videos: int
@@ -46,6 +48,7 @@ class RunSummary:
     stages: tuple[StageTimes, ...]
     failures: tuple[Failure, ...]
     interrupted: bool
+    verified: VerifierCounts = field(default_factory=VerifierCounts)
 
     @property
     def exit_code(self) -> int:

@@ -9,6 +9,7 @@ from typing import Protocol
 from edgecap.runtime.messages import Described, Ended, Failed, Message, Skipped
 from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.summary import Failure
+from edgecap.runtime.verdict import VerifierCounts, verifier_counts
 
 
 class Sink(Protocol):
@@ -34,6 +35,7 @@ class WriteStep:
         self.frames_analysed = self.frames_dropped = 0
         self.video_seconds = 0.0
         self.ages_seconds: list[float] = []
+        self.verified = VerifierCounts()
         self.failures: list[Failure] = []
 
     def feed(self, message: Message) -> Iterator[Message]:
@@ -63,6 +65,7 @@ class WriteStep:
         self.model_calls += record.caption.model_calls
         self.prefill_tokens += record.caption.prefill_tokens
         self.decode_tokens += record.caption.decode_tokens
+        self.verified += verifier_counts([record.caption])
         self.frames_analysed += len(record.window.observations)
         self.frames_dropped += record.window.dropped_frames
         self.video_seconds += record.window.end_seconds - record.window.start_seconds

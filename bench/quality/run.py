@@ -5,7 +5,7 @@ pool.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edgecap.bench.clips import cached_clip
@@ -17,6 +17,7 @@ from edgecap.bench.world.clip_truth import ClipTruth
 from edgecap.runtime.api import CollectSink
 from edgecap.runtime.pipeline import Pipeline
 from edgecap.runtime.record import FailedVideo, Record
+from edgecap.runtime.verdict import VerifierCounts
 
 _ANALYSED_FPS = 8.0
 """Frames per second that a pipeline looks at by default."""
@@ -25,7 +26,7 @@ _ANALYSED_FPS = 8.0
 @dataclass(frozen=True, slots=True)
 class TierQuality:
     """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`:
-    videos that gave no caption to their end.
+    videos that gave no caption to their end. `verified`: what became of the fields the captioner was asked for.
     """
 
     tier: str
@@ -38,6 +39,7 @@ class TierQuality:
     used: dict[str, str]
     wall_seconds: float
     video_seconds: float
+    verified: VerifierCounts = field(default_factory=VerifierCounts)
 
 
 def run_tier(
@@ -57,7 +59,7 @@ def run_tier(
     truths: list[TrueClip] = []
     failures: list[FailedVideo] = []
     used: dict[str, str] = {}
-    wall = video = 0.0
+    verified, wall, video = VerifierCounts(), 0.0, 0.0
     for seed in seeds:
         clip = cached_clip(folder, tier=tier, seed=seed)
         sink = CollectSink()
@@ -68,6 +70,7 @@ def run_tier(
         wall, video = wall + summary.wall_seconds, video + summary.video_seconds
         truth, result = _score(clip.video, clip.truth, sink.records)
         used = dict(sink.records[0].used) if sink.records else used
+        verified += summary.verified
         truths.append(truth)
         results.append(result)
         on_clip(seed, result, sink.records, truth)
@@ -82,6 +85,7 @@ def run_tier(
         used=used,
         wall_seconds=wall,
         video_seconds=video,
+        verified=verified,
     )
 
 

@@ -287,12 +287,14 @@ def test_records_say_what_they_were_made_with(tmp_path: Path) -> None:
     Pipeline(PipelineConfig(window_seconds=3), stages=rig.stages()).run(paths, [sink])
     assert sink.records[0].run == {
         "pack": "fake",
-        "detector": "pack",
+        "pack_sha256": "none",
+            "detector": "pack",
         "captioner": "pack",
         "window_seconds": 3.0,
         "sample_fps": 8.0,
         "working_side": 640,
         "max_instances": 8,
+        "change_gate": "off",
     }
 
 

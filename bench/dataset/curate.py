@@ -1,0 +1,151 @@
+"""One curation run: measure every clip once, judge the set, write its files.
+
+    measured.jsonl   facts per clip, on the disk before the next clip begins; what --resume goes on from
+    curation.jsonl   one row per clip: keep or not, every reason, every value
+    kept.jsonl       the rows (or {"Video": ...}) of the clips that stay, as they came
+    summary.json     counts per reason and scene, the rules
+
+The last three are written whole at the end (temp + rename).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
+from edgecap.bench.dataset.clip_source import ClipSource
+from edgecap.bench.dataset.rules import CurationRules, Verdict, judge
+from edgecap.engines.errors import OutputError, UsageError
+from edgecap.runtime.sinks.output import ready_folder, replace_text, writing
+from edgecap.runtime.steps import StageSet
+
+MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.jsonl", "summary.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Curation:
+    """What a run came to; `reused`: clips whose facts an earlier run had measured."""
+
+    verdicts: tuple[Verdict, ...]
+    summary: dict[str, Any]
+    reused: int
+
+    @property
+    def kept(self) -> int:
+        """Clips that stay."""
+        return sum(v.keep for v in self.verdicts)
+
+
+def curate(
+    sources: Sequence[ClipSource],
+    stages: StageSet,
+    out: Path,
+    *,
+    rules: CurationRules,
+    measured_with: Mapping[str, str | float],
+    sample_fps: float = 8.0,
+    with_scene: bool = False,
+    resume: bool = False,
+    on_clip: Callable[[int, ClipFacts], None] = lambda number, facts: None,
+) -> Curation:
+    """Measure and judge `sources` into the folder `out`.
+
+    `measured_with`: the options that shape facts; with `resume` they must be those of the earlier run (UsageError).
+    Without it an earlier measured.jsonl is kept as measured.previous.jsonl.
+
+    Raises OutputError where `out` can't be written.
+    """
+    ready_folder(out)
+    known = _earlier(out / MEASURED, measured_with) if resume else {}
+    if not resume and (out / MEASURED).exists():
+        with writing(out / MEASURED):
+            (out / MEASURED).replace(out / "measured.previous.jsonl")
+    facts, reused = [], 0
+    with writing(out / MEASURED), (out / MEASURED).open("ab") as file:
+        for number, source in enumerate(sources, 1):
+            key = _key(source)
+            if key in known:
+                one, reused = known[key], reused + 1
+            else:
+                one = measure_clip(source, stages, sample_fps=sample_fps, with_scene=with_scene)
+                line = json.dumps({"key": key, "with": dict(measured_with), "facts": one.to_json()}, ensure_ascii=False)
+                file.write(line.encode("utf-8", "replace") + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            facts.append(one)
+            on_clip(number, one)
+    verdicts = judge(facts, rules)
+    summary = summarise(verdicts, rules)
+    _write(out, sources, verdicts, summary)
+    return Curation(tuple(verdicts), summary, reused)
+
+
+def summarise(verdicts: Sequence[Verdict], rules: CurationRules) -> dict[str, Any]:
+    """Counts of a set: clips per rule they broke (a clip may break several), scenes before and after."""
+    broken = Counter(code for v in verdicts for code in {r.partition(":")[0] for r in v.reasons})
+    return {
+        "clips": len(verdicts),
+        "kept": sum(v.keep for v in verdicts),
+        "dropped_by": dict(sorted(broken.items(), key=lambda item: (-item[1], item[0]))),
+        "scenes": dict(sorted(Counter(v.facts.scene for v in verdicts).items())),
+        "scenes_kept": dict(sorted(Counter(v.facts.scene for v in verdicts if v.keep).items())),
+        "rules": dataclasses.asdict(rules),
+    }
+
+
+def _write(out: Path, sources: Sequence[ClipSource], verdicts: Sequence[Verdict], summary: Mapping[str, Any]) -> None:
+    rows = {s.name: s.row if s.row is not None else {"Video": s.name} for s in sources}
+    replace_text(out / CURATION, (_line(v.to_json()) for v in verdicts))
+    replace_text(out / KEPT, (_line(rows[v.facts.name]) for v in verdicts if v.keep))
+    replace_text(out / SUMMARY, iter([json.dumps(summary, indent=2, ensure_ascii=False) + "\n"]))
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _key(source: ClipSource) -> str:
+    """Name, part, and the file's size and time: facts of a file that has changed since are measured again."""
+    words = json.dumps([source.background_text, source.caption_faults, source.row is not None], ensure_ascii=False)
+    try:
+        stat = source.video.stat() if source.video is not None else None
+    except (OSError, ValueError):
+        stat = None
+    stamp = f"{stat.st_size}/{stat.st_mtime_ns}" if stat is not None else "no file"
+    return f"{source.name}|{source.start_seconds:g}-{source.end_seconds:g}|{stamp}|{words}"
+
+
+def _earlier(path: Path, measured_with: Mapping[str, str | float]) -> dict[str, ClipFacts]:
+    """Facts of an earlier run by key; a last line that was cut short is removed from the file."""
+    if not path.exists():
+        return {}
+    found: dict[str, ClipFacts] = {}
+    with writing(path):
+        data = path.read_bytes()
+        whole = data.rfind(b"\n") + 1
+        if whole != len(data):
+            os.truncate(path, whole)
+    for number, line in enumerate(data[:whole].splitlines(), 1):
+        try:
+            row = json.loads(line)
+            key, facts, options = row["key"], ClipFacts.from_json(row["facts"]), dict(row["with"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise OutputError(
+                f"{path}: line {number} holds no facts ({type(error).__name__}); choose another --out, or remove that "
+                "line to resume"
+            ) from error
+        for name, asked in measured_with.items():
+            if options.get(name) != asked:
+                raise UsageError(
+                    f"--resume: {path} was measured with {name} {options.get(name)}, this run asks for {asked}; give "
+                    "the options of the earlier run, or another --out"
+                )
+        found[key] = facts
+    return found

@@ -1,0 +1,168 @@
+"""`edgecap dataset filter DIR|ROWS` and `edgecap dataset stats ROWS`: InstanceVid curation."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgecap.engines.errors import SomeClipsFailedError
+
+if TYPE_CHECKING:
+    from edgecap.bench.dataset.clip_facts import ClipFacts
+    from edgecap.bench.dataset.curate import Curation
+
+
+@click.group()
+def dataset() -> None:
+    """Choose clips worth training on, and look at a set of them."""
+
+
+@dataset.command("filter")
+@click.argument("source", metavar="DIR|ROWS", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="DIR",
+    help="Folder for curation.jsonl and the rest.",
+)
+@click.option(
+    "--videos",
+    type=click.Path(path_type=Path),
+    default=None,
+    metavar="DIR",
+    help="Where the rows' videos are. [default: beside ROWS]",
+)
+@click.option(
+    "--detector",
+    type=click.Choice(["pack", "motion"]),
+    default="pack",
+    show_default=True,
+    help="Find instances by the pack's detector, or anything that moves (needs no weights).",
+)
+@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+@click.option(
+    "--scenes/--no-scenes",
+    default=False,
+    show_default=True,
+    help="Ask the pack's captioner for the background where a row has none (for the balance of scenes).",
+)
+@click.option("--min-seconds", type=float, default=2.0, show_default=True)
+@click.option("--max-seconds", type=float, default=10.0, show_default=True)
+@click.option("--min-side", type=int, default=256, show_default=True, help="Least short side in pixels.")
+@click.option(
+    "--min-motion",
+    type=float,
+    default=0.06,
+    show_default=True,
+    help="Least motion inside the liveliest instance's mask, camera removed: short sides per second.",
+)
+@click.option("--max-cuts", type=int, default=0, show_default=True, help="Most hard cuts.")
+@click.option(
+    "--duplicate-bits",
+    type=float,
+    default=12.0,
+    show_default=True,
+    help="Clips nearer than this (mean bits of 64-bit frame hashes) are copies.",
+)
+@click.option(
+    "--max-scene-share",
+    type=float,
+    default=0.4,
+    show_default=True,
+    help="Largest share of one scene class among kept clips; 1: no balance.",
+)
+@click.option("--resume", is_flag=True, help="Go on from an earlier run in --out; thresholds may be others.")
+@click.option("--json", "as_json", is_flag=True, help="Print the rows of curation.jsonl on stdout instead of text.")
+def filter_clips(
+    source: Path,
+    out: Path,
+    videos: Path | None,
+    detector: str,
+    pack: str,
+    scenes: bool,
+    resume: bool,
+    as_json: bool,
+    **thresholds: Any,
+) -> int:
+    """Judge every clip of a folder of videos, or of InstanceCap rows (.jsonl), and list those that stay.
+
+    Exit code 8 where some clips could not be read; they are dropped with the reason.
+    """
+    from edgecap.bench.dataset.clip_source import clip_sources
+    from edgecap.bench.dataset.curate import curate
+    from edgecap.bench.dataset.rules import CurationRules
+    from edgecap.runtime.build import build_stages
+    from edgecap.runtime.config import make_config
+
+    rules = CurationRules(**thresholds)
+    sources = clip_sources(source, videos=videos)
+    config = make_config(detector=detector, pack=pack, captioner="pack" if scenes else "none", window_seconds=10.0)
+    stages = build_stages(config)
+    result = curate(
+        sources,
+        stages,
+        out,
+        rules=rules,
+        measured_with={"detector": stages.used["detector"], "pack": stages.used["pack"], "scenes": str(scenes)},
+        sample_fps=config.sample_fps,
+        with_scene=scenes,
+        resume=resume,
+        on_clip=_progress(len(sources), as_json=as_json),
+    )
+    for verdict in result.verdicts if as_json else ():
+        click.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
+    if not as_json:
+        click.echo("\n".join(_lines(result, out)))
+    unread = sum(v.facts.error is not None for v in result.verdicts)
+    return SomeClipsFailedError.exit_code if unread else 0
+
+
+@dataset.command("stats")
+@click.argument("rows", type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PICTURE",
+    help="A .png (or .jpg); figures go into .json beside it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of text.")
+def stats(rows: Path, out: Path, as_json: bool) -> int:
+    """Durations, scenes, instances per clip and classes of a curation.jsonl or of InstanceCap rows, as a picture."""
+    from edgecap.bench.dataset.stats import read_stats
+    from edgecap.bench.dataset.stats_picture import write_picture
+    from edgecap.runtime.sinks.output import ready_file, replace_text
+
+    figures = read_stats(rows)
+    ready_file(out)
+    text = json.dumps(figures.to_json(), indent=2, ensure_ascii=False) + "\n"
+    write_picture(figures, out)
+    replace_text(out.with_suffix(".json"), iter([text]))
+    click.echo(text.rstrip() if as_json else f"{figures.headline}; {out} and {out.with_suffix('.json').name}")
+    return 0
+
+
+def _lines(result: Curation, out: Path) -> list[str]:
+    lines = [
+        f"{'keep' if v.keep else 'drop'}  {v.facts.name}{'  ' * bool(v.reasons)}{'; '.join(v.reasons)}"
+        for v in result.verdicts
+    ]
+    broken = ", ".join(f"{code} {count}" for code, count in result.summary["dropped_by"].items())
+    reused = f", {result.reused} measured before" if result.reused else ""
+    lines.append(
+        f"{result.kept} of {len(result.verdicts)} clips stay{reused}; dropped by: {broken or 'nothing'}; {out}"
+    )
+    return lines
+
+
+def _progress(count: int, *, as_json: bool) -> Callable[[int, ClipFacts], None]:
+    """A line that replaces itself on a terminal; silent elsewhere."""
+    if as_json or not sys.stderr.isatty():
+        return lambda number, facts: None
+    return lambda number, facts: click.echo(f"\r\x1b[K{number}/{count} {facts.name}", nl=False, err=True)

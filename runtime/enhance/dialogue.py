@@ -1,0 +1,250 @@
+"""The enhancer with a language model: stages A, B(I), B(II) of spec/instancecap.md 6, every answer checked.
+
+In: a prompt and a `ChatModel`. Out: `Enhanced`. Called by cli/enhance.py and batch.py. Calls: 3 + n for n instances
+(the reference: 4 + 3n), and one more per stage whose answer is refused. Where the second answer is refused too, the
+field is the rules' and says so. The prompts are our own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from edgecap.runtime.enhance.checks import check_action, check_appearance, check_position, check_text
+from edgecap.runtime.enhance.endpoint import ChatModel, Message
+from edgecap.runtime.enhance.parse import read
+from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Reading
+from edgecap.runtime.enhance.rules import MOST_INSTANCES, check_limit, enhance_reading
+
+_SYSTEM = (
+    "You turn a short idea for a video into a precise description of what is seen. Keep everything the idea says, "
+    "word for "
+    "word where you can; add plausible visible detail where it is silent; contradict nothing. Present tense, plain "
+    "words, "
+    "no sound, no guesses, no metaphors. Answer in exactly the form asked for and with nothing else."
+)
+_STORY = (
+    "The idea: {prompt}\nWrite one paragraph of 120 to 180 words that describes the video as it is seen, "
+    "without any sound."
+)
+_SUBJECTS = (
+    "List the main things of the video as a JSON array of objects with the keys class and name. Only things one "
+    "could touch, "
+    "no scenery; every thing of the idea must be there: {wanted}. Several of a kind are separate entries with "
+    "different "
+    "names, such as 'the first dog'. At most {limit} entries."
+)
+_INSTANCE = (
+    "Now only {name} (class {class_name}){others}. Answer with a JSON object with the keys appearance (one "
+    "sentence), action "
+    "(one or two sentences) and position. The position is 'The {class_name} stays at ROW-COLUMN.' or 'The "
+    "{class_name} moves "
+    "from ROW-COLUMN to ROW-COLUMN.', a move may end with ' and out of frame in the end'; rows are top, center, "
+    "bottom, "
+    "columns left, middle, right."
+)
+_SCENE = (
+    "Answer with a JSON object with the keys background (one or two sentences on the place alone, none of the "
+    "things listed) "
+    "and camera (one sentence that begins with 'The camera')."
+)
+_AGAIN = "That can't be used: {reasons}. Answer again in the form asked for."
+
+
+@dataclass(slots=True)
+class _Talk:
+    """One conversation; the story stays in it, so that every stage agrees with it."""
+
+    model: ChatModel
+    messages: list[Message]
+    calls: int = 0
+
+    def ask(self, text: str) -> str:
+        self.messages.append({"role": "user", "content": text})
+        self.calls += 1
+        answer = self.model.ask(self.messages)
+        self.messages.append({"role": "assistant", "content": answer})
+        return answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    name: str
+    class_name: str
+    ruled: EnhancedInstance | None
+    """The rules' instance of the same thing; None for one that the model added to the prompt's."""
+
+
+@dataclass(slots=True)
+class _Notes:
+    lines: list[str] = field(default_factory=list)
+
+
+def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances: int = MOST_INSTANCES) -> Enhanced:
+    """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` where the model can't be reached."""
+    check_limit(max_instances)
+    reading = read(prompt)
+    ruled = enhance_reading(reading, seed=seed, max_instances=max_instances)
+    talk, notes = _Talk(model, [{"role": "system", "content": _SYSTEM}]), _Notes()
+    story = " ".join(talk.ask(_STORY.format(prompt=reading.text)).split())
+    subjects = _subjects(talk, ruled, notes)
+    written: list[EnhancedInstance] = []
+    for subject in subjects:
+        instance = _instance(talk, subject, written, reading)
+        if instance is None:
+            notes.lines.append(
+                f"{subject.name} is left out: the model added it and could not describe it in the format"
+            )
+        else:
+            written.append(instance)
+    background, camera = _scene(talk, ruled)
+    return replace(
+        ruled,
+        instances=tuple(written),
+        background=background,
+        camera=camera,
+        story=story,
+        used={"mode": "endpoint", "model": model.name},
+        model_calls=talk.calls,
+        notes=(*ruled.notes, *notes.lines),
+    )
+
+
+def _subjects(talk: _Talk, ruled: Enhanced, notes: _Notes) -> list[_Subject]:
+    """The model's list where it holds every thing of the prompt within the cap, else the prompt's own."""
+    own = [_Subject(i.name, i.class_name, i) for i in ruled.instances]
+    wanted = ", ".join(s.name for s in own) or "those you find in it"
+    question = _SUBJECTS.format(wanted=wanted, limit=ruled.max_instances)
+    reasons: list[str] = []
+    for _ in range(2):
+        data = _json(talk.ask(question))
+        extra, reasons = _extra_subjects(data, own, ruled.max_instances)
+        if not reasons:
+            return [*own, *extra]
+        question = _AGAIN.format(reasons="; ".join(reasons))
+    notes.lines.append(
+        f"the model's list of instances was refused ({'; '.join(reasons)}); the prompt's own things are used"
+    )
+    return own
+
+
+def _extra_subjects(data: Any, own: list[_Subject], limit: int) -> tuple[list[_Subject], list[str]]:
+    if not isinstance(data, list) or not all(isinstance(d, dict) for d in data):
+        return [], ["it is no JSON array of objects"]
+    pairs = [(str(d.get("class", "")).strip().lower(), str(d.get("name", "")).strip()) for d in data]
+    if not all(re.fullmatch(r"[^\W\d_][\w' -]{0,39}", text) for pair in pairs for text in pair):
+        return [], ["every entry wants a short class and a short name"]
+    reasons = []
+    if len(pairs) > limit:
+        reasons.append(f"{len(pairs)} entries, at most {limit}")
+    if len({name.lower() for _, name in pairs}) < len(pairs):
+        reasons.append("two entries have one name")
+    left = [s for s in own]
+    extra = []
+    for class_name, name in pairs:
+        match = next((s for s in left if _same(s, class_name, name)), None)
+        if match is not None:
+            left.remove(match)
+        else:
+            extra.append(_Subject(name.lower(), class_name, None))
+    if left:
+        reasons.append(f"missing: {', '.join(s.name for s in left)}")
+    return extra, reasons
+
+
+def _same(subject: _Subject, class_name: str, name: str) -> bool:
+    return class_name == subject.class_name or class_name == subject.name.split()[-1] or name.lower() == subject.name
+
+
+def _instance(
+    talk: _Talk, subject: _Subject, written: list[EnhancedInstance], reading: Reading
+) -> EnhancedInstance | None:
+    others = f"; already described: {'; '.join(f'{w.name}: {w.appearance.text}' for w in written)}" if written else ""
+    question = _INSTANCE.format(name=subject.name, class_name=subject.class_name, others=others)
+    taken = {w.appearance.text for w in written}
+    mention = None if subject.ruled is None else reading.mentions[subject.ruled.mention]
+    good: dict[str, str] = {}
+    refused: dict[str, list[str]] = {"appearance": [], "action": [], "position": []}
+    for _ in range(2):
+        texts = _texts(talk.ask(question), tuple(refused))
+        reasons = {
+            "appearance": check_appearance(texts["appearance"], mention, prompt_words=reading.words),
+            "action": check_action(texts["action"], mention, prompt_words=reading.words),
+            "position": check_position(texts["position"], subject.class_name),
+        }
+        if texts["appearance"] in taken:
+            reasons["appearance"].append("it is the same as another's; tell them apart")
+        for key, found in reasons.items():
+            if key not in good and not found:
+                good[key] = texts[key]
+            elif key not in good:
+                refused[key] += found
+        if len(good) == len(reasons):
+            break
+        question = _AGAIN.format(
+            reasons="; ".join(f"{k}: {r}" for k, rs in reasons.items() if k not in good for r in rs)
+        )
+    if subject.ruled is None and len(good) < len(refused):
+        return None
+    base = subject.ruled
+    fields = {key: _field(good.get(key), getattr(base, key, None), refused[key]) for key in refused}
+    return EnhancedInstance(
+        name=subject.name,
+        class_name=subject.class_name,
+        mention=-1 if base is None else base.mention,
+        appearance=fields["appearance"],
+        action=fields["action"],
+        position=fields["position"],
+    )
+
+
+def _scene(talk: _Talk, ruled: Enhanced) -> tuple[EnhancedField, EnhancedField]:
+    question = _SCENE
+    good: dict[str, str] = {}
+    refused: dict[str, list[str]] = {"background": [], "camera": []}
+    for _ in range(2):
+        texts = _texts(talk.ask(question), tuple(refused))
+        for key, text in texts.items():
+            found = check_text(key, text, prompt_words=ruled.reading.words)
+            if key == "camera" and not text.startswith("The camera"):
+                found.append("it must begin with 'The camera'")
+            if key not in good and not found:
+                good[key] = text
+            elif key not in good:
+                refused[key] += found
+        if len(good) == len(refused):
+            break
+        question = _AGAIN.format(reasons="; ".join(f"{k}: {r}" for k in refused if k not in good for r in refused[k]))
+    return (
+        _field(good.get("background"), ruled.background, refused["background"]),
+        _field(good.get("camera"), ruled.camera, refused["camera"]),
+    )
+
+
+def _field(text: str | None, ruled: EnhancedField | None, refused: list[str]) -> EnhancedField:
+    """The model's words, or the rules' as the fallback; "unknown" stays an abstention."""
+    reasons = tuple(dict.fromkeys(refused))
+    if text is not None:
+        return EnhancedField(text, "model", rejections=reasons)
+    assert ruled is not None  # an added instance with a refused field was dropped before
+    return replace(ruled, provenance="abstained" if ruled.provenance == "abstained" else "fallback", rejections=reasons)
+
+
+def _texts(answer: str, keys: tuple[str, ...]) -> dict[str, str]:
+    """The answer's fields; "" for one that is missing or no text."""
+    data = _json(answer)
+    found = data if isinstance(data, dict) else {}
+    return {key: found[key].strip() if isinstance(found.get(key), str) else "" for key in keys}
+
+
+def _json(answer: str) -> Any:
+    """The JSON value in an answer, with or without a fence or words around it; None where there is none."""
+    starts = [answer.find(c) for c in "[{" if c in answer]
+    if not starts:
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(answer, min(starts))[0]
+    except (ValueError, RecursionError):
+        return None

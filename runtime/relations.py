@@ -1,0 +1,121 @@
+"""Relations between instances over time: where they stand to each other, and what they do to each other.
+
+In: `Window`, `Evidence`. Out: `Relation` rows. Pure; the rules are in pair_rules.py (places) and occlusion.py (masks),
+the sentences in relation_words.py.
+
+left_of, right_of, above, below   by the centres in the picture, on the axis along which they are farther apart
+near                              little empty space between the boxes, by their size
+in_front_of                       one hides part of the other; never guessed from where they stand
+approaches, moves_away_from       the subject's own movement, camera removed, changes the distance
+follows                           both move the same way, the subject behind
+crosses                           the subject passes from one side of the other to its other side
+passes                            the same where both move, against each other: neither is the one that crosses
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from edgecap.runtime.anchor import anchor
+from edgecap.runtime.camera_path import CameraPath, camera_path
+from edgecap.runtime.evidence import Evidence
+from edgecap.runtime.life import Life, lives
+from edgecap.runtime.motion import camera_scales
+from edgecap.runtime.observation import Window
+from edgecap.runtime.occlusion import Hiding, hidings
+from edgecap.runtime.pair_path import Body, pair_path
+from edgecap.runtime.pair_rules import PairRelation, PairSpan, pair_spans
+
+RelationName = PairRelation | Literal["in_front_of"]
+Order = Literal["", "in front", "behind"]
+RELATION_NAMES: tuple[RelationName, ...] = (
+    "left_of",
+    "right_of",
+    "above",
+    "below",
+    "near",
+    "in_front_of",
+    "approaches",
+    "moves_away_from",
+    "follows",
+    "crosses",
+    "passes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation between two tracks over a time: `subject_id` is `name` `object_id`.
+
+    `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
+    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the places. `order`: of "crosses"
+    and "passes", whether the subject passed in front of the object or behind it, where masks say so; else "". Standing
+    relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
+    """
+
+    name: RelationName
+    subject_id: int
+    object_id: int
+    start_seconds: float
+    end_seconds: float
+    confidence: float
+    order: Order = ""
+
+    def __post_init__(self) -> None:
+        if self.subject_id == self.object_id:
+            raise ValueError(f"a relation is between two instances; got {self.subject_id = } twice")
+        if not self.start_seconds <= self.end_seconds:
+            raise ValueError(f"a relation ends before it begins: {self.start_seconds = }, {self.end_seconds = }")
+
+
+def relate(window: Window, evidence: Evidence) -> tuple[Relation, ...]:
+    """Every relation between the instances that `evidence` reports, by start, then pair; the same input gives the same
+    rows. `evidence` must be measured from `window`; fewer than two instances have no relations."""
+    if len(evidence.tracks) < 2:
+        return ()
+    height, width = window.observations[0].frame.image_rgb.shape[:2]
+    path = camera_path(window.observations, aspect=height / width)
+    all_lives = {life.track_id: life for life in lives(window)}
+    bodies = {t.track_id: _body(all_lives[t.track_id], window, path) for t in evidence.tracks}
+    times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
+    found: list[Relation] = []
+    for a, b in combinations([t.track_id for t in evidence.tracks], 2):
+        pair = pair_path(bodies[a], bodies[b], path)
+        if pair is None:
+            continue
+        hides = hidings(bodies[a], bodies[b], path, times)
+        found += [_hiding(h, a, b) for h in hides]
+        found += [_relation(s, a, b, hides) for s in pair_spans(pair)]
+    return tuple(sorted(found, key=lambda r: (r.start_seconds, r.subject_id, r.object_id, r.name)))
+
+
+def _body(life: Life, window: Window, path: CameraPath) -> Body:
+    others = []
+    for step in life.steps:
+        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != life.track_id]
+        others.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
+    return Body(life, anchor(life, others, scales=camera_scales(life, path)))
+
+
+def _hiding(hiding: Hiding, a: int, b: int) -> Relation:
+    subject, other = (a, b) if hiding.by_a else (b, a)
+    return Relation("in_front_of", subject, other, hiding.start_seconds, hiding.end_seconds, hiding.confidence)
+
+
+def _relation(span: PairSpan, a: int, b: int, hides: Sequence[Hiding]) -> Relation:
+    subject, other = (a, b) if span.by_a else (b, a)
+    order: Order = ""
+    if span.name in ("crosses", "passes"):
+        fronts = {h.by_a == span.by_a for h in hides if _overlap(h, span)}
+        order = "" if len(fronts) != 1 else "in front" if True in fronts else "behind"
+    return Relation(span.name, subject, other, span.start_seconds, span.end_seconds, span.confidence, order)
+
+
+def _overlap(hiding: Hiding, span: PairSpan) -> bool:
+    """A meeting begins before and ends after the moment of passing, so half a second on either side counts."""
+    return hiding.start_seconds <= span.end_seconds + 0.5 and hiding.end_seconds >= span.start_seconds - 0.5
