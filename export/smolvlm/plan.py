@@ -5,7 +5,6 @@ In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`. Called by th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +15,7 @@ from edgecap.export import caption_prompts
 from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_config import DecoderConfig
+from edgecap.export.image_stats import image_stats
 
 ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
 EMBEDDING_FILE = "captioner.embedding.npy"
@@ -98,7 +98,7 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         )
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
-    mean, std = _normalisation(checkpoint)
+    mean, std = image_stats(checkpoint.folder)
     return CaptionerPlan(
         side=int(vision.image_size),
         tokens_per_view=tokens,
@@ -168,26 +168,3 @@ def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> Dec
         )
     except ValueError as error:
         raise CheckpointError(f"{checkpoint.folder}: {error}; the decoder builder can't take these sizes") from error
-
-
-def _normalisation(checkpoint: Checkpoint) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """image_mean and image_std of preprocessor_config.json, or of the image processor inside processor_config.json."""
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        path = checkpoint.folder / name
-        if not path.is_file():
-            continue
-        try:
-            held = json.loads(path.read_text(encoding="utf-8"))
-            held = held.get("image_processor", held)
-            mean, std = (tuple(float(v) for v in held[key]) for key in ("image_mean", "image_std"))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path}: can't be read ({error}); fetch it again") from error
-        except KeyError:
-            continue
-        if len(mean) != 3 or len(std) != 3:
-            raise CheckpointError(f"{path}: expected 3 channels in image_mean and image_std, got {mean} and {std}")
-        return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
-    raise CheckpointError(
-        f"{checkpoint.folder}: neither preprocessor_config.json nor processor_config.json gives image_mean and "
-        "image_std; fetch preprocessor_config.json too"
-    )
