@@ -109,6 +109,13 @@ class Checkpoint:
             f"{self.folder}: recipe {recipe} takes {' or '.join(architectures)}, this is {self.architecture}; {advice}"
         )
 
+    def require_like(self, part: str, settings: Mapping[str, tuple[Any, Any]]) -> None:
+        """Raise `CheckpointError` for the first of `settings` (name -> (what the config says, what the recipe knows))
+        that differs; `part` says of what, e.g. "text model"."""
+        for name, (got, known) in settings.items():
+            if got != known:
+                raise CheckpointError(f"{self.folder}: {part} with {name} {got!r}; this recipe knows {known!r} only")
+
     def shapes(self, prefix: str = "") -> dict[str, tuple[int, ...]]:
         """Names, without `prefix`, and shapes of the stored tensors whose name begins with it; reads no numbers."""
         return {

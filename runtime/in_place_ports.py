@@ -5,6 +5,7 @@ In: chunks. Out: logits; keys and values are written where they stay. Made by `d
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,8 +64,9 @@ class InPlacePort(Port):
         outputs = {"logits": logits} | self.kv.present(row, stop)
         return _Bound(inputs, logits, self._session.bind(inputs | self.kv.past(row, stop), outputs))
 
+    @abstractmethod
     def _feeds(self, chunk: Chunk) -> dict[str, NDArray[Any]]:
-        raise NotImplementedError
+        """What the graph is fed beside embeddings, positions and memory."""
 
 
 class SharedPort(InPlacePort):

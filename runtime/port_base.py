@@ -5,6 +5,7 @@ Called by `in_place_ports` and `growing_port`.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ _MOST_ARRAY_BYTES = 1 << 26
 """Of one bias or logits array; a longer chunk is read in pieces."""
 
 
-class Port:
+class Port(ABC):
     """Base of the three ports; see `DecoderPort` for what they promise."""
 
     inputs: frozenset[str]
@@ -55,11 +56,11 @@ class Port:
         if self.kv.reserve(rows=rows, capacity=capacity):
             self._moved()
 
+    @abstractmethod
     def read(self, chunk: Chunk) -> NDArray[np.float32]:
         """See `DecoderPort.read`."""
-        raise NotImplementedError
 
-    def _moved(self) -> None:
+    def _moved(self) -> None:  # noqa: B027 a port that binds nothing has nothing to do
         """Addresses of the pool have changed."""
 
     def _most(self, tensor: TensorSpec, *, axis: int) -> int | None:

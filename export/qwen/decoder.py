@@ -15,11 +15,11 @@ from edgecap.engines.onnx_session import open_onnx_session
 from edgecap.engines.specs import GraphSpec
 from edgecap.export.decoder_config import Activations, DecoderConfig, Form, WeightFormat, decoder_spec
 from edgecap.export.decoder_graph import build_decoder
-from edgecap.export.job import ExportJob, Judged, Limits
+from edgecap.export.job import ExportJob, Judged
 from edgecap.export.parity import GraphParity
 from edgecap.export.qwen.plan import QwenPlan
 from edgecap.export.qwen.text_weights import TextWeights
-from edgecap.export.text_parity import SpokenText, text_parity
+from edgecap.export.text_parity import DECODER_LIMITS, SpokenText, text_parity
 from edgecap.runtime.decoder_ports import open_port
 
 KEPT_HIGH = {
@@ -27,14 +27,6 @@ KEPT_HIGH = {
     "decoder: biases, attention scores, rotary angles": "float: no matrices to shrink",
     "embedding table": "looked up, not multiplied; float16 where that loses nothing that matters",
 }
-_LIMITS: dict[WeightFormat, Limits] = {
-    "fp32": {"relative_l2": ("max", 1e-3), "top1_agreement": ("min", 0.98)},
-    "fp16": {"kl": ("max", 0.02)},
-    "int8": {"kl": ("max", 0.05)},
-    "int4": {"kl": ("max", 0.6)},
-}
-"""What a trained 135M decoder reaches, with room: KL 0.005 for 8-bit blocks, 0.29-0.35 for 4-bit ones (spec/measured.md
-part 2 section 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +95,7 @@ def export_decoder(
         size = variant.write(weights, plan.decoder, job.folder / variant.file()) if kind == wanted else None
         parity = check.parity(variant, job.folder if kind == wanted else None)
         if kind in ("fp32", wanted):
-            judged.append(Judged(parity, _LIMITS[kind]))
+            judged.append(Judged(parity, DECODER_LIMITS[kind]))
         row = {"graph": "captioner.decoder", "layers": parity.graph, "weights": kind, **parity.figures}
         rows.append(row if size is None else row | {"bytes": size})
     twin = None
@@ -112,7 +104,7 @@ def export_decoder(
         variant = _Variant("int4" if wanted == "int4" else "fp16", "scatter", "float16")
         variant.write(weights, plan.decoder, job.folder / variant.file())
         twin = variant.spec(plan.decoder, file=variant.file())
-        judged.append(Judged(check.parity(variant, job.folder), _LIMITS[variant.weights]))
+        judged.append(Judged(check.parity(variant, job.folder), DECODER_LIMITS[variant.weights]))
     return DecoderExport(
         graph=main.spec(plan.decoder, file=main.file()),
         twin=twin,

@@ -209,11 +209,7 @@ def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> Dec
         "use_sliding_window": (bool(text.use_sliding_window), False),
         "rope_type": (rope.get("rope_type", "default"), "default"),
     }
-    for name, (got, want) in unlike.items():
-        if got != want:
-            raise CheckpointError(
-                f"{checkpoint.folder}: text model with {name} {got!r}; this recipe knows {want!r} only"
-            )
+    checkpoint.require_like("text model", unlike)
     heads = int(text.num_attention_heads)
     try:
         return DecoderConfig(

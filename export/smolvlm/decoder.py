@@ -21,7 +21,7 @@ from edgecap.export.decoder_parity import decoder_parity
 from edgecap.export.job import ExportJob, Judged, Limits
 from edgecap.export.parity import GraphParity
 from edgecap.export.smolvlm.plan import CaptionerPlan
-from edgecap.export.text_parity import SpokenText
+from edgecap.export.text_parity import DECODER_LIMITS, SpokenText
 
 TEXT_PREFIX = "model.text_model."
 KEPT_HIGH = {
@@ -29,14 +29,7 @@ KEPT_HIGH = {
     "decoder: attention scores and rotary angles": "no weights to shrink",
     "embedding table": "looked up, not multiplied; float16",
 }
-_LIMITS: dict[WeightFormat, Limits] = {
-    "fp32": {"relative_l2": ("max", 1e-3), "top1_agreement": ("min", 0.98)},
-    "fp16": {"kl": ("max", 0.02)},
-    "int8": {"kl": ("max", 0.05)},
-    "int4": {"kl": ("max", 0.6), "cosine": ("min", 0.8)},
-}
-"""With room over what trained weights reach: KL 0.005 for 8-bit blocks, 0.29-0.35 for 4-bit ones (SmolLM2-135M,
-spec/measured.md part 2 section 3)."""
+_LIMITS: dict[WeightFormat, Limits] = DECODER_LIMITS | {"int4": DECODER_LIMITS["int4"] | {"cosine": ("min", 0.8)}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,11 +146,7 @@ def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> Dec
         "mlp_bias": (bool(getattr(text, "mlp_bias", False)), False),
         "rope_type": (rope.get("rope_type", "default"), "default"),
     }
-    for name, (got, want) in unlike.items():
-        if got != want:
-            raise CheckpointError(
-                f"{checkpoint.folder}: text model with {name} {got!r}; the decoder builder knows {want!r} only"
-            )
+    checkpoint.require_like("text model", unlike)
     heads = int(text.num_attention_heads)
     try:
         return DecoderConfig(
@@ -166,5 +162,5 @@ def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> Dec
             norm_eps=float(text.rms_norm_eps),
             tied_head=bool(config.tie_word_embeddings) and "lm_head.weight" not in checkpoint.shapes(),
         )
-    except ValueError as error:
+    except (ValueError, KeyError) as error:
         raise CheckpointError(f"{checkpoint.folder}: {error}; the decoder builder can't take these sizes") from error
