@@ -24,7 +24,8 @@ _Kind = TypeVar("_Kind")
 
 SCHEMA_VERSION = 1
 PROMPT_FIELDS = ("global", "background", "appearance", "action")
-PROMPT_PLACEHOLDERS = ("class", "motion", "instances")
+OPTIONAL_PROMPT_FIELDS = ("camera",)
+PROMPT_PLACEHOLDERS = ("class", "motion", "measured", "instances", "class_hint", "camera_hint", "relations")
 
 _SCALARS: dict[Any, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
@@ -123,8 +124,8 @@ def check_file_name(name: str, *, at: str) -> None:
 
 def _check_prompts(captioner: CaptionerSpec) -> None:
     for at, fields in (("prompts", set(captioner.prompts)), ("max_tokens", set(captioner.max_tokens))):
-        if fields != set(PROMPT_FIELDS):
-            _fail(f"$.captioner.{at}", f"exactly the fields {', '.join(PROMPT_FIELDS)}", sorted(fields))
+        if fields - set(OPTIONAL_PROMPT_FIELDS) != set(PROMPT_FIELDS) or fields ^ set(captioner.prompts):
+            _fail(f"$.captioner.{at}", f"exactly the fields {', '.join(PROMPT_FIELDS)} (and camera)", sorted(fields))
     for field, template in captioner.prompts.items():
         at = f"$.captioner.prompts[{field!r}]"
         try:
@@ -153,6 +154,8 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
         yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file
+        if spec.captioner.prompt_file is not None:
+            yield "$.captioner.prompt_file", spec.captioner.prompt_file
     if spec.domain is not None:
         yield "$.domain.file", spec.domain.file
 

@@ -107,7 +107,11 @@ class PromptLayout:
     """Text around the pictures and the question, special tokens written out; "" where a model has none.
 
     The prompt is: BOS (if the pack has one), `before`, then per view `view_before` T vision tokens `view_after`; then
-    `question_before` the question `question_after`, and the answer follows.
+    `question_before` the question `question_after`, and the answer follows. A further question of the same
+    conversation stands between `answer_after` (which ends the answer's turn and begins the user's) and
+    `question_after`; "" where the model takes one question only. `before_system`: `before` with a system turn,
+    "{system}" in the place of its text; "" where the template has none: the rules then stand in front of the first
+    question.
     """
 
     before: str = ""
@@ -115,6 +119,8 @@ class PromptLayout:
     view_after: str = ""
     question_before: str = ""
     question_after: str = ""
+    answer_after: str = ""
+    before_system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +149,10 @@ class CaptionerSpec:
     `view_side`: S in pixels; views are uint8 RGB, pixels = (x/255 - mean) / std per channel. `tokens_per_view`: T.
     `views`: frames per VisualPrompt (F). The prefix of a prompt is: BOS, then T vision tokens per view; then the
     question's text tokens; the answer follows until EOS. `view_gap_seconds`: wanted time between an instance's views.
-    `view_margin`: the square crop is this many times the box's long side. `prompts`: field -> template;
-    placeholders {class}, {motion} ("moving"/"still"), {instances} ("two dogs and a person").
-    `max_tokens`: field -> answer limit.
+    `view_margin`: the square crop is this many times the box's long side. `prompts`: field -> template of its one
+    question (`--stages fast`); placeholders as in `prompt_book.ROUND_PLACEHOLDERS`, {global} excepted. `max_tokens`:
+    field -> answer limit. `prompt_file`: rules, rounds of `--stages full`, hints and word lists (`PromptBook`); None
+    where the pack has single questions only.
 
     Larger models differ by data alone. `layout`: the text around pictures and question. `eos_ids`: further tokens that
     end an answer. `rope`: see `RopeSpec`; the decoder has its own angles where None. `buckets_wh`: picture sizes
@@ -188,6 +195,7 @@ class CaptionerSpec:
     eos_ids: tuple[int, ...] = ()
     rope: RopeSpec | None = None
     buckets_wh: tuple[tuple[int, int], ...] = ()
+    prompt_file: str | None = None
 
     @property
     def sizes_wh(self) -> tuple[tuple[int, int], ...]:
