@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ from edgecap.engines.pack import Pack
 from edgecap.engines.providers import Provider
 from edgecap.engines.session import Session
 from edgecap.engines.specs import CaptionerSpec
-from edgecap.runtime.answer_row import AnswerRow, capacity_for, rounds_of, take_slots
+from edgecap.runtime.answer_row import AnswerRow, capacity_for, gather, rounds_of, take_slots
 from edgecap.runtime.decoder_ports import Chunk, open_port
 from edgecap.runtime.kv_cache import MOST_KV_BYTES
-from edgecap.runtime.prompt import Answer, VisualPrompt
+from edgecap.runtime.prompt import Answer, Question, VisualPrompt
 from edgecap.runtime.prompt_tokens import PromptTokens
 from edgecap.runtime.rotary import Part, positions_of, text_positions
 from edgecap.runtime.view_encoder import ViewEncoder
@@ -43,13 +44,15 @@ class Answers:
     """One `Answer` per question: prompts in the order given, questions in the order of each prompt.
 
     `model_calls` counts graph runs (vision batches, prefills and decode steps); `prefill_tokens` counts
-    positions read (pictures and questions), `decode_tokens` the tokens answered, end tokens included.
+    positions read (pictures and questions), `decode_tokens` the tokens answered, end tokens included; `generations`
+    the answers written, those to earlier rounds included (what a server would call requests).
     """
 
     answers: tuple[Answer, ...]
     model_calls: int
     prefill_tokens: int
     decode_tokens: int
+    generations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +125,16 @@ class Captioner:
         answers: list[Answer] = []
         for group in rounds_of(rows, most_rows=self._most_rows(prompts, rows)):
             answers += self._round(prompts, group)
-        calls = self._views.runs + self._port.runs - runs
-        return Answers(tuple(answers), calls, self._prefilled, sum(a.token_count for a in answers))
+        return Answers(
+            tuple(answers),
+            model_calls=self._views.runs + self._port.runs - runs,
+            prefill_tokens=self._prefilled,
+            decode_tokens=sum(a.token_count + a.reasoning_tokens for a in answers),
+            generations=sum(1 + len(a.reasoning) for a in answers),
+        )
 
     def _check_views(self, prompt: VisualPrompt) -> None:
-        if prompt.frames_rgb.shape in [(self.spec.views, h, w, 3) for w, h in self.spec.sizes_wh]:
+        if prompt.frames_rgb.shape in [(n, h, w, 3) for n in (0, self.spec.views) for w, h in self.spec.sizes_wh]:
             return
         sizes = " or ".join(f"[{self.spec.views}, {h}, {w}, 3]" for w, h in self.spec.sizes_wh)
         raise ValueError(f"want views {sizes}, got {prompt.frames_rgb.shape = }")
@@ -137,12 +145,18 @@ class Captioner:
                 p,
                 question,
                 prompt.track_id,
-                self._tokens.question(question.text),
+                self._turn_ids(prompt, question),
                 WordBan(question.banned_words, self._tokenizer),
             )
             for p, prompt in enumerate(prompts)
             for question in prompt.questions
         ]
+
+    def _turn_ids(self, prompt: VisualPrompt, question: Question) -> list[list[int]]:
+        """The text of each round as ids."""
+        first, *further = [turn.text for turn in question.turns]
+        begin = partial(self._tokens.question, views=len(prompt.frames_rgb), system=prompt.system)
+        return [begin(first), *(self._tokens.further(text) if question.history else begin(text) for text in further)]
 
     def _most_rows(self, prompts: Sequence[VisualPrompt], rows: list[AnswerRow]) -> int:
         """Questions that one round may have."""
@@ -154,30 +168,41 @@ class Captioner:
         return min(_MOST_ROWS_PER_ROUND, most, max(1, MOST_KV_BYTES // row_bytes))
 
     def _picture_length(self, prompt: VisualPrompt) -> int:
-        around = self._tokens.around(views=len(prompt.frames_rgb))
+        around = self._tokens.around(views=len(prompt.frames_rgb), system=prompt.system)
         return sum(map(len, around)) + sum(len(self._views[f].tokens) for f in prompt.frames_rgb)
 
     def _round(self, prompts: Sequence[VisualPrompt], rows: list[AnswerRow]) -> list[Answer]:
         leaders = take_slots(rows)
         pictures = [self._pictures(prompts[row.prompt]) for row in leaders]
         self._port.reserve(rows=len(rows), capacity=capacity_for(max(len(p.embeds) for p in pictures), rows))
-        for _ in self._read(leaders, pictures):
-            pass
+        if any(len(p.embeds) for p in pictures):  # nothing is read before a question without pictures
+            for _ in self._read(leaders, pictures):
+                pass
         by_prompt = {row.prompt: row for row in leaders}
         for row in rows:
             leader = by_prompt[row.prompt]
             if row is not leader:
                 row.length, row.next_position = leader.length, leader.next_position
                 self._port.kv.copy(source=leader.slot, target=row.slot, length=row.length)
-        ordered = sorted(rows, key=lambda r: r.slot)
-        for row, logits in self._read(ordered, [self._question(row) for row in ordered]):
-            self._choose(row, logits)
-        self._speak(ordered)
+            row.pictures = row.length, row.next_position
+        self._converse(rows)
         return [self._finish(row) for row in rows]
+
+    def _converse(self, rows: list[AnswerRow]) -> None:
+        """Every round of every row: those that have a round left read and answer it together."""
+        active = sorted(rows, key=lambda r: r.slot)
+        while active:
+            for row, logits in self._read(active, [self._question(row) for row in active]):
+                self._choose(row, logits)
+            self._speak(active)
+            more = [row for row in active if not row.last_round]
+            for row in more:
+                row.begin_turn()
+            active = gather(more, more, self._port.kv)
 
     def _pictures(self, prompt: VisualPrompt) -> _Text:
         """What the questions of a prompt share: the text around its pictures, and their tokens."""
-        opening, *behind = self._tokens.around(views=len(prompt.frames_rgb))
+        opening, *behind = self._tokens.around(views=len(prompt.frames_rgb), system=prompt.system)
         embeds, parts = [self._embed(opening)], list[Part]([len(opening)])
         for frame, ids in zip(prompt.frames_rgb, behind, strict=True):
             view = self._views[frame]
@@ -187,9 +212,9 @@ class Captioner:
         return _Text(np.concatenate(embeds).astype(np.float32), positions, after)
 
     def _question(self, row: AnswerRow) -> _Text:
-        count = len(row.text_ids)
-        places = text_positions(row.next_position, count=count)
-        return _Text(self._embed(row.text_ids), places, row.next_position + count)
+        ids = row.text_ids
+        places = text_positions(row.next_position, count=len(ids))
+        return _Text(self._embed(ids), places, row.next_position + len(ids))
 
     def _embed(self, ids: Sequence[int]) -> NDArray[np.float32]:
         return np.asarray(self._embedding[np.asarray(ids, np.int64)], np.float32)
@@ -215,8 +240,9 @@ class Captioner:
 
     def _speak(self, rows: list[AnswerRow]) -> None:
         """One token of every unfinished row per run; the rows left are kept at the front of the pool."""
+        kept = [row for row in rows if not row.last_round]
         active = rows
-        while active := self._compact(active):
+        while active := gather([row for row in active if not row.done], kept, self._port.kv):
             chunk = Chunk(
                 self._embed([row.ids[-1] for row in active])[:, None],
                 np.ones(len(active), np.int64),
@@ -228,22 +254,11 @@ class Captioner:
                 row.next_position += 1
                 self._choose(row, logits)
 
-    def _compact(self, active: list[AnswerRow]) -> list[AnswerRow]:
-        """Drop finished rows; rows at the end move into the gaps, so that slots are 0..n-1 again."""
-        left = [row for row in active if not row.done]
-        gaps = iter(sorted(set(range(len(left))) - {row.slot for row in left}))
-        for row in left:
-            if row.slot >= len(left):
-                target = next(gaps)
-                self._port.kv.copy(source=row.slot, target=target, length=row.length)
-                row.slot = target
-        return sorted(left, key=lambda r: r.slot)
-
     def _choose(self, row: AnswerRow, logits: NDArray[np.float32]) -> None:
         """Append the likeliest token that is not banned, with the probability that the model itself gave
         it."""
         allowed = logits
-        if banned := row.ban.next_ids(row.ids):
+        if row.last_round and (banned := row.ban.next_ids(row.ids)):
             allowed = logits.copy()
             allowed[banned] = -np.inf
         best = int(np.argmax(allowed))
@@ -253,12 +268,16 @@ class Captioner:
 
     def _finish(self, row: AnswerRow) -> Answer:
         ids = row.ids[:-1] if row.ended else row.ids
-        text = self._tokenizer.decode(ids, skip_special_tokens=True).strip()
         return Answer(
             track_id=row.track_id,
             field=row.question.field,
-            text=text,
+            text=self._words(ids),
             token_count=len(row.ids),
             confidence=float(np.mean(row.probabilities)),
             truncated=not row.ended,
+            reasoning=tuple(self._words(said[:-1] if said[-1] in self._ends else said) for said in row.said),
+            reasoning_tokens=sum(map(len, row.said)),
         )
+
+    def _words(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=True).strip()

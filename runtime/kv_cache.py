@@ -106,6 +106,11 @@ class KvPool:
         for block in (*self._keys, *self._values):
             block[target, :, :length] = block[source, :, :length]
 
+    def swap(self, one: int, other: int, *, length: int) -> None:
+        """Exchange the first `length` positions of two rows."""
+        for block in (*self._keys, *self._values):
+            block[[one, other], :, :length] = block[[other, one], :, :length]
+
     def _named(self, tense: str, start: int, stop: int) -> dict[str, NDArray[Any]]:
         named = {f"{tense}_key_{i}": block[start:stop] for i, block in enumerate(self._keys)}
         return named | {f"{tense}_value_{i}": block[start:stop] for i, block in enumerate(self._values)}
