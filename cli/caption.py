@@ -86,6 +86,30 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     is_flag=True,
     help="Ask the language model about an instance again only when its look, class or motion has changed.",
 )
+@click.option(
+    "--stages",
+    type=click.Choice(["fast", "full"]),
+    default="fast",
+    show_default=True,
+    help="Ask the language model for each field once, or in the method's rounds of reasoning and refining.",
+)
+@click.option("--class-hint/--no-class-hint", default=True, help="Say what to look at in an instance of its class.")
+@click.option("--camera-hint/--no-camera-hint", default=True, help="Tell the camera question what was measured.")
+@click.option(
+    "--visual-prompt",
+    type=click.Choice(["blur", "solid", "ring", "crop"]),
+    default="blur",
+    show_default=True,
+    help="How an instance is set apart from the rest of the picture.",
+)
+@click.option("--lexicon/--no-lexicon", default=False, help="Name words to prefer and to avoid; none is forbidden.")
+@click.option(
+    "--position",
+    type=click.Choice(["corrected", "legacy"]),
+    default="corrected",
+    show_default=True,
+    help="Position by the corrected rule, or the reference's text with its mistakes, to compare with its data.",
+)
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")

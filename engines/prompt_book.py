@@ -10,7 +10,8 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass, field
 
-from edgecap.engines.errors import PackSchemaError
+from edgecap.engines.errors import PackError, PackSchemaError
+from edgecap.engines.pack import Pack
 from edgecap.engines.pack_schema import decode_strictly
 
 BOOK_FIELDS = ("global", "appearance", "action", "background", "camera")
@@ -127,6 +128,19 @@ def decode_book(text: str, *, source: str) -> PromptBook:
     except PackSchemaError as error:
         raise PackSchemaError(f"{source}: {error}; undo the edit, or export the pack again") from None
     return book
+
+
+def read_book(pack: Pack) -> PromptBook | None:
+    """The book of a pack's captioner, None where it has none. Raises `PackSchemaError`, and `PackError` where the file
+    can't be read."""
+    name = pack.spec.captioner.prompt_file if pack.spec.captioner else None
+    if name is None:
+        return None
+    path = pack.path(name)
+    try:
+        return decode_book(path.read_text(encoding="utf-8"), source=str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PackError(f"{path}: can't be read ({error}); export the pack again") from error
 
 
 def placeholders(text: str, *, at: str) -> set[str]:

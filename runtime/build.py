@@ -46,13 +46,14 @@ def build_stages(config: PipelineConfig) -> StageSet:
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
+    describer = Describer(captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks)
     return StageSet(
         open_video=partial(_open_video, config),
         new_perceiver=new_perceiver,
         labels=labels,
         measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
-        describe=Describer(captioner, asks_unchecked=asks_unchecked, gate=gate).describe,
+        describe=describer.describe,
         used=_used(config, pack, sessions),
         begin_video=gate.begin_video if gate else lambda: None,
     )

@@ -15,7 +15,8 @@ class FieldText:
     `provenance`: computed = Evidence in words; detector = the detector's vote; model = the captioner's words, checks
     passed; fallback = the captioner's words failed the checks twice (or were not asked) and Evidence spoke;
     abstained = the pack cannot know it and says so (text is then "unknown").
-    A field made of a model sentence followed by a computed one is "model" with `computed_part` set.
+    A field made of model words and a computed sentence (behind an action, before the camera's shot) is "model" with
+    `computed_part` set.
     `rejections`: the reasons earlier answers were refused, oldest first. `kept_from_clip`: the model said it of this
     earlier clip and nothing has changed since (change_gate.py); None where it was said of this clip.
     """
@@ -41,7 +42,8 @@ class InstanceCaption:
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """The words of one window. `model_calls`, `prefill_tokens`, `decode_tokens` count what the captioner did."""
+    """The words of one window. `model_calls` (graph runs), `prefill_tokens`, `decode_tokens` and `generations` (answers
+    written, those to rounds and retries included) count what the captioner did."""
 
     global_description: FieldText
     instances: tuple[InstanceCaption, ...]
@@ -50,3 +52,4 @@ class Caption:
     model_calls: int = 0
     prefill_tokens: int = 0
     decode_tokens: int = 0
+    generations: int = 0

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import PackError
 from edgecap.engines.pack import Pack
+from edgecap.engines.prompt_book import PromptBook, read_book
 from edgecap.engines.providers import Provider
 from edgecap.engines.session import Session
 from edgecap.engines.specs import CaptionerSpec
@@ -67,17 +68,24 @@ class _Text:
 class Captioner:
     """Answers questions about pictures, greedily. Its buffers are reused: one captioner per thread.
 
-    `spec`: the pack's captioner block. `vision`, `decoder`: open sessions of its two graphs, or of their twins.
-    `embedding`: [V, H] float16 or float32, usually memory mapped. Raises `GraphContractError` for a decoder of no
-    known kind.
+    `spec`: the pack's captioner block; `book`: its rules, rounds and hints, for whoever asks. `vision`, `decoder`: open
+    sessions of its two graphs, or of their twins. `embedding`: [V, H] float16 or float32, usually memory mapped. Raises
+    `GraphContractError` for a decoder of no known kind.
     """
 
     def __init__(
-        self, spec: CaptionerSpec, *, vision: Session, decoder: Session, embedding: NDArray[Any], tokenizer: Tokenizer
+        self,
+        spec: CaptionerSpec,
+        *,
+        vision: Session,
+        decoder: Session,
+        embedding: NDArray[Any],
+        tokenizer: Tokenizer,
+        book: PromptBook | None = None,
     ) -> None:
         if embedding.shape != (spec.vocab_size, spec.hidden_size):
             raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got {embedding.shape = }")
-        self.spec = spec
+        self.spec, self.book = spec, book
         self._embedding, self._tokenizer = embedding, tokenizer
         self._views = ViewEncoder(spec, vision)
         self._port = open_port(spec, decoder)
@@ -112,6 +120,7 @@ class Captioner:
             decoder=pack.open_session(spec.decoder, provider=provider, intra_threads=intra_threads),
             embedding=embedding,
             tokenizer=tokenizer,
+            book=read_book(pack),
         )
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:

@@ -93,11 +93,12 @@ def position_reasons(text: str, track: TrackEvidence) -> list[Reason]:
     return reasons
 
 
-def camera_reasons(text: str, camera: CameraEvidence) -> list[Reason]:
+def camera_reasons(text: str, camera: CameraEvidence, *, guesses: bool = True) -> list[Reason]:
     """Pans, tilts, zooms, rolls, shaking and stillness said of the camera (view, shot...) against the labels measured;
-    nothing where none could be measured. "Follows it" is not judged."""
+    where none could be measured, nothing, or any such claim if no `guesses` are allowed. "Follows it" is not judged."""
     if not camera.labels:
-        return []
+        said = [] if guesses else [phrase for _, phrase in _camera_claims(text.lower())]
+        return [Reason("camera", f"says {phrase!r}, nothing could be measured", (phrase,)) for phrase in said]
     reasons = []
     for label, phrase in _camera_claims(text.lower()):
         if label not in camera.labels:

@@ -62,18 +62,19 @@ def check_scene(
     """Reasons against an answer about the whole picture: it may not name a class that was not tracked, and a global
     answer no more of one than were (`seen`: how many of each in the window, as `seen_classes` has them; None: the
     reported ones). Where a sentence of it speaks of one instance only, it is held against that
-    instance's motion and place; what it says of the camera against the camera's."""
+    instance's motion and place; what it says of the camera against the camera's. A camera answer may not guess a
+    movement where none could be measured."""
     text = unquoted(answer.text)
     reasons = list(check_form(answer))
     seen = Counter(t.class_name for t in evidence.tracks) if seen is None else seen
-    if answer.field == "background":
+    if answer.field in ("background", "camera"):
         reasons += untracked_reasons(text, seen, labels)
     else:
         reasons += inventory_reasons(text, evidence.tracks, labels, seen)
         for sentence in re.split(r"(?<=[.!;])\s", text):
             if (track := _only_one_in(sentence, evidence.tracks, labels)) is not None:
                 reasons += [*motion_reasons(sentence, track), *position_reasons(sentence, track)]
-    return (*reasons, *camera_reasons(text, evidence.camera))
+    return (*reasons, *camera_reasons(text, evidence.camera, guesses=answer.field != "camera"))
 
 
 def seen_classes(window: Window, evidence: Evidence) -> dict[str, int]:

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from edgecap.engines.errors import UsageError
+from edgecap.runtime.ask_options import AskOptions, StagesChoice
+from edgecap.runtime.isolation import Isolation
 
 DetectorChoice = Literal["pack", "motion"]
 CaptionerChoice = Literal["pack", "none"]
 ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
 EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
+PositionChoice = Literal["corrected", "legacy"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class PipelineConfig:
     that frames are shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which
     forgets frames rather than fall behind. `change_gate`: keep the captioner's words about an instance while nothing
     measured of it has changed (change_gate.py), rather than ask about it in every clip.
+    `stages`: "fast", each field asked once, or "full", the method's rounds. `class_hint`, `camera_hint`,
+    `visual_prompt`, `lexicon`: what the paper's ablations vary (see `AskOptions`). `position`: the corrected rule, or
+    "legacy", the reference's text with its mistakes, for comparison with its data.
     """
 
     pack: str = "nano"
@@ -61,6 +67,12 @@ class PipelineConfig:
     threads: StageThreads = field(default_factory=StageThreads)
     policy: PolicyChoice = "block"
     change_gate: bool = False
+    stages: StagesChoice = "fast"
+    class_hint: bool = True
+    camera_hint: bool = True
+    visual_prompt: Isolation = "blur"
+    lexicon: bool = False
+    position: PositionChoice = "corrected"
 
     def __post_init__(self) -> None:
         _check_choice("detector", self.detector, get_args(DetectorChoice))
@@ -68,18 +80,32 @@ class PipelineConfig:
         _check_choice("provider", self.provider, get_args(ProviderChoice))
         _check_choice("engines", self.engines, get_args(EnginesChoice))
         _check_choice("policy", self.policy, get_args(PolicyChoice))
+        _check_choice("stages", self.stages, get_args(StagesChoice))
+        _check_choice("visual_prompt", self.visual_prompt, get_args(Isolation))
+        _check_choice("position", self.position, get_args(PositionChoice))
         _check_number("sample_fps", self.sample_fps, low=1.0, high=60.0, unit="frames per second")
         _check_number("window_seconds", self.window_seconds, low=2.0, high=10.0, unit="seconds")
         _check_whole("max_instances", self.max_instances, low=1, high=64)
         _check_whole("working_side", self.working_side, low=64, high=1280)
         if not isinstance(self.pack, str) or not self.pack:
             raise UsageError(f"pack is the name of a shipped pack or a folder; got {self.pack!r}; try pack='nano'")
-        if not isinstance(self.change_gate, bool):
-            raise UsageError(f"change_gate is True or False; got {self.change_gate!r}")
+        for name in ("change_gate", "class_hint", "camera_hint", "lexicon"):
+            if not isinstance(getattr(self, name), bool):
+                raise UsageError(f"{name} is True or False; got {getattr(self, name)!r}")
+        if self.captioner == "none" and self.asks != AskOptions():
+            raise UsageError(
+                "stages, class_hint, camera_hint, visual_prompt and lexicon say how a captioner is asked; "
+                "captioner='none' asks none: leave them out"
+            )
         if self.change_gate and self.captioner == "none":
             raise UsageError("change_gate saves questions to a captioner; captioner='none' asks none: leave one out")
         if not isinstance(self.threads, StageThreads):
             raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {self.threads!r}")
+
+    @property
+    def asks(self) -> AskOptions:
+        """How the captioner is asked."""
+        return AskOptions(self.stages, self.class_hint, self.camera_hint, self.visual_prompt, self.lexicon)
 
     @property
     def needs_pack(self) -> bool:

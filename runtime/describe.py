@@ -3,66 +3,29 @@
 In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance. Called by
 `pipeline`.
 
-Every question of a window goes to the captioner in one round; those whose answer is refused go once more,
-all together, with the offending words forbidden; what is refused again is said from the Evidence (of the
-background there is none, so it stays unknown). Position and camera are never asked. With a `ChangeGate` an instance is
-asked only for what may have changed since the captioner last spoke of it.
+The questions of a pass (`Script.passes`) go to the captioner together; those whose answer is refused go once more
+(`ask`), and what is refused again is said from the Evidence (of the background there is none, so it stays unknown).
+Positions are never asked; of the camera the measured sentence comes first. With a `ChangeGate` an instance is asked
+only for what may have changed since the captioner last spoke of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
-from edgecap.engines.specs import CaptionerSpec
 from edgecap.runtime import words
+from edgecap.runtime.ask import Answerer, Replies, Reply, Slot, ask, reasons_against, slot_of, unanswered
+from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.caption import Caption, FieldText, InstanceCaption
-from edgecap.runtime.captioner import Answers
 from edgecap.runtime.change_gate import ChangeGate
-from edgecap.runtime.checks import Reason, check_instance, check_scene, seen_classes
 from edgecap.runtime.evidence import Evidence, TrackEvidence
 from edgecap.runtime.observation import Window
-from edgecap.runtime.prompt import Answer, FieldName, VisualPrompt
+from edgecap.runtime.prompt import Answer
 from edgecap.runtime.record import DomainVerdict
+from edgecap.runtime.script import INSTANCE_FIELDS, Script
 from edgecap.runtime.visual_prompts import build_prompts
 
 UNKNOWN = "unknown"
-_Slot = tuple[int | None, FieldName]
-_INSTANCE_FIELDS: tuple[FieldName, ...] = ("appearance", "action")
-
-
-class Answerer(Protocol):
-    """What describe needs of a captioner (`captioner.Captioner` is one)."""
-
-    @property
-    def spec(self) -> CaptionerSpec:
-        """Prompts, limits and view sizes."""
-        ...
-
-    def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
-        """See `Captioner.answer`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Reply:
-    """What came of one question: the accepted words or None, and why earlier ones were refused."""
-
-    text: str | None = None
-    confidence: float | None = None
-    rejections: tuple[str, ...] = ()
-    kept_from_clip: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Replies:
-    """Replies by (track id or None, field), and what they cost."""
-
-    by_slot: dict[_Slot, _Reply]
-    model_calls: int = 0
-    prefill_tokens: int = 0
-    decode_tokens: int = 0
 
 
 class Describer:
@@ -71,13 +34,20 @@ class Describer:
     `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
     about windows whose domain could not be checked too; False for a pack that has a domain check (its
     captioner knows that domain only, and a detector of another kind leaves the check without its
-    measurements). `gate`: see `ChangeGate`; None asks about every instance of every window.
+    measurements). `gate`: see `ChangeGate`; None asks about every instance of every window. `options`: see
+    `AskOptions`; `Script` raises `UsageError` for those that the pack's prompts can't follow.
     """
 
     def __init__(
-        self, captioner: Answerer | None, *, asks_unchecked: bool = False, gate: ChangeGate | None = None
+        self,
+        captioner: Answerer | None,
+        *,
+        asks_unchecked: bool = False,
+        gate: ChangeGate | None = None,
+        options: AskOptions | None = None,
     ) -> None:
-        self._captioner = captioner
+        self._captioner, self._options = captioner, options or AskOptions()
+        self._script = Script(captioner.spec, captioner.book, self._options) if captioner else None
         self._asks_unchecked = asks_unchecked
         self._gate = gate
 
@@ -87,10 +57,9 @@ class Describer:
         Outside the pack's domain no instance is reported (a box from a detector outside its world is not
         known to be one) and everything seen is "unknown"; the camera is still computed.
         """
-        camera = FieldText(words.camera_sentence(evidence.camera), "computed")
         if verdict.status == "outside":
             unknown = FieldText(UNKNOWN, "abstained")
-            return Caption(unknown, (), unknown, camera)
+            return Caption(unknown, (), unknown, FieldText(words.camera_sentence(evidence.camera), "computed"))
         replies = self._ask(window, evidence, verdict)
         by_slot = replies.by_slot
         self._remember(window, evidence, by_slot)
@@ -98,60 +67,48 @@ class Describer:
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
             instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
             background=_background(by_slot.get((None, "background"))),
-            camera=camera,
+            camera=self._camera(by_slot.get((None, "camera")), words.camera_sentence(evidence.camera)),
             model_calls=replies.model_calls,
             prefill_tokens=replies.prefill_tokens,
             decode_tokens=replies.decode_tokens,
+            generations=replies.generations,
         )
 
-    def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> _Replies:
+    def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Replies:
         known = verdict.status == "inside" or self._asks_unchecked
-        if self._captioner is None or not known:
-            return _Replies({})
+        if self._captioner is None or self._script is None or not known:
+            return Replies({})
         kept = self._kept(window, evidence)
-        prompts = _unanswered(build_prompts(window, evidence, self._captioner.spec), kept)
-        if not prompts:
-            return _Replies(kept)
-        first = self._captioner.answer(prompts)
-        reasons = {_slot(a): _reasons(a, evidence, window) for a in first.answers}
-        replies = kept | {_slot(a): _reply(a, reasons[_slot(a)]) for a in first.answers}
-        again = _retries(prompts, reasons)
-        if not again:
-            return _Replies(replies, first.model_calls, first.prefill_tokens, first.decode_tokens)
-        second = self._captioner.answer(again)
-        for answer in second.answers:
-            slot = _slot(answer)
-            replies[slot] = _reply(answer, _reasons(answer, evidence, window), replies[slot].rejections)
-        return _Replies(
-            replies,
-            first.model_calls + second.model_calls,
-            first.prefill_tokens + second.prefill_tokens,
-            first.decode_tokens + second.decode_tokens,
-        )
+        replies, said = Replies(kept), ""
+        for fields in self._script.passes:
+            prompts = build_prompts(window, evidence, self._script, fields=fields, said=said)
+            replies = ask(self._captioner, unanswered(prompts, kept), window, evidence, replies)
+            said = self._field(replies.by_slot.get((None, "global")), words.global_sentence(evidence)).text
+        return replies
 
-    def _kept(self, window: Window, evidence: Evidence) -> dict[_Slot, _Reply]:
+    def _kept(self, window: Window, evidence: Evidence) -> dict[Slot, Reply]:
         """What the captioner said earlier and may be said again; it must pass the checks as a new answer must."""
-        kept: dict[_Slot, _Reply] = {}
+        kept: dict[Slot, Reply] = {}
         for track in evidence.tracks if self._gate else ():
-            for field in _INSTANCE_FIELDS:
+            for field in INSTANCE_FIELDS:
                 known = self._gate.kept(track, field, clip_index=window.clip_index) if self._gate else None
                 if known is None:
                     continue
                 answer = Answer(track.track_id, field, known.text, 0, known.confidence or 0.0, truncated=False)
-                if not _reasons(answer, evidence, window):
-                    kept[_slot(answer)] = _Reply(known.text, known.confidence, kept_from_clip=known.clip_index)
+                if not reasons_against(answer, evidence, window):
+                    kept[slot_of(answer)] = Reply(known.text, known.confidence, kept_from_clip=known.clip_index)
         return kept
 
-    def _remember(self, window: Window, evidence: Evidence, by_slot: dict[_Slot, _Reply]) -> None:
+    def _remember(self, window: Window, evidence: Evidence, by_slot: dict[Slot, Reply]) -> None:
         for track in evidence.tracks if self._gate else ():
-            for field in _INSTANCE_FIELDS:
+            for field in INSTANCE_FIELDS:
                 reply = by_slot.get((track.track_id, field))
                 if self._gate and reply and reply.text is not None and reply.kept_from_clip is None:
                     self._gate.remember(
                         track, field, reply.text, confidence=reply.confidence, clip_index=window.clip_index
                     )
 
-    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[_Slot, _Reply]) -> InstanceCaption:
+    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[Slot, Reply]) -> InstanceCaption:
         action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
         if action.provenance == "model" and _travels(track):
             motion = words.motion_sentence(track)
@@ -170,7 +127,7 @@ class Describer:
             position=FieldText(words.position_sentence(track), "computed"),
         )
 
-    def _field(self, reply: _Reply | None, computed: str) -> FieldText:
+    def _field(self, reply: Reply | None, computed: str) -> FieldText:
         """The captioner's words where there are any that passed, else the computed sentence."""
         if reply is not None and reply.text is not None:
             return FieldText(
@@ -184,8 +141,22 @@ class Describer:
             return FieldText(computed, "computed")
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
 
+    def _camera(self, reply: Reply | None, computed: str) -> FieldText:
+        """The measured sentence, and behind it what the captioner adds of shot and angle; its words alone where the
+        hint is left out, since it is them that are looked at then."""
+        if reply is None:
+            return FieldText(computed, "computed")
+        if reply.text is None:
+            return FieldText(computed, "fallback", rejections=reply.rejections)
+        if not self._options.camera_hint:
+            return FieldText(reply.text, "model", confidence=reply.confidence, rejections=reply.rejections)
+        text = f"{computed} {reply.text}"
+        return FieldText(
+            text, "model", computed_part=computed, confidence=reply.confidence, rejections=reply.rejections
+        )
 
-def _background(reply: _Reply | None) -> FieldText:
+
+def _background(reply: Reply | None) -> FieldText:
     """The captioner's words or "unknown": nothing is measured of the background that could speak for it."""
     if reply is not None and reply.text is not None:
         return FieldText(reply.text, "model", confidence=reply.confidence, rejections=reply.rejections)
@@ -196,48 +167,3 @@ def _travels(track: TrackEvidence) -> bool:
     """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says
     nothing."""
     return track.motion_world.moving or track.depth != "constant"
-
-
-def _slot(answer: Answer) -> _Slot:
-    return answer.track_id, answer.field
-
-
-def _reasons(answer: Answer, evidence: Evidence, window: Window) -> tuple[Reason, ...]:
-    track = next((t for t in evidence.tracks if t.track_id == answer.track_id), None)
-    seen = seen_classes(window, evidence)
-    if track is None:
-        return check_scene(answer, evidence, window.labels, seen=seen)
-    return check_instance(answer, track, window.labels, camera=evidence.camera, seen=seen)
-
-
-def _reply(answer: Answer, reasons: tuple[Reason, ...], earlier: tuple[str, ...] = ()) -> _Reply:
-    if reasons:
-        return _Reply(rejections=(*earlier, *map(str, reasons)))
-    return _Reply(answer.text, answer.confidence, earlier)
-
-
-def _unanswered(prompts: Sequence[VisualPrompt], kept: dict[_Slot, _Reply]) -> list[VisualPrompt]:
-    """The prompts with the questions that still need an answer; without those that have none left."""
-    left = []
-    for prompt in prompts:
-        questions = tuple(q for q in prompt.questions if (prompt.track_id, q.field) not in kept)
-        if questions:
-            left.append(replace(prompt, questions=questions))
-    return left
-
-
-def _retries(prompts: Sequence[VisualPrompt], reasons: dict[_Slot, tuple[Reason, ...]]) -> list[VisualPrompt]:
-    """The prompts again, with only the questions whose refusal a ban on words can cure.
-
-    Decoding is greedy: asked again without a new ban, the model would say the same again.
-    """
-    again = []
-    for prompt in prompts:
-        bans = {
-            q.field: tuple(dict.fromkeys(w for r in reasons[(prompt.track_id, q.field)] for w in r.banned_words))
-            for q in prompt.questions
-        }
-        questions = tuple(replace(q, banned_words=bans[q.field]) for q in prompt.questions if bans[q.field])
-        if questions:
-            again.append(replace(prompt, questions=questions))
-    return again

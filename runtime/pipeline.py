@@ -98,8 +98,18 @@ def clip_options(config: PipelineConfig, used: Mapping[str, str]) -> dict[str, s
         "sample_fps": float(config.sample_fps),
         "working_side": config.working_side,
         "max_instances": config.max_instances,
-        "change_gate": "on" if config.change_gate else "off",
+        "change_gate": _on(config.change_gate),
+        "stages": config.stages,
+        "class_hint": _on(config.class_hint),
+        "camera_hint": _on(config.camera_hint),
+        "visual_prompt": config.visual_prompt,
+        "lexicon": _on(config.lexicon),
+        "position": config.position,
     }
+
+
+def _on(chosen: bool) -> str:
+    return "on" if chosen else "off"
 
 
 def _is(kind: type[Message]) -> Callable[[Message], bool]:

@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.isolation import Isolation, isolate
 from edgecap.runtime.mask import Mask
-
-_BLUR_CELLS = 6  # the background keeps a 6x6 grid of colours: the scene's palette, none of its objects
 
 
 def instance_view(
@@ -33,8 +32,9 @@ def instance_picture(
     box_xyxy: NDArray[np.float32],
     size_wh: tuple[int, int],
     margin: float,
+    isolation: Isolation = "blur",
 ) -> NDArray[np.uint8]:
-    """A crop around one instance, everything else blurred.
+    """A crop around one instance, everything else blurred (or as `isolation` says).
 
     `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop has the shape of `size_wh` (pixels), is the
     smallest that holds the box enlarged `margin` times, centred on it, and may reach past the frame (the edge pixels
@@ -49,16 +49,10 @@ def instance_picture(
     affine = np.array([[scale, 0, out_w / 2 - cx * scale], [0, scale, out_h / 2 - cy * scale]], np.float32)
     smoothing = max(1, int(0.6 / scale)) if scale < 0.5 else 1
     source = cv2.blur(image_rgb, (smoothing, smoothing)) if smoothing > 1 else image_rgb
-    crop = cv2.warpAffine(source, affine, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(source, affine, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop: NDArray[np.uint8] = warped.astype(np.uint8, copy=False)
     alpha = cv2.warpAffine(mask.full().astype(np.uint8) * 255, affine, size_wh, flags=cv2.INTER_LINEAR)
-    alpha = cv2.blur(alpha, (3, 3)).astype(np.float32)[..., None] / 255.0
-    tiny = cv2.resize(crop, (_BLUR_CELLS, _BLUR_CELLS), interpolation=cv2.INTER_AREA)
-    blurred = cv2.resize(tiny, size_wh, interpolation=cv2.INTER_LINEAR)
-    # Blend halfway to grey: a saturated blur next to the instance would compete with its own colours.
-    ground = 0.5 * blurred.astype(np.float32) + 64.0
-    out = alpha * crop.astype(np.float32) + (1.0 - alpha) * ground
-    rounded: NDArray[np.uint8] = np.clip(out + 0.5, 0, 255).astype(np.uint8)
-    return rounded
+    return isolate(crop, cv2.blur(alpha, (3, 3)).astype(np.float32) / 255.0, isolation)
 
 
 def frame_view(image_rgb: NDArray[np.uint8], *, side: int) -> NDArray[np.uint8]:

@@ -13,9 +13,11 @@ from edgecap.engines.errors import EngineError, GraphContractError
 from edgecap.engines.scripted_session import ScriptedSession
 from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, RopeSpec, TensorSpec
 from edgecap.runtime import captioner as captioner_module
+from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.captioner import Captioner
 from edgecap.runtime.prompt import Question, VisualPrompt
 from edgecap.runtime.prompt_tokens import PromptTokens
+from edgecap.runtime.script import Script
 from edgecap.runtime.view_encoder import ViewEncoder
 from edgecap.runtime.views import frame_picture, frame_view, instance_picture, instance_view, nearest_size
 from edgecap.runtime.visual_prompts import build_prompts
@@ -206,7 +208,7 @@ def test_prompts_take_the_nearest_of_the_packs_sizes() -> None:
         prompts={"appearance": "{class}", "action": "{class} {motion}", "background": "b", "global": "{instances}"},
         max_tokens={"appearance": 2, "action": 2, "background": 2, "global": 2},
     )
-    prompts = build_prompts(window, make_evidence(window), spec)
+    prompts = build_prompts(window, make_evidence(window), Script(spec, None, AskOptions()))
     height, width = window.observations[0].frame.image_rgb.shape[:2]
     for prompt, instance in zip(prompts, window.observations[0].instances, strict=False):
         x1, y1, x2, y2 = instance.box_xyxy

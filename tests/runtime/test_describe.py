@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.captioner import Answers
 from edgecap.runtime.describe import Describer
 from edgecap.runtime.prompt import Answer, Question, VisualPrompt
 from edgecap.runtime.record import DomainVerdict
+from edgecap.runtime.script import Script
 from edgecap.runtime.views import spread_times
 from edgecap.runtime.visual_prompts import build_prompts
 
@@ -47,7 +49,7 @@ SPEC: Any = SimpleNamespace(
 class Scripted:
     """A captioner that says what a function says and remembers every round."""
 
-    spec = SPEC
+    spec, book = SPEC, None
 
     def __init__(self, say: Callable[[int | None, Question], str]) -> None:
         self.rounds: list[list[VisualPrompt]] = []
@@ -187,7 +189,7 @@ def test_motion_detector_s_class_is_computed() -> None:
 
 def test_views_show_the_instance_and_the_whole_picture() -> None:
     window = make_window()
-    person, dog, scene = build_prompts(window, make_evidence(window), SPEC)
+    person, dog, scene = build_prompts(window, make_evidence(window), Script(SPEC, None, AskOptions()))
     assert person.frames_rgb.shape == (4, 32, 32, 3) and scene.frames_rgb.shape == (4, 32, 32, 3)
     middles = person.frames_rgb[:, 16, 16].tolist()
     assert middles == [[220, 30, 30]] * 4, "the red block in the middle of every view"
@@ -199,7 +201,7 @@ def test_views_show_the_instance_and_the_whole_picture() -> None:
 def test_a_track_without_a_mask_is_not_asked_about() -> None:
     window, evidence = make_window(), make_evidence(make_window())
     empty = make_window(track_ids=(9,))
-    assert [p.track_id for p in build_prompts(empty, evidence, SPEC)] == [9, None]
+    assert [p.track_id for p in build_prompts(empty, evidence, Script(SPEC, None, AskOptions()))] == [9, None]
     caption = Describer(Scripted(_good)).describe(empty, make_evidence(window), INSIDE)
     assert caption.instances[0].appearance.provenance == "fallback"
 

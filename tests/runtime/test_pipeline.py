@@ -288,13 +288,19 @@ def test_records_say_what_they_were_made_with(tmp_path: Path) -> None:
     assert sink.records[0].run == {
         "pack": "fake",
         "pack_sha256": "none",
-            "detector": "pack",
+        "detector": "pack",
         "captioner": "pack",
         "window_seconds": 3.0,
         "sample_fps": 8.0,
         "working_side": 640,
         "max_instances": 8,
         "change_gate": "off",
+        "stages": "fast",
+        "class_hint": "on",
+        "camera_hint": "on",
+        "visual_prompt": "blur",
+        "lexicon": "off",
+        "position": "corrected",
     }
 
 
