@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecap.cli.derived_files import CAPTIONS_FILE, check_paragraphs, derive_files, paragraph_writer
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import StageThreads, make_config
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from edgecap.runtime.record import FailedVideo, Record
     from edgecap.runtime.sinks import EarlierRun
 
-CAPTIONS_FILE, EVENTS_FILE, COCO_FILE = "captions.jsonl", "events.jsonl", "coco.json"
+EVENTS_FILE = "events.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
 """Set by `main` when --debug was given."""
 
@@ -80,6 +81,13 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     "--instancevid", is_flag=True, help="Write InstanceVid rows: instancevid.jsonl, instancevid_dense.jsonl and .csv."
 )
 @click.option("--paragraph", is_flag=True, help="Write paragraphs.jsonl: each clip's caption as one paragraph.")
+@click.option(
+    "--paragraph-by",
+    type=click.Choice(["rules", "pack"]),
+    default="rules",
+    show_default=True,
+    help="Who writes the paragraphs of --paragraph and --instancevid: the flattener, or the pack's language model.",
+)
 @click.option("--coco", is_flag=True, help="Write coco.json: a key frame's box and run-length mask of each instance.")
 @click.option(
     "--change-gate",
@@ -137,6 +145,7 @@ def caption(
     events: bool,
     instancevid: bool,
     paragraph: bool,
+    paragraph_by: str,
     coco: bool,
     resume: bool,
     as_json: bool,
@@ -150,7 +159,10 @@ def caption(
     given = {name: value for name, value in options.items() if value is not None}
     if "threads" in given:
         given["threads"] = stage_threads(given["threads"])
-    pipeline = Pipeline(make_config(**given))
+    config = make_config(**given)
+    if paragraph_by == "pack":
+        check_paragraphs(config.pack, wanted=instancevid or paragraph)
+    pipeline = Pipeline(config)
     files, root = _files_of(videos)
     console = ConsoleSink(quiet=as_json)
     with ExitStack() as stack:
@@ -166,29 +178,12 @@ def caption(
         sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
         summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
     console.summary(summary, out=str(out))
-    _derive_files(out, instancevid=instancevid, paragraph=paragraph, coco=coco)
+    writer = paragraph_writer(config) if paragraph_by == "pack" else None
+    derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     if os.environ.get(DEBUG_VARIABLE):
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
     return summary.exit_code
-
-
-def _derive_files(out: Path, *, instancevid: bool, paragraph: bool, coco: bool) -> None:
-    """The files that are made from all rows of the captions file when the run is over (an interrupted one too)."""
-    from edgecap.runtime.caption_reader import read_captions
-    from edgecap.runtime.coco import coco_dataset
-    from edgecap.runtime.sinks.instancevid import write_instancevid, write_paragraphs
-    from edgecap.runtime.sinks.output import replace_text
-
-    captions = out / CAPTIONS_FILE
-    if not captions.exists():
-        return
-    if instancevid:
-        write_instancevid(captions, out)
-    if paragraph:
-        write_paragraphs(captions, out)
-    if coco:
-        replace_text(out / COCO_FILE, iter([json.dumps(coco_dataset(read_captions(captions)), ensure_ascii=False)]))
 
 
 class JsonPrinter:

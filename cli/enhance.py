@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecap.engines.errors import UsageError
+from edgecap.engines.providers import Provider
 
 if TYPE_CHECKING:
     from edgecap.runtime.enhance import Enhanced
@@ -28,7 +29,14 @@ LONGEST_TIMEOUT_SECONDS = 3600.0
 @click.option("--model", metavar="NAME", help="The model's name at the endpoint.")
 @click.option("--api-key-env", metavar="VAR", help="Environment variable that holds the endpoint's key.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds for one answer of the endpoint.")
-@click.option("--pack", metavar="NAME|DIR", help="Ask a pack's language model (no pack can do this yet; it says why).")
+@click.option("--pack", metavar="NAME|DIR", help="Ask the language model of a pack made from an instruct model.")
+@click.option(
+    "--provider",
+    type=click.Choice(["cpu", "cuda", "tensorrt"]),
+    default="cpu",
+    show_default=True,
+    help="What ONNX Runtime must run the pack on; never falls back.",
+)
 @click.option(
     "--file", "prompts_file", type=click.Path(path_type=Path), metavar="FILE", help="Prompts, one a line; needs --out."
 )
@@ -44,6 +52,7 @@ def enhance(
     api_key_env: str | None,
     timeout: float,
     pack: str | None,
+    provider: Provider,
     prompts_file: Path | None,
     out: Path | None,
     resume: bool,
@@ -51,7 +60,8 @@ def enhance(
 ) -> int:
     """Turn a short prompt into a structured caption, in the formats that edgecap caption writes.
 
-    By rules: what the prompt says is kept, what it leaves open is drawn by the seed and marked as invented.
+    By rules: what the prompt says is kept, what it leaves open is drawn by the seed and marked as invented. With --pack
+    or --endpoint a language model writes it, and what it gets wrong is the rules'.
     """
     from edgecap.runtime.enhance.rules import check_limit
 
@@ -60,10 +70,14 @@ def enhance(
     if (prompts_file is None) != (out is None) or (resume and out is None):
         raise UsageError("--file, --out and --resume go together: edgecap enhance --file prompts.txt --out rows.jsonl")
     check_limit(max_instances)
-    if pack is not None:
-        raise _no_pack(pack)
-    one, used = _enhancer(
-        seed, max_instances, endpoint=endpoint, model=model, api_key_env=api_key_env, timeout_seconds=timeout
+    if pack is not None and (endpoint or model or api_key_env):
+        raise UsageError("give either --pack or --endpoint with --model")
+    one, used = (
+        _pack_enhancer(pack, seed, max_instances, provider=provider)
+        if pack is not None
+        else _enhancer(
+            seed, max_instances, endpoint=endpoint, model=model, api_key_env=api_key_env, timeout_seconds=timeout
+        )
     )
     if prompt is not None:
         return _print(one(prompt), as_json=as_json)
@@ -107,19 +121,19 @@ def _enhancer(
     return lambda prompt: enhance_with(chat, prompt, seed=seed, max_instances=max_instances), used
 
 
-def _no_pack(name: str) -> UsageError:
-    """Why this pack can't do it. Raises `PackError` where there is no such pack."""
+def _pack_enhancer(
+    name: str, seed: int, max_instances: int, *, provider: Provider
+) -> tuple[Callable[[str], Enhanced], dict[str, str]]:
+    """As `_enhancer`, with a pack's own language model. Raises `PackError`, and `UsageError` for a pack that only
+    answers about pictures."""
+    from edgecap.engines.engine_sessions import EngineSessions
     from edgecap.engines.pack import Pack
+    from edgecap.runtime.enhance.dialogue import enhance_with
+    from edgecap.runtime.pack_chat import PackChat
 
-    found = Pack.open(name, verify=False)
-    captioner = (
-        "has no captioner" if found.spec.captioner is None else "has a captioner that only answers about pictures"
-    )
-    return UsageError(
-        f"--pack {name}: the pack {captioner}; edgecap does not run packs on text alone. Leave --pack out to "
-        f"enhance by "
-        "rules, or name a server that runs an instruct model with --endpoint and --model"
-    )
+    chat = PackChat.open(Pack.open(name).using(EngineSessions("auto")), provider=provider)
+    used = {"mode": chat.mode, "model": chat.name}
+    return lambda prompt: enhance_with(chat, prompt, seed=seed, max_instances=max_instances), used
 
 
 def _print(enhanced: Enhanced, *, as_json: bool) -> int:

@@ -142,8 +142,18 @@ class Captioner:
             generations=sum(1 + len(a.reasoning) for a in answers),
         )
 
+    def room_for(self, prompt: VisualPrompt) -> int | None:
+        """Positions that the decoder has left when `prompt` is answered at full length, below 0 where it is too long;
+        None for a decoder that names no limit."""
+        most = self._port.kv.most_capacity
+        rows = self._rows([prompt])
+        texts = sum(map(len, self._tokens.around(views=len(prompt.frames_rgb), system=prompt.system)))
+        pictures = texts + len(prompt.frames_rgb) * self.spec.tokens_per_view
+        return None if most is None else most - capacity_for(pictures, rows)
+
     def _check_views(self, prompt: VisualPrompt) -> None:
-        if prompt.frames_rgb.shape in [(n, h, w, 3) for n in (0, self.spec.views) for w, h in self.spec.sizes_wh]:
+        shape = prompt.frames_rgb.shape
+        if shape[0] == 0 or shape in [(self.spec.views, h, w, 3) for w, h in self.spec.sizes_wh]:
             return
         sizes = " or ".join(f"[{self.spec.views}, {h}, {w}, 3]" for w, h in self.spec.sizes_wh)
         raise ValueError(f"want views {sizes}, got {prompt.frames_rgb.shape = }")

@@ -32,15 +32,20 @@ _ENDS = re.compile(r"[.!][\"'\u201d\u2019)]?$|[\"\u201d]\.$")
 def check_form(answer: Answer) -> tuple[Reason, ...]:
     """Reasons that need no Evidence: empty, cut off, too long, repeating, list-like, marked up, in another script, or
     about what cannot be seen."""
-    text = answer.text.strip()
+    most = MOST_WORDS.get(answer.field, _MOST_WORDS_ELSEWHERE)
+    return form_reasons(answer.text, most_words=most, truncated=answer.truncated)
+
+
+def form_reasons(text: str, *, most_words: int, truncated: bool = False) -> tuple[Reason, ...]:
+    """As `check_form`, of any text that may have `most_words`."""
+    text = text.strip()
     if not text:
         return (Reason("empty", "the answer has no words"),)
     reasons: list[Reason] = []
-    if answer.truncated or not _ENDS.search(text):
+    if truncated or not _ENDS.search(text):
         reasons.append(Reason("unfinished", f"it ends with {text[-12:]!r}"))
-    most = MOST_WORDS.get(answer.field, _MOST_WORDS_ELSEWHERE)
-    if (count := len(text.split())) > most:
-        reasons.append(Reason("long", f"{count} words, at most {most}"))
+    if (count := len(text.split())) > most_words:
+        reasons.append(Reason("long", f"{count} words, at most {most_words}"))
     if _LIST.search(text):
         reasons.append(Reason("list", "list markers or line breaks"))
     if mark := _MARKUP.search(text):

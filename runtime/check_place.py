@@ -107,6 +107,11 @@ def camera_reasons(text: str, camera: CameraEvidence, *, guesses: bool = True) -
     return reasons
 
 
+def camera_claims(text: str) -> set[str]:
+    """The camera labels that a text claims, any case."""
+    return {label for label, _ in _camera_claims(text.lower())}
+
+
 def _camera_claims(text: str) -> Iterator[tuple[str, str]]:
     """(label, phrase) of what is said of the camera. Verbs count behind a word for it, up to what it shows ("view of",
     "while") or a comma that begins another subject."""

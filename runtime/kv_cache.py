@@ -44,7 +44,7 @@ class KvPool:
         self.capacity = 0
         self._layers, self._kv_heads, self._head_dim = layers, kv_heads, head_dim
         self._dtype = np.dtype(dtype)
-        self._fixed, self._most = fixed_capacity, fixed_capacity or most_capacity
+        self._fixed, self.most_capacity = fixed_capacity, fixed_capacity or most_capacity
         self._keys: list[NDArray[Any]] = []
         self._values: list[NDArray[Any]] = []
 
@@ -67,15 +67,15 @@ class KvPool:
         Nothing that was stored survives a move: a round reserves before it writes. Raises `EngineError` for more
         positions than the decoder takes.
         """
-        if self._most is not None and capacity > self._most:
+        if self.most_capacity is not None and capacity > self.most_capacity:
             raise EngineError(
                 f"the captioner needs {capacity} positions (pictures, question and answer), its decoder was made for "
-                f"{self._most}; use a pack with fewer or smaller views, or export it for longer sequences"
+                f"{self.most_capacity}; use a pack with fewer or smaller views, or export it for longer sequences"
             )
         if rows <= self.rows and capacity <= self.capacity:
             return False
         rounded = -(-capacity // _GRANULE) * _GRANULE
-        capacity = self._fixed or min(rounded, self._most or rounded)
+        capacity = self._fixed or min(rounded, self.most_capacity or rounded)
         both = max(self.rows, rows), max(self.capacity, capacity)
         # Many short questions, then few long ones: room for both at once may be far more than either needs.
         within = both[0] * self.row_bytes(both[1]) <= MOST_KV_BYTES

@@ -16,9 +16,11 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from edgecap.runtime import lexicon
+from edgecap.runtime.caption import Provenance
 from edgecap.runtime.caption_reader import CaptionRow, InstanceTexts
 
 _CELLS = {
@@ -53,6 +55,21 @@ _BEFORE_NOUNS = frozenset(
 """A word in -s after one of these (or a colour) is taken for a plural, after any other word for a verb."""
 _UNSAID = ("unknown.", "the camera motion could not be measured.")
 _SETTINGS = ("The background shows {}.", "Behind all this there is {}.", "The setting is {}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """`provenance`: "computed" (this flattener), "model", or "fallback" where the model's was refused twice;
+    `rejections`: why."""
+
+    text: str
+    provenance: Provenance
+    rejections: tuple[str, ...] = ()
+
+
+def computed_paragraph(row: CaptionRow) -> Paragraph:
+    """`dense_paragraph` with its provenance."""
+    return Paragraph(dense_paragraph(row), "computed")
 
 
 def dense_paragraph(row: CaptionRow) -> str:

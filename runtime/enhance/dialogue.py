@@ -12,8 +12,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edgecap.runtime.chat_model import ChatModel, Message
 from edgecap.runtime.enhance.checks import check_action, check_appearance, check_position, check_text
-from edgecap.runtime.enhance.endpoint import ChatModel, Message
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Reading
 from edgecap.runtime.enhance.rules import MOST_INSTANCES, check_limit, enhance_reading
@@ -83,7 +83,8 @@ class _Notes:
 
 
 def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances: int = MOST_INSTANCES) -> Enhanced:
-    """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` where the model can't be reached."""
+    """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` or `EngineError` where the
+    model can't be asked."""
     check_limit(max_instances)
     reading = read(prompt)
     ruled = enhance_reading(reading, seed=seed, max_instances=max_instances)
@@ -106,7 +107,7 @@ def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances:
         background=background,
         camera=camera,
         story=story,
-        used={"mode": "endpoint", "model": model.name},
+        used={"mode": model.mode, "model": model.name},
         model_calls=talk.calls,
         notes=(*ruled.notes, *notes.lines),
     )

@@ -12,26 +12,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
-from typing import IO, Any, Protocol
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from edgecap.engines.errors import EndpointError, UsageError
+from edgecap.runtime.chat_model import Message
 
-Message = dict[str, str]
 MOST_BYTES = 4 << 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 _LONGEST_WAIT_SECONDS = 30.0
-
-
-class ChatModel(Protocol):
-    """Anything that answers a conversation. `name` is what the row says was used."""
-
-    @property
-    def name(self) -> str: ...
-
-    def ask(self, messages: Sequence[Message]) -> str:
-        """The answer's text. Raises `EndpointError`."""
-        ...
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -45,6 +34,8 @@ class Endpoint:
     """`url`: the server's base ("http://localhost:8000/v1") or the full .../chat/completions. `timeout_seconds`: for
     one answer from first byte sent to last received. `attempts` >= 1; the waits between them are 1, 2, 4... seconds,
     or what the server asks for. Raises `UsageError` for an address that is no http(s) URL."""
+
+    mode = "endpoint"
 
     def __init__(
         self,

@@ -17,13 +17,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from edgecap.runtime.caption_reader import BrokenLine, CaptionRow, InstanceTexts, read_captions
-from edgecap.runtime.paragraph import dense_paragraph
+from edgecap.runtime.paragraph import Paragraph, computed_paragraph
 from edgecap.runtime.sinks.output import replace_text
 
 CSV_COLUMNS = ("path", "text", "num_frames", "height", "width", "aspect_ratio", "fps", "resolution")
@@ -39,18 +39,21 @@ class RowCount:
     left_out: tuple[tuple[int, str], ...]
 
 
-def write_instancevid(captions: Path, folder: Path) -> RowCount:
+Writes = Callable[[CaptionRow], Paragraph]
+
+
+def write_instancevid(captions: Path, folder: Path, *, paragraph_of: Writes = computed_paragraph) -> RowCount:
     """Write the three files. Raises `InputError` (captions can't be read) and `OutputError`."""
     replace_text(folder / STRUCTURED_FILE, (_line(_structured(row)) for row in _rows(captions)))
-    replace_text(folder / DENSE_FILE, (_line(_dense(row)) for row in _rows(captions)))
-    replace_text(folder / CSV_FILE, _csv_lines(captions))
+    replace_text(folder / DENSE_FILE, (_line(_dense(row, paragraph_of)) for row in _rows(captions)))
+    replace_text(folder / CSV_FILE, _csv_lines(captions, paragraph_of))
     return _count(captions)
 
 
-def write_paragraphs(captions: Path, folder: Path) -> RowCount:
+def write_paragraphs(captions: Path, folder: Path, *, paragraph_of: Writes = computed_paragraph) -> RowCount:
     """Write `paragraphs.jsonl`: Video, clip, start_seconds, end_seconds (null in rows of another program),
-    Paragraph."""
-    replace_text(folder / PARAGRAPHS_FILE, (_line(_paragraph(row)) for row in _rows(captions)))
+    Paragraph, its provenance, and why a model's was refused where it was."""
+    replace_text(folder / PARAGRAPHS_FILE, (_line(_paragraph(row, paragraph_of(row))) for row in _rows(captions)))
     return _count(captions)
 
 
@@ -107,8 +110,8 @@ def _instance(instance: InstanceTexts) -> dict[str, str]:
     }
 
 
-def _dense(row: CaptionRow) -> dict[str, Any]:
-    return {"path": clip_name(row), "text": dense_paragraph(row)} | _place(row)
+def _dense(row: CaptionRow, paragraph_of: Writes) -> dict[str, Any]:
+    return {"path": clip_name(row), "text": paragraph_of(row).text} | _place(row)
 
 
 def _place(row: CaptionRow) -> dict[str, Any]:
@@ -116,15 +119,16 @@ def _place(row: CaptionRow) -> dict[str, Any]:
     return clip_facts(row) | {"source": row.video} | times
 
 
-def _paragraph(row: CaptionRow) -> dict[str, Any]:
+def _paragraph(row: CaptionRow, paragraph: Paragraph) -> dict[str, Any]:
     head = {"Video": row.video} | {name: row.meta.get(name) for name in ("clip", "start_seconds", "end_seconds")}
-    return head | {"Paragraph": dense_paragraph(row)}
+    refused = {"rejections": list(paragraph.rejections)} if paragraph.rejections else {}
+    return head | {"Paragraph": paragraph.text, "provenance": paragraph.provenance} | refused
 
 
-def _csv_lines(captions: Path) -> Iterator[str]:
+def _csv_lines(captions: Path, paragraph_of: Writes) -> Iterator[str]:
     yield _csv_line(CSV_COLUMNS)
     for row in _rows(captions):
-        dense = _dense(row)
+        dense = _dense(row, paragraph_of)
         yield _csv_line([dense[name] for name in CSV_COLUMNS])
 
 
