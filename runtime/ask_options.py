@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgecap.runtime.isolation import Isolation
-
 StagesChoice = Literal["fast", "full"]
+Isolation = Literal["blur", "solid", "ring", "crop"]
+"""See isolation.py."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.ask_options import AskOptions, StagesChoice
-from edgecap.runtime.isolation import Isolation
+from edgecap.runtime.ask_options import AskOptions, Isolation, StagesChoice
 
 DetectorChoice = Literal["pack", "motion"]
 CaptionerChoice = Literal["pack", "none"]

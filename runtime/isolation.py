@@ -6,13 +6,12 @@ the method's ablation compares (spec/instancecap.md 2.4), drawn in the crop, so 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Isolation = Literal["blur", "solid", "ring", "crop"]
+from edgecap.runtime.ask_options import Isolation
+
 SOLID_RGB = (0, 0, 255)
 """The reference meant a blue screen; its channels were swapped and the model saw a red one."""
 RING_RGB = (255, 0, 0)

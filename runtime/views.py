@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.isolation import Isolation, isolate
+from edgecap.runtime.ask_options import Isolation
+from edgecap.runtime.isolation import isolate
 from edgecap.runtime.mask import Mask
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.ask_options import Isolation
 from edgecap.runtime.evidence import Evidence, TrackEvidence
-from edgecap.runtime.isolation import Isolation
 from edgecap.runtime.keyframe import Moment, moment_weight, moments
 from edgecap.runtime.observation import Window
 from edgecap.runtime.prompt import FieldName, Question, VisualPrompt
