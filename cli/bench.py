@@ -1,4 +1,4 @@
-"""`edgecap bench caption|quality|compare|verify`."""
+"""`edgecap bench caption|quality|compare|verify|calls`."""
 
 from __future__ import annotations
 
@@ -224,6 +224,49 @@ def bench_verify(
         click.echo(json.dumps(planted_json(report), indent=2))
     else:
         click.echo("\n".join(planted_lines(report, misses=misses)))
+    return 0
+
+
+@bench.command("calls")
+@click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--clips", type=int, default=3, show_default=True, help="Videos that are rendered where none is named.")
+@click.option("--seconds", type=float, default=20.0, show_default=True, help="Length of a rendered video.")
+@click.option("--instances", type=int, default=4, show_default=True, help="Instances in a rendered video.")
+@_SEED
+@_PACK
+@_WORK
+@_JSON
+def bench_calls(
+    videos: tuple[Path, ...],
+    clips: int,
+    seconds: float,
+    instances: int,
+    seed_start: int,
+    pack: str,
+    work: Path | None,
+    as_json: bool,
+) -> int:
+    """Count what captions cost the language model, by --stages and --change-gate, on VIDEO... or rendered ones."""
+    from edgecap.bench.calls import measure_calls
+    from edgecap.bench.clips import cached_clip, clip_cache
+    from edgecap.cli.bench_text import calls_lines
+    from edgecap.runtime.config import make_config
+
+    folder, say = work or clip_cache(), _progress(as_json)
+    warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
+    if not videos:
+        say(f"rendering {clips} videos of {seconds:g} s")
+        videos = tuple(
+            cached_clip(folder, tier="moving", seed=seed, duration_seconds=seconds, num_actors=instances).video
+            for seed in _seeds(seed_start, clips)
+        )
+    report = measure_calls(
+        lambda stages, gate: make_config(pack=pack, stages=stages, change_gate=gate),
+        videos,
+        warm_up=warm_up,
+        on_step=say,
+    )
+    click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else "\n".join(calls_lines(report)))
     return 0
 
 

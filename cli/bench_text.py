@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from edgecap.bench.calls import CallsReport
 from edgecap.bench.compare import Comparison
 from edgecap.bench.quality.report import bar_lines, check_bars, figure_lines, figures_json
 from edgecap.bench.quality.run import TierQuality
@@ -42,6 +43,27 @@ def throughput_lines(report: ThroughputReport) -> list[str]:
     ]
     parts = ", ".join(f"{name} {seconds:.2f}" for name, seconds in report.part_seconds.items())
     return [*lines, "", f"busy seconds by part, serial: {parts}"]
+
+
+def calls_lines(report: CallsReport) -> list[str]:
+    """One row a setting; times over those of the first row."""
+    first = report.rows[0]
+    lines = [
+        f"machine   {report.machine}",
+        f"models    {', '.join(f'{name} {value}' for name, value in report.used.items() if name != 'device')}",
+        f"clips     {first.clips} of {report.videos} videos, {first.instances:.1f} instances each; means per clip; "
+        f"the reference asks 4 + 4n = {first.reference_calls:.1f} times",
+        "",
+        f"{'stages':<8}{'gate':<6}{'answers':>9}{'of 4+4n':>9}{'graph runs':>12}{'read':>8}{'written':>9}{'kept':>7}"
+        f"{'describe':>10}{'wall':>7}",
+    ]
+    return lines + [
+        f"{r.stages:<8}{'on' if r.change_gate else 'off':<6}{r.generations:>9.1f}"
+        f"{r.generations / r.reference_calls:>9.0%}{r.graph_runs:>12.1f}{r.prefill_tokens:>8.0f}"
+        f"{r.decode_tokens:>9.0f}{r.kept:>7.1f}{r.describe_seconds / first.describe_seconds:>9.2f}x"
+        f"{r.wall_seconds / first.wall_seconds:>6.2f}x"
+        for r in report.rows
+    ]
 
 
 def quality_lines(quality: TierQuality) -> list[str]:

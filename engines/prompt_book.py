@@ -7,6 +7,7 @@ In: the text of a pack's `CaptionerSpec.prompt_file`. Out: `PromptBook`. Written
 
 from __future__ import annotations
 
+import re
 import string
 from dataclasses import dataclass, field
 
@@ -97,6 +98,16 @@ class Lexicon:
     def sentence(self) -> str:
         """The guidance with the words filled in."""
         return self.guidance.replace("{prefer}", ", ".join(self.prefer)).replace("{avoid}", ", ".join(self.avoid))
+
+    def used(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The words of either list that stand in a text, in the lists' order: (prefer, avoid).
+
+        >>> Lexicon("{prefer}{avoid}", ("striped", "tall"), ("lovely",)).used("A tall, lovely tree.")
+        (('tall',), ('lovely',))
+        """
+        words = f" {' '.join(re.findall(r'[a-z-]+', text.lower()))} "
+        prefer, avoid = (tuple(w for w in listed if f" {w} " in words) for listed in (self.prefer, self.avoid))
+        return prefer, avoid
 
 
 @dataclass(frozen=True, slots=True)

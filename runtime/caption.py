@@ -43,7 +43,8 @@ class InstanceCaption:
 @dataclass(frozen=True, slots=True)
 class Caption:
     """The words of one window. `model_calls` (graph runs), `prefill_tokens`, `decode_tokens` and `generations` (answers
-    written, those to rounds and retries included) count what the captioner did."""
+    written, those to rounds and retries included) count what the captioner did. `lexicon_used`: words of the pack's
+    lists to prefer and to avoid that stand in what the model said; None where the lists were not told to it."""
 
     global_description: FieldText
     instances: tuple[InstanceCaption, ...]
@@ -53,3 +54,4 @@ class Caption:
     prefill_tokens: int = 0
     decode_tokens: int = 0
     generations: int = 0
+    lexicon_used: tuple[tuple[str, ...], tuple[str, ...]] | None = None

@@ -63,7 +63,7 @@ class Describer:
         replies = self._ask(window, evidence, verdict)
         by_slot = replies.by_slot
         self._remember(window, evidence, by_slot)
-        return Caption(
+        caption = Caption(
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
             instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
             background=_background(by_slot.get((None, "background"))),
@@ -73,6 +73,8 @@ class Describer:
             decode_tokens=replies.decode_tokens,
             generations=replies.generations,
         )
+        lexicon = self._script.lexicon if self._script else None
+        return caption if lexicon is None else replace(caption, lexicon_used=lexicon.used(_said(replies)))
 
     def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Replies:
         known = verdict.status == "inside" or self._asks_unchecked
@@ -154,6 +156,11 @@ class Describer:
         return FieldText(
             text, "model", computed_part=computed, confidence=reply.confidence, rejections=reply.rejections
         )
+
+
+def _said(replies: Replies) -> str:
+    """Everything the model said of this window that was accepted."""
+    return " ".join(r.text for r in replies.by_slot.values() if r.text is not None)
 
 
 def _background(reply: Reply | None) -> FieldText:

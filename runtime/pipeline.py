@@ -144,6 +144,7 @@ def _summarise(
         model_calls=writer.model_calls,
         prefill_tokens=writer.prefill_tokens,
         decode_tokens=writer.decode_tokens,
+        generations=writer.generations,
         ages_seconds=tuple(writer.ages_seconds),
         stages=clock.times(),
         failures=tuple(writer.failures),

@@ -27,6 +27,7 @@ _IN_ROUNDS: tuple[tuple[FieldName, ...], ...] = (("global",), (*INSTANCE_FIELDS,
 
 class Script:
     """The questions of one run. `spec`: as in the pack; `passes`: the fields that are asked together, in order.
+    `system`: rules for every prompt. `lexicon`: the word lists where they are told.
 
     Raises `UsageError` where `options` ask for what the pack's prompts don't have, or leave out what isn't in them.
     """
@@ -45,8 +46,9 @@ class Script:
         self._history = book is None or book.history
         self.system = book.system if book else ""
         self._check_ablations()
-        if options.lexicon and book is not None and book.lexicon is not None:
-            self.system = f"{self.system} {book.lexicon.sentence()}".strip()
+        self.lexicon = book.lexicon if book and options.lexicon else None
+        if self.lexicon is not None:
+            self.system = f"{self.system} {self.lexicon.sentence()}".strip()
 
     def instance_questions(
         self, track: TrackEvidence, fields: tuple[FieldName, ...], *, relations: str = "", said: str = ""

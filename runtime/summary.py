@@ -49,6 +49,7 @@ class RunSummary:
     failures: tuple[Failure, ...]
     interrupted: bool
     verified: VerifierCounts = field(default_factory=VerifierCounts)
+    generations: int = 0
 
     @property
     def exit_code(self) -> int:

@@ -31,7 +31,7 @@ class WriteStep:
         self._sinks = sinks
         self._clips_of: dict[int, int] = {}
         self.records = self.instances = self.skipped = self.done = 0
-        self.model_calls = self.prefill_tokens = self.decode_tokens = 0
+        self.model_calls = self.prefill_tokens = self.decode_tokens = self.generations = 0
         self.frames_analysed = self.frames_dropped = 0
         self.video_seconds = 0.0
         self.ages_seconds: list[float] = []
@@ -63,6 +63,7 @@ class WriteStep:
         self.records += 1
         self.instances += len(record.caption.instances)
         self.model_calls += record.caption.model_calls
+        self.generations += record.caption.generations
         self.prefill_tokens += record.caption.prefill_tokens
         self.decode_tokens += record.caption.decode_tokens
         self.verified += verifier_counts([record.caption])

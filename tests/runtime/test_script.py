@@ -177,6 +177,17 @@ def test_the_lexicon_is_guidance_in_the_rules() -> None:
     assert all(not q.banned_words for r in captioner.rounds for p in r for q in p.questions)
 
 
+def test_listed_words_that_were_said_are_counted_and_never_refused() -> None:
+    def say(track: int | None, question: Question) -> str:
+        looks = "A lovely person in a red striped shirt."
+        return looks if (track, question.field) == (7, "appearance") else (GOOD | CAMERA)[(track, question.field)]
+
+    caption = _describe(Booked(say), stages="full", lexicon=True)
+    assert caption.lexicon_used == (("striped",), ("lovely",))
+    assert caption.instances[0].appearance.text == "A lovely person in a red striped shirt."
+    assert _describe(Booked(say), stages="full").lexicon_used is None
+
+
 def test_rounds_without_history_are_marked() -> None:
     captioner = Booked(book=_book(history=False))
     _describe(captioner, stages="full")
