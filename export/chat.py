@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
-_QUESTION = "QUESTION-GOES-HERE"
+_QUESTION, _ANSWER, _SYSTEM = "QUESTION-GOES-HERE", "ANSWER-GOES-HERE", "SYSTEM-GOES-HERE"
 
 
 def chat_layout(folder: Path, *, views: int, picture: str, view_before: str, view_after: str) -> PromptLayout:
-    """The layout of one user turn: `views` pictures, then the question, then the assistant's turn begins.
+    """The layout of a conversation: `views` pictures, the question, the assistant's turn; then further questions, and
+    rules in a system turn where the template has them.
 
     `picture`: what the template prints for one picture, e.g. "<image>"; the model's processor writes `view_before`,
     T picture tokens and `view_after` in its place. Raises `CheckpointError` where the folder has no template, the
     template can't be run, or it puts something between pictures.
     """
-    text = _render(folder, views)
+    text = _render(folder, [_user_turn(views)])
     pieces = text.split(picture)
     if len(pieces) != views + 1 or pieces[-1].count(_QUESTION) != 1:
         raise CheckpointError(
@@ -49,7 +50,33 @@ def chat_layout(folder: Path, *, views: int, picture: str, view_before: str, vie
         view_after=view_after,
         question_before=before_question,
         question_after=after_question,
+        answer_after=_answer_after(folder),
+        before_system=_before_system(folder, views, picture, rest=text.removeprefix(pieces[0])),
     )
+
+
+def _answer_after(folder: Path) -> str:
+    """What stands between an answer and the next question; "" where the template has no place for a second one."""
+    turns = [("user", "FIRST"), ("assistant", _ANSWER), ("user", _QUESTION)]
+    try:
+        text = _render(folder, [{"role": role, "content": [_said(words)]} for role, words in turns])
+    except CheckpointError:
+        return ""
+    behind = text.partition(_ANSWER)[2]
+    return behind.partition(_QUESTION)[0] if _QUESTION in behind else ""
+
+
+def _before_system(folder: Path, views: int, picture: str, *, rest: str) -> str:
+    """`before` with a system turn whose text is "{system}"; "" where the template has none, or where it changes what
+    comes after it (`rest`)."""
+    turns = [{"role": "system", "content": [_said(_SYSTEM)]}, _user_turn(views)]
+    try:
+        text = _render(folder, turns)
+    except CheckpointError:
+        return ""
+    if text.count(_SYSTEM) != 1 or not text.endswith(rest):
+        return ""
+    return text.removesuffix(rest).replace(_SYSTEM, "{system}")
 
 
 def open_tokenizer(folder: Path) -> Tokenizer:
@@ -97,16 +124,23 @@ def end_ids(folder: Path, config: dict[str, Any], tokenizer: Tokenizer) -> tuple
     return tuple(dict.fromkeys(found))
 
 
-def _render(folder: Path, views: int) -> str:
+def _said(words: str) -> dict[str, str]:
+    return {"type": "text", "text": words}
+
+
+def _user_turn(views: int) -> dict[str, Any]:
+    return {"role": "user", "content": [*({"type": "image"} for _ in range(views)), _said(_QUESTION)]}
+
+
+def _render(folder: Path, messages: Sequence[dict[str, Any]]) -> str:
     from jinja2 import TemplateError
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     settings = _read(folder / "tokenizer_config.json")
-    content = [{"type": "image"} for _ in range(views)] + [{"type": "text", "text": _QUESTION}]
     world = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
     try:
         return world.from_string(_template(folder, settings)).render(
-            messages=[{"role": "user", "content": content}],
+            messages=list(messages),
             add_generation_prompt=True,
             raise_exception=_refuse,
             bos_token=_token_text(settings.get("bos_token")) or "",

@@ -37,6 +37,7 @@ from edgecap.export.nano.vision.export_vision import (
 )
 from edgecap.export.nano.vision.train_detector import train_detector
 from edgecap.export.nano.vision.train_segmenter import train_segmenter
+from edgecap.export.prompt_data import PROMPT_FILE
 from edgecap.export.twins import add_twins
 
 VERSION = "1"
@@ -143,7 +144,7 @@ def _write_fp32(work_dir: Path, int8: Path, spec: PackSpec) -> Path:
         shutil.copyfile(work_dir / graph.file, folder / graph.file)
     for graph in (vision, decoder):
         shutil.copyfile(work_dir / "caption" / graph.file, folder / graph.file)
-    for name in (spec.captioner.embedding_file, spec.captioner.tokenizer_file, spec.domain.file):
+    for name in (spec.captioner.embedding_file, spec.captioner.tokenizer_file, PROMPT_FILE, spec.domain.file):
         shutil.copyfile(int8 / name, folder / name)
     captioner = replace(spec.captioner, vision=vision, decoder=decoder)
     write_pack(folder, replace(spec, name="nano-fp32", detector=detector, segmenter=segmenter, captioner=captioner))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, RopeSpec
@@ -18,8 +18,12 @@ from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_config import DecoderConfig
 from edgecap.export.image_stats import Triple, image_stats
+from edgecap.export.prompt_data import PROMPT_FILE, longest_dialogue, open_book
 from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
 from edgecap.export.qwen.vision_sizes import VisionSizes
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
 EMBEDDING_FILE = "captioner.embedding.npy"
@@ -84,6 +88,7 @@ class QwenPlan:
             eos_ids=self.eos_ids[1:],
             rope=self.rope,
             buckets_wh=self.buckets_wh,
+            prompt_file=PROMPT_FILE if self.style.book else None,
         )
 
 
@@ -99,17 +104,8 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
     buckets = _buckets(options["buckets"]) if "buckets" in options else DEFAULT_BUCKETS_WH
     vision.check_buckets(buckets)
     views = _number(options, "views") or caption_prompts.VIEWS
-    need = views * (max(vision.tokens(b) for b in buckets) + 2) + _QUESTION_TOKENS + max(style.max_tokens.values())
-    context = _number(options, "context") or -(-need // BLOCK) * BLOCK
-    if context < need:
-        raise UsageError(
-            f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
-            "or leave context out"
-        )
-    text_prefix, vision_prefix = _prefixes(checkpoint)
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
-    mean, std = image_stats(folder)
     layout = chat_layout(
         folder,
         views=views,
@@ -117,6 +113,15 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         view_before=VISION_START,
         view_after=VISION_END,
     )
+    need = views * (max(vision.tokens(b) for b in buckets) + 2) + _text_positions(style, layout, tokenizer)
+    context = _number(options, "context") or -(-need // BLOCK) * BLOCK
+    if context < need:
+        raise UsageError(
+            f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
+            "or leave context out"
+        )
+    text_prefix, vision_prefix = _prefixes(checkpoint)
+    mean, std = image_stats(folder)
     decoder = _decoder_config(checkpoint, config, context=context)
     if vision.out != decoder.hidden_size:
         raise CheckpointError(
@@ -193,6 +198,19 @@ def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
     raise CheckpointError(
         f"{checkpoint.folder}: no tensor model.embed_tokens.weight or model.language_model.embed_tokens.weight in its "
         "weight files; they are of another model: fetch the folder again"
+    )
+
+
+def _text_positions(style: Style, layout: PromptLayout, tokenizer: Tokenizer) -> int:
+    """Positions of rules, questions and answers behind the pictures."""
+    if style.book is None:
+        return _QUESTION_TOKENS + max(style.max_tokens.values())
+    return longest_dialogue(
+        open_book(style.book),
+        layout,
+        lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
+        prompts=style.prompts,
+        max_tokens=style.max_tokens,
     )
 
 

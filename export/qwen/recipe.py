@@ -30,6 +30,7 @@ from edgecap.engines.preprocess import normalise_views
 from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.chat import open_tokenizer
 from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.prompt_data import fill, write_book
 from edgecap.export.qwen.decoder import DecoderExport, export_decoder
 from edgecap.export.qwen.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, QwenPlan, make_plan
 from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
@@ -70,6 +71,8 @@ class Qwen25Vl:
         job.checkpoint.require_shapes(plan.vision.shapes(), prefix=plan.vision_prefix)
         require_text(job.checkpoint, plan.decoder, plan.text_prefix)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+        if plan.style.book is not None:
+            write_book(job.folder, plan.style.book)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             seen, costs = _look(plan, job)
             weights = job.checkpoint.tensors(plan.vision_prefix)
@@ -113,8 +116,7 @@ def _speak(
     for view, question in ((0, next(iter(plan.style.prompts.values()))), (-1, plan.style.prompts["global"])):
         height, width = seen.pixels[view].shape[2:]
         grid = height // plan.vision.stride, width // plan.vision.stride
-        filled = question.format_map({"class": "person", "motion": "moving", "instances": "two dogs and a person"})
-        prompt = _prompt(plan, vision, table, seen.tokens[view][0], grid_hw=grid, question=filled, job=job)
+        prompt = _prompt(plan, vision, table, seen.tokens[view][0], grid_hw=grid, question=fill(question), job=job)
         texts.append(reference.speak(prompt, steps=_STEPS))
     return tuple(texts)
 

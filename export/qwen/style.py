@@ -15,6 +15,7 @@ from typing import Literal, get_args
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.specs import PromptLayout
 from edgecap.export import caption_prompts
+from edgecap.export.prompt_data import BookName
 
 StyleName = Literal["instruct", "captioner"]
 STYLE_NAMES: tuple[StyleName, ...] = get_args(StyleName)
@@ -24,12 +25,14 @@ _SYSTEM_BEGIN, _SYSTEM_END = "<|im_start|>system\n", "<|im_end|>"
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`system`: the line that casts the model, None = the template's own. `note`: what a user of the pack must know."""
+    """`system`: the line that casts the model, None = the template's own. `note`: what a user of the pack must know.
+    `book`: the rules and rounds that go with it; None where it answers prose only."""
 
     prompts: dict[str, str]
     max_tokens: dict[str, int]
     system: str | None
     note: str
+    book: BookName | None = None
 
     def layout(self, layout: PromptLayout) -> PromptLayout:
         """The template's layout with this style's system line. Raises `CheckpointError` where it prints none."""
@@ -43,7 +46,7 @@ class Style:
                 "needs; export with --option style=instruct, or fetch the template again"
             )
         before = layout.before[: start + len(_SYSTEM_BEGIN)] + self.system + layout.before[end:]
-        return replace(layout, before=before)
+        return replace(layout, before=before, before_system="")
 
 
 STYLES: dict[StyleName, Style] = {
@@ -51,7 +54,8 @@ STYLES: dict[StyleName, Style] = {
         prompts=dict(caption_prompts.PROMPTS),
         max_tokens=dict(caption_prompts.MAX_TOKENS),
         system=None,
-        note="style instruct: one question per field, each answered by one sentence",
+        note="style instruct: one question per field, each answered by one sentence, or the rounds of --stages full",
+        book="edge",
     ),
     "captioner": Style(
         prompts={"global": "Give a full description of this clip."},

@@ -20,6 +20,7 @@ from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_parity import decoder_parity
 from edgecap.export.job import ExportJob, Judged, Limits, Role, RoleExport
+from edgecap.export.prompt_data import write_book
 from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files
 from edgecap.export.ready_made.graphs import adapt_vision, copy_decoder, read_table
 from edgecap.export.ready_made.reference import original_of_hub
@@ -79,6 +80,7 @@ class ReadyMade:
         own = {name: value for name, value in job.options.items() if name in OPTIONS}
         plan = make_plan(job.checkpoint, own, recipe=self.name)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+        write_book(job.folder, "edge")
         job.say(f"token table out of {files.embed.path.name}")
         table = write_table(read_table(files.embed, plan), job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
         job.say(f"putting our contract around {files.vision.path.name}, copying {files.decoder.path.name}")

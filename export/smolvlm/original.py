@@ -17,6 +17,7 @@ from edgecap.export.caption_prompts import PROMPTS
 from edgecap.export.chat import open_tokenizer
 from edgecap.export.decoder_parity import TORCH, speak_torch
 from edgecap.export.job import ExportJob
+from edgecap.export.prompt_data import fill
 from edgecap.export.smolvlm.plan import CaptionerPlan
 from edgecap.export.smolvlm.vectors import prompt_vectors, square_views
 from edgecap.export.text_parity import SpokenText
@@ -51,9 +52,7 @@ def original_prompts(
     """Two prompts [P, H] over the pictures' tokens [n,T,H]; `table` [V,H] as the pack has it."""
     tokenizer = open_tokenizer(job.checkpoint.folder)
     return [
-        prompt_vectors(
-            plan.layout, tokenizer, table, tokens[: plan.views][::order], PROMPTS[name].replace("{class}", "person")
-        )
+        prompt_vectors(plan.layout, tokenizer, table, tokens[: plan.views][::order], fill(PROMPTS[name]))
         for name, order in _ASKED
     ]
 

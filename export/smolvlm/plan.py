@@ -16,6 +16,7 @@ from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_config import DecoderConfig
 from edgecap.export.image_stats import image_stats
+from edgecap.export.prompt_data import PROMPT_FILE, longest_dialogue, open_book
 
 ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
 EMBEDDING_FILE = "captioner.embedding.npy"
@@ -24,8 +25,8 @@ IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-
 """The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
 DEFAULT_CONTEXT = 1024
 OPTIONS = ("views", "context")
-_LONGEST_TEXT = 224
-"""Positions kept for the question, the text around it and the answer."""
+"""Positions of a pack that needs fewer."""
+_BLOCK = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class CaptionerPlan:
             max_tokens=dict(caption_prompts.MAX_TOKENS),
             layout=self.layout,
             eos_ids=self.eos_ids[1:],
+            prompt_file=PROMPT_FILE,
         )
 
 
@@ -89,15 +91,23 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         )
     tokens = (patches // factor) ** 2
     views = wanted.get("views", caption_prompts.VIEWS)
-    decoder = _decoder_config(checkpoint, config, context=wanted.get("context", DEFAULT_CONTEXT))
-    need = views * (tokens + 3) + _LONGEST_TEXT
-    if need > decoder.max_positions:
-        raise UsageError(
-            f"{views} views of {tokens} tokens and the text need {need} positions, the pack would have "
-            f"{decoder.max_positions}; lower --option views or raise --option context"
-        )
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
+    layout = chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND)
+    need = views * (tokens + 3) + longest_dialogue(
+        open_book("edge"),
+        layout,
+        lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
+        prompts=caption_prompts.PROMPTS,
+        max_tokens=caption_prompts.MAX_TOKENS,
+    )
+    context = wanted.get("context", max(DEFAULT_CONTEXT, -(-need // _BLOCK) * _BLOCK))
+    decoder = _decoder_config(checkpoint, config, context=context)
+    if need > decoder.max_positions:
+        raise UsageError(
+            f"{views} views of {tokens} tokens and the longest dialogue need {need} positions, the pack would have "
+            f"{decoder.max_positions}; lower --option views or raise --option context"
+        )
     mean, std = image_stats(checkpoint.folder)
     return CaptionerPlan(
         side=int(vision.image_size),
@@ -105,7 +115,7 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         views=views,
         mean=mean,
         std=std,
-        layout=chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND),
+        layout=layout,
         eos_ids=end_ids(folder, checkpoint.config, tokenizer),
         decoder=decoder,
     )

@@ -22,6 +22,7 @@ from tempfile import TemporaryDirectory
 
 from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.prompt_data import write_book
 from edgecap.export.smolvlm.decoder import DecoderExport, export_decoder
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
 from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, CaptionerPlan, make_plan
@@ -48,6 +49,7 @@ class SmolVlm:
         """Export. Options: views (pictures of a prompt, 4), context (positions, 1024)."""
         plan = make_plan(job.checkpoint, job.options, recipe=self.name)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+        write_book(job.folder, "edge")
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             vision, original = _export_vision(job, plan, Path(work))
             gc.collect()  # the PyTorch model: the decoder is built from the files

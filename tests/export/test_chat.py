@@ -40,7 +40,35 @@ def test_smolvlm_template_from_every_place(tmp_path: Path, name: str) -> None:
         view_after="<a>",
         question_before="",
         question_after="<end_of_utterance>\nAssistant:",
+        answer_after="<end_of_utterance>\nUser: ",
+        before_system="<|im_start|>System: {system}<end_of_utterance>\nUser:",
     )
+
+
+@pytest.mark.parametrize(
+    ("template", "answer_after", "before_system"),
+    [
+        (CHAT_TEMPLATE + "{% if messages|length > 1 %}{{ raise_exception('one turn only') }}{% endif %}", "", ""),
+        (
+            "{% if messages[0].role == 'system' %}{{ raise_exception('no rules') }}{% endif %}" + CHAT_TEMPLATE,
+            "<end_of_utterance>\nUser: ",
+            "",
+        ),
+        (
+            "{% set messages = messages if messages[0].role != 'system' else messages[1:] %}" + CHAT_TEMPLATE,
+            "<end_of_utterance>\nUser: ",
+            "",
+        ),
+    ],
+    ids=["one turn", "refuses rules", "drops rules"],
+)
+def test_a_template_without_a_place_for_more(
+    tmp_path: Path, template: str, answer_after: str, before_system: str
+) -> None:
+    (tmp_path / "chat_template.jinja").write_text(template)
+    layout = _smolvlm(tmp_path)
+    assert (layout.answer_after, layout.before_system) == (answer_after, before_system)
+    assert layout.before == "<|im_start|>User:"
 
 
 def test_qwen_template(tmp_path: Path) -> None:
@@ -54,6 +82,8 @@ def test_qwen_template(tmp_path: Path) -> None:
     )
     assert layout.before == "<|im_start|>system\nBe helpful.<|im_end|>\n<|im_start|>user\n"
     assert layout.question_after == "<|im_end|>\n<|im_start|>assistant\n"
+    assert layout.answer_after == "<|im_end|>\n<|im_start|>user\n"
+    assert layout.before_system == "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n"
 
 
 def test_text_between_pictures_is_refused(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ def test_bfloat16_shards_with_a_tied_head_in_8_and_4_bits(tmp_path: Path) -> Non
     assert files == {
         "captioner.vision.int8.onnx", "captioner.vision.fp16.onnx", "captioner.decoder.int4.onnx",
         "captioner.decoder.twin-int4.onnx", "captioner.embedding.npy", "captioner.tokenizer.json",
+        "captioner.prompts.json",
     }  # fmt: skip
     assert np.load(tmp_path / "int4" / "captioner.embedding.npy").dtype == np.float16
     assert {row["layers"] for row in exported.sensitivity if row["graph"] == "captioner.vision"} == {

@@ -25,6 +25,7 @@ from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.gate import judge
 from edgecap.export.job import ExportJob, Precision, RoleExport
 from edgecap.export.onnx_graph import open_graph
+from edgecap.export.prompt_data import fill
 from edgecap.export.recipes import load_recipe, open_checkpoint
 from edgecap.export.smolvlm import SMOLVLM
 from edgecap.export.smolvlm.plan import make_plan
@@ -61,13 +62,9 @@ def ask(spec: CaptionerSpec, *, most: int = 12) -> VisualPrompt:
     """One prompt with two questions about random views."""
     random = np.random.default_rng(3)
     frames = random.integers(0, 255, (spec.views, spec.view_side, spec.view_side, 3), np.uint8)
-    hints = {"{class}": "dog", "{motion}": "moving", "{instances}": "a dog"}
     questions = []
-    for name in ("appearance", "action"):
-        text = spec.prompts[name]
-        for hint, value in hints.items():
-            text = text.replace(hint, value)
-        questions.append(Question(name, text, most))
+    for name in ("appearance", "camera"):
+        questions.append(Question(name, fill(spec.prompts[name]), most))
     return VisualPrompt(1, frames, np.arange(spec.views, dtype=np.float64), tuple(questions))
 
 
@@ -117,7 +114,7 @@ def int4(tmp_path_factory: pytest.TempPathFactory) -> tuple[RoleExport, Path]:
                  dtype="bfloat16", shard_size="20MB", seed=1)  # fmt: skip
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     out = tmp_path_factory.mktemp("packs") / "int4"
-    return export(SMOLVLM, folder, out, precision="int4", views="2", context="512"), out
+    return export(SMOLVLM, folder, out, precision="int4", views="2", context="1792"), out
 
 
 def test_answers_are_those_of_transformers(smolvlm: tuple[Path, Any], fp32: tuple[RoleExport, Path]) -> None:
@@ -148,7 +145,8 @@ def test_pack_says_what_it_is_made_from(smolvlm: tuple[Path, Any], fp32: tuple[R
     spec = made.spec
     assert isinstance(spec, CaptionerSpec)
     assert (spec.view_side, spec.tokens_per_view, spec.bos_id, spec.eos_id) == (128, 4, None, 6)
-    assert set(spec.prompts) == set(spec.max_tokens) == {"appearance", "action", "background", "global"}
+    assert set(spec.prompts) == set(spec.max_tokens) == {"appearance", "action", "background", "global", "camera"}
+    assert spec.prompt_file == "captioner.prompts.json" and spec.prompt_file in files
 
 
 def test_every_free_axis_has_a_range(int4: tuple[RoleExport, Path]) -> None:
@@ -174,7 +172,7 @@ def test_int4_passes_its_gate_and_speaks(int4: tuple[RoleExport, Path]) -> None:
     assert kl["fp32"] < kl["int8"] < kl["int4"] and size["fp32"] > size["int8"] > size["int4"]
     captioner = Captioner.open(Pack.open(out))
     answers = captioner.answer([ask(captioner.spec)]).answers
-    assert [answer.field for answer in answers] == ["appearance", "action"] and all(a.token_count for a in answers)
+    assert [answer.field for answer in answers] == ["appearance", "camera"] and all(a.token_count for a in answers)
     assert np.load(out / spec.embedding_file).dtype == np.float16  # bfloat16 of ordinary size fits
 
 

@@ -29,6 +29,7 @@ from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
 from edgecap.export.nano.caption.tokenizer import BOS, EOS
 from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
+from edgecap.export.prompt_data import PROMPT_FILE, write_book
 
 EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"
 VISION_FILES: dict[WeightFormat, str] = {"int8": "vision.int8.onnx", "fp32": "vision.fp32.onnx"}
@@ -57,6 +58,7 @@ def export_captioner(work_dir: Path, out_dir: Path, *,
     _write_decoder(weights, sizes, work_dir / DECODER_FILES["fp32"], weight_format="fp32")
     _write_decoder(weights, sizes, out_dir / DECODER_FILES["int8"], weight_format="int8")
     shutil.copyfile(work_dir / TOKENIZER_FILE, out_dir / TOKENIZER_FILE)
+    write_book(out_dir, "nano")
     specials = trainer.tokenizer.token_to_id(BOS), trainer.tokenizer.token_to_id(EOS)
     spec = captioner_spec(config, bos_id=specials[0], eos_id=specials[1])
     (out_dir / "captioner.json").write_text(json.dumps(asdict(spec), indent=1))
@@ -147,7 +149,8 @@ def captioner_spec(config: NetworkConfig, *, bos_id: int, eos_id: int) -> Captio
         embedding_file=EMBED_FILE, tokenizer_file=TOKENIZER_FILE, view_side=side, views=VIEWS, tokens_per_view=tokens,
         view_gap_seconds=VIEW_GAP_SECONDS, view_margin=VIEW_MARGIN, mean=MEAN, std=STD, hidden_size=width,
         layers=config.text_layers, kv_heads=config.kv_heads, head_dim=config.head_dim, vocab_size=config.vocab_size,
-        bos_id=bos_id, eos_id=eos_id, prompts=dict(PROMPTS), max_tokens=dict(MAX_TOKENS))
+        bos_id=bos_id, eos_id=eos_id, prompts=dict(PROMPTS), max_tokens=dict(MAX_TOKENS),
+        prompt_file=PROMPT_FILE)
 
 
 def main() -> None:
