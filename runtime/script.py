@@ -38,7 +38,7 @@ class Script:
         if options.stages == "full":
             if book is None or not book.full:
                 raise UsageError(
-                    "stages='full': the pack has no rounds, only single questions; ask for 'fast', or export it again"
+                    "--stages full: the pack has no rounds, only single questions; ask for fast, or export it again"
                 )
             self._rounds: Mapping[str, tuple[Round, ...]] = book.full
         else:
@@ -109,11 +109,11 @@ class Script:
         for option, place in (("class_hint", "class_hint"), ("camera_hint", "camera_hint")):
             if not getattr(self.options, option) and place not in held:
                 raise UsageError(
-                    f"{option}=False: the pack's questions hold no {option.replace('_', ' ')}, so there is nothing "
+                    f"--no-{option.replace('_', '-')}: the pack's questions hold no {option.replace('_', ' ')}, so there is nothing "
                     "to leave out; use another pack"
                 )
         if self.options.lexicon and (self._book is None or self._book.lexicon is None):
-            raise UsageError("lexicon=True: the pack has no word lists; leave it out, or use another pack")
+            raise UsageError("--lexicon: the pack has no word lists; leave it out, or use another pack")
 
 
 def counted_class(track: TrackEvidence) -> str:

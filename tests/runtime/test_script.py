@@ -206,7 +206,7 @@ def test_fast_asks_everything_at_once_with_the_rules() -> None:
     ("options", "book", "words"),
     [
         ({"stages": "full"}, False, "no rounds"),
-        ({"class_hint": False}, True, "no class hint"),
+        ({"class_hint": False}, True, "--no-class-hint: .* no class hint"),
         ({"camera_hint": False}, True, "no camera hint"),
         ({"lexicon": True}, False, "no word lists"),
     ],
