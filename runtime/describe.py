@@ -11,6 +11,7 @@ only for what may have changed since the captioner last spoke of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from edgecap.runtime import words
@@ -22,6 +23,7 @@ from edgecap.runtime.evidence import Evidence, TrackEvidence
 from edgecap.runtime.observation import Window
 from edgecap.runtime.prompt import Answer
 from edgecap.runtime.record import DomainVerdict
+from edgecap.runtime.relation_words import act_sentences
 from edgecap.runtime.script import INSTANCE_FIELDS, Script
 from edgecap.runtime.visual_prompts import build_prompts
 
@@ -60,12 +62,13 @@ class Describer:
         if verdict.status == "outside":
             unknown = FieldText(UNKNOWN, "abstained")
             return Caption(unknown, (), unknown, FieldText(words.camera_sentence(evidence.camera), "computed"))
-        replies = self._ask(window, evidence, verdict)
+        acts = act_sentences(evidence.relations, evidence.tracks)
+        replies = self._ask(window, evidence, verdict, acts)
         by_slot = replies.by_slot
         self._remember(window, evidence, by_slot)
         caption = Caption(
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
-            instances=tuple(self._instance(track, window, by_slot) for track in evidence.tracks),
+            instances=tuple(self._instance(t, window, by_slot, acts.get(t.track_id, "")) for t in evidence.tracks),
             background=_background(by_slot.get((None, "background"))),
             camera=self._camera(by_slot.get((None, "camera")), words.camera_sentence(evidence.camera)),
             model_calls=replies.model_calls,
@@ -76,14 +79,14 @@ class Describer:
         lexicon = self._script.lexicon if self._script else None
         return caption if lexicon is None else replace(caption, lexicon_used=lexicon.used(_said(replies)))
 
-    def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Replies:
+    def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict, acts: Mapping[int, str]) -> Replies:
         known = verdict.status == "inside" or self._asks_unchecked
         if self._captioner is None or self._script is None or not known:
             return Replies({})
         kept = self._kept(window, evidence)
         replies, said = Replies(kept), ""
         for fields in self._script.passes:
-            prompts = build_prompts(window, evidence, self._script, fields=fields, said=said)
+            prompts = build_prompts(window, evidence, self._script, fields=fields, relations=acts, said=said)
             replies = ask(self._captioner, unanswered(prompts, kept), window, evidence, replies)
             said = self._field(replies.by_slot.get((None, "global")), words.global_sentence(evidence)).text
         return replies
@@ -110,11 +113,13 @@ class Describer:
                         track, field, reply.text, confidence=reply.confidence, clip_index=window.clip_index
                     )
 
-    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[Slot, Reply]) -> InstanceCaption:
-        action = self._field(by_slot.get((track.track_id, "action")), words.action_sentence(track))
-        if action.provenance == "model" and _travels(track):
-            motion = words.motion_sentence(track)
-            action = replace(action, text=f"{action.text} {motion}", computed_part=motion)
+    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[Slot, Reply], acts: str) -> InstanceCaption:
+        """`acts`: what it does to others, as a sentence or ""."""
+        computed = _joined(words.action_sentence(track), acts)
+        action = self._field(by_slot.get((track.track_id, "action")), computed)
+        if action.provenance == "model":
+            motion = _joined(words.motion_sentence(track) if _travels(track) else "", acts)
+            action = replace(action, text=_joined(action.text, motion), computed_part=motion)
         # A detector without classes names nothing: "object" is what the code calls it, not what a model saw.
         named = window.labels != ("object",)
         return InstanceCaption(
@@ -156,6 +161,10 @@ class Describer:
         return FieldText(
             text, "model", computed_part=computed, confidence=reply.confidence, rejections=reply.rejections
         )
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _said(replies: Replies) -> str:

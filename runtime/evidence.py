@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.relation import Relation
+
 Direction = Literal["static", "right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right"]
 Depth = Literal["constant", "approaching", "receding"]
 CameraLabel = Literal[
@@ -102,7 +104,9 @@ class CameraEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All measurements of one window: the camera, and one `TrackEvidence` per reported instance (rank order)."""
+    """All measurements of one window: the camera, one `TrackEvidence` per reported instance (rank order), and how these
+    stand to each other."""
 
     camera: CameraEvidence
     tracks: tuple[TrackEvidence, ...]
+    relations: tuple[Relation, ...] = ()

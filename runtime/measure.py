@@ -18,6 +18,7 @@ from edgecap.runtime.observation import Window
 from edgecap.runtime.palette import best_views, palette
 from edgecap.runtime.position import cells, left_frame, well_seen
 from edgecap.runtime.ranking import importance, long_enough, without_duplicates
+from edgecap.runtime.relations import relate
 
 _EDGE_SECONDS = 0.3
 """A track that starts (ends) this soon after (before) the window does is taken to continue across its border:
@@ -47,10 +48,8 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     if movers_only:
         tracks = [(track, life) for track, life in tracks if camera.labels and track.motion_world.moving]
     ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], count))
-    return Evidence(
-        camera=camera,
-        tracks=tuple(track for track, _ in ranked[:max_instances]),
-    )
+    reported = tuple(track for track, _ in ranked[:max_instances])
+    return Evidence(camera=camera, tracks=reported, relations=relate(window, reported, path=path))
 
 
 def _rank(track: TrackEvidence, life: Life, observation_count: int) -> tuple[float, int]:

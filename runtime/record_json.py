@@ -16,13 +16,14 @@ from urllib.parse import urlsplit
 from edgecap import __version__
 from edgecap.engines.errors import InputError
 from edgecap.runtime import rle
-from edgecap.runtime.caption import FieldText, InstanceCaption
+from edgecap.runtime.caption import Caption, FieldText, InstanceCaption
 from edgecap.runtime.evidence import CameraEvidence, Motion, TrackEvidence
 from edgecap.runtime.frame import VideoInfo
 from edgecap.runtime.keyframe import best_moment
 from edgecap.runtime.observation import Window
 from edgecap.runtime.printable import printable
 from edgecap.runtime.record import FailedVideo, Record
+from edgecap.runtime.relation_words import relation_sentences
 
 SCHEMA_VERSION = 1
 _STRUCTURE, _STRUCTURE_ALSO = "Structural Description", "Structured Description"
@@ -49,6 +50,7 @@ def record_to_json(record: Record, *, root: Path | None) -> dict[str, Any]:
             "global": field_block(caption.global_description),
             "background": field_block(caption.background),
             "camera": field_block(caption.camera) | _camera(record.evidence.camera),
+            **_relations(record),
             "instances": [
                 _instance_meta(i, instance, tracks[instance.track_id], record.window)
                 for i, instance in enumerate(caption.instances)
@@ -157,7 +159,9 @@ def _meta(record: Record) -> dict[str, Any]:
             "model_calls": caption.model_calls,
             "prefill_tokens": caption.prefill_tokens,
             "decode_tokens": caption.decode_tokens,
+            "generations": caption.generations,
         },
+        **_lexicon(caption),
         "stage_seconds": {name: _round(seconds, 4) for name, seconds in record.stage_seconds.items()},
         "age_seconds": _round(record.age_seconds, 4),
     }
@@ -244,6 +248,35 @@ def _camera(camera: CameraEvidence) -> dict[str, Any]:
         "speed_adverb": camera.speed_adverb,
         "estimate_confidence": _round(camera.confidence, 4),
     }
+
+
+def _relations(record: Record) -> dict[str, Any]:
+    """How the instances of the row stand to each other, as rows and as sentences; none where none is reported."""
+    reported = {instance.track_id for instance in record.caption.instances}
+    rows = [r for r in record.evidence.relations if {r.subject_id, r.object_id} <= reported]
+    return {
+        "relations": [
+            {
+                "name": r.name,
+                "subject": r.subject_id,
+                "object": r.object_id,
+                "start_seconds": _round(r.start_seconds, 4),
+                "end_seconds": _round(r.end_seconds, 4),
+                "confidence": _round(r.confidence, 4),
+                "order": r.order,
+            }
+            for r in rows
+        ],
+        "relation_sentences": list(relation_sentences(rows, record.evidence)),
+    }
+
+
+def _lexicon(caption: Caption) -> dict[str, Any]:
+    """Listed words that the model used, where the lists were told to it."""
+    if caption.lexicon_used is None:
+        return {}
+    prefer, avoid = caption.lexicon_used
+    return {"lexicon": {"prefer": list(prefer), "avoid": list(avoid)}}
 
 
 def _round(value: float | None, digits: int) -> float | None:

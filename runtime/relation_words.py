@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from edgecap.runtime.evidence import Evidence, TrackEvidence
-from edgecap.runtime.relations import Relation
+from edgecap.runtime.relation import Relation
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _STANDING = {
@@ -25,6 +25,8 @@ _ACTS = {"approaches": "approaches", "moves_away_from": "moves away from", "foll
 _CROSSES = {"in front": "crosses in front of", "behind": "crosses behind", "": "passes"}
 _LEAST_CONFIDENCE = 0.3
 """Below it a row is kept but not said."""
+_CLEAR_APPROACH = 0.5
+"""From here on an approach is said in the action field of the one who approaches."""
 _MOST_ACTS = 3
 _IMPLIED = ("approaches", "moves_away_from")
 _LEAST_SHARE = 0.6
@@ -37,16 +39,9 @@ def relation_sentences(relations: Sequence[Relation], evidence: Evidence, *, mos
     Rows about tracks that `evidence` doesn't hold are passed over; the same rows give the same sentences.
     """
     names = instance_names(evidence.tracks)
-    sure = [
-        r for r in relations if r.confidence >= _LEAST_CONFIDENCE and r.subject_id in names and r.object_id in names
-    ]
+    sure, pairs, acts = _sure(relations, names)
     tracks = {t.track_id: t for t in evidence.tracks}
-    passing = [{r.subject_id, r.object_id} for r in sure if r.name in ("crosses", "passes")]
-    # Whoever passes came and went: that need not be said beside it.
-    sure = [r for r in sure if r.name not in _IMPLIED or {r.subject_id, r.object_id} not in passing]
-    mutual = [s for pair in _mutual(sure) if (s := _mutual_sentence(pair, names))]
-    done = {id(r) for pair in _mutual(sure) for r in pair}
-    acts = [r for r in sure if r.name in _ACTS and id(r) not in done]
+    mutual = [_mutual_sentence(pair, names) for pair in pairs]
     subjects = sorted(
         {r.subject_id for r in acts}, key=lambda i: min(r.start_seconds for r in acts if r.subject_id == i)
     )
@@ -75,6 +70,48 @@ def instance_names(tracks: Sequence[TrackEvidence]) -> dict[int, str]:
             shown = f"{ordinal} {track.class_name}" if number < len(_ORDINALS) else f"{track.class_name} {ordinal}"
             names[track.track_id] = f"the {shown}"
     return names
+
+
+def act_sentences(relations: Sequence[Relation], tracks: Sequence[TrackEvidence]) -> dict[int, str]:
+    """Track id -> what this instance does to others, one sentence behind those about itself: "It follows the person,
+    then crosses in front of the red car."; "It and the second dog pass each other.".
+
+    Following, crossing and passing; where there is none of them, the clearest approach. Going apart and standing
+    somewhere are not worth a caption's sentence: in a scene of movers everybody does.
+    """
+    names = instance_names(tracks)
+    _, mutual, acts = _sure(relations, names)
+    told: dict[int, str] = {}
+    for pair in mutual:
+        if pair[0].name == "passes":
+            told.setdefault(pair[0].subject_id, _mutual_sentence(pair, {**names, pair[0].subject_id: "it"}))
+    for subject in dict.fromkeys(r.subject_id for r in acts):
+        own = [r for r in acts if r.subject_id == subject]
+        rows = [r for r in own if r.name not in _IMPLIED] or _clearest_approach(own)
+        if rows:
+            told.setdefault(subject, _acts_sentence(rows, {**names, subject: "it"}))
+    return told
+
+
+def _clearest_approach(rows: Sequence[Relation]) -> list[Relation]:
+    clear = [r for r in rows if r.name == "approaches" and r.confidence >= _CLEAR_APPROACH]
+    return sorted(clear, key=lambda r: (-r.confidence, r.object_id))[:1]
+
+
+def _sure(
+    relations: Sequence[Relation], names: Mapping[int, str]
+) -> tuple[list[Relation], list[tuple[Relation, ...]], list[Relation]]:
+    """Rows that are clear enough to be said, without those that another implies; of these, the pairs that one sentence
+    says of both, and the acts that are left."""
+    sure = [
+        r for r in relations if r.confidence >= _LEAST_CONFIDENCE and r.subject_id in names and r.object_id in names
+    ]
+    passing = [{r.subject_id, r.object_id} for r in sure if r.name in ("crosses", "passes")]
+    # Whoever passes came and went: that need not be said beside it.
+    sure = [r for r in sure if r.name not in _IMPLIED or {r.subject_id, r.object_id} not in passing]
+    mutual = _mutual(sure)
+    done = {id(r) for pair in mutual for r in pair}
+    return sure, mutual, [r for r in sure if r.name in _ACTS and id(r) not in done]
 
 
 def _mutual(rows: Sequence[Relation]) -> list[tuple[Relation, ...]]:
@@ -113,7 +150,8 @@ def _acts_sentence(rows: Sequence[Relation], names: Mapping[int, str]) -> str:
         verb = _CROSSES[row.order] if row.name == "crosses" else _ACTS[row.name]
         joint = "" if before is None else ", then" if row.start_seconds >= before.end_seconds - 0.5 else " and"
         again = before is not None and before.object_id == row.object_id
-        text += f"{joint} {verb} {'it' if again else names[row.object_id]}"
+        same = before is not None and joint == " and" and before.name == row.name and not row.order
+        text += f"{joint} {'' if same else f'{verb} '}{'it' if again else names[row.object_id]}"
         before = row
     return _sentence(text)
 

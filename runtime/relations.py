@@ -1,7 +1,7 @@
 """Relations between instances over time: where they stand to each other, and what they do to each other.
 
-In: `Window`, `Evidence`. Out: `Relation` rows. Pure; the rules are in pair_rules.py (places) and occlusion.py (masks),
-the sentences in relation_words.py.
+In: `Window` and the tracks measured of it. Out: `Relation` rows. Pure; the rules are in pair_rules.py (places) and
+occlusion.py (masks), the sentences in relation_words.py.
 
 left_of, right_of, above, below   by the centres in the picture, on the axis along which they are farther apart
 near                              little empty space between the boxes, by their size
@@ -15,76 +15,38 @@ passes                            the same where both move, against each other: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 
 from edgecap.runtime.anchor import anchor
 from edgecap.runtime.camera_path import CameraPath, camera_path
-from edgecap.runtime.evidence import Evidence
+from edgecap.runtime.evidence import TrackEvidence
 from edgecap.runtime.life import Life, lives
 from edgecap.runtime.motion import camera_scales
 from edgecap.runtime.observation import Window
 from edgecap.runtime.occlusion import Hiding, hidings
 from edgecap.runtime.pair_path import Body, pair_path
-from edgecap.runtime.pair_rules import PairRelation, PairSpan, pair_spans
+from edgecap.runtime.pair_rules import PairSpan, pair_spans
+from edgecap.runtime.relation import Order, Relation, RelationName
 
-RelationName = PairRelation | Literal["in_front_of"]
-Order = Literal["", "in front", "behind"]
-RELATION_NAMES: tuple[RelationName, ...] = (
-    "left_of",
-    "right_of",
-    "above",
-    "below",
-    "near",
-    "in_front_of",
-    "approaches",
-    "moves_away_from",
-    "follows",
-    "crosses",
-    "passes",
-)
+RELATION_NAMES: tuple[RelationName, ...] = get_args(RelationName)
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """One relation between two tracks over a time: `subject_id` is `name` `object_id`.
-
-    `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
-    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the places. `order`: of "crosses"
-    and "passes", whether the subject passed in front of the object or behind it, where masks say so; else "". Standing
-    relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
-    """
-
-    name: RelationName
-    subject_id: int
-    object_id: int
-    start_seconds: float
-    end_seconds: float
-    confidence: float
-    order: Order = ""
-
-    def __post_init__(self) -> None:
-        if self.subject_id == self.object_id:
-            raise ValueError(f"a relation is between two instances; got {self.subject_id = } twice")
-        if not self.start_seconds <= self.end_seconds:
-            raise ValueError(f"a relation ends before it begins: {self.start_seconds = }, {self.end_seconds = }")
-
-
-def relate(window: Window, evidence: Evidence) -> tuple[Relation, ...]:
-    """Every relation between the instances that `evidence` reports, by start, then pair; the same input gives the same
-    rows. `evidence` must be measured from `window`; fewer than two instances have no relations."""
-    if len(evidence.tracks) < 2:
+def relate(window: Window, tracks: Sequence[TrackEvidence], *, path: CameraPath | None = None) -> tuple[Relation, ...]:
+    """Every relation between `tracks`, by start, then pair; the same input gives the same rows. They must be measured
+    from `window`; fewer than two have no relations. `path`: the window's camera path where it is known already."""
+    if len(tracks) < 2:
         return ()
-    height, width = window.observations[0].frame.image_rgb.shape[:2]
-    path = camera_path(window.observations, aspect=height / width)
+    if path is None:
+        height, width = window.observations[0].frame.image_rgb.shape[:2]
+        path = camera_path(window.observations, aspect=height / width)
     all_lives = {life.track_id: life for life in lives(window)}
-    bodies = {t.track_id: _body(all_lives[t.track_id], window, path) for t in evidence.tracks}
+    bodies = {t.track_id: _body(all_lives[t.track_id], window, path) for t in tracks}
     times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
     found: list[Relation] = []
-    for a, b in combinations([t.track_id for t in evidence.tracks], 2):
+    for a, b in combinations([t.track_id for t in tracks], 2):
         pair = pair_path(bodies[a], bodies[b], path)
         if pair is None:
             continue

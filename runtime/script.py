@@ -108,9 +108,10 @@ class Script:
         held = set[str]().union(*(placeholders(text, at="prompt") for text in texts))
         for option, place in (("class_hint", "class_hint"), ("camera_hint", "camera_hint")):
             if not getattr(self.options, option) and place not in held:
+                what = option.replace("_", " ")
                 raise UsageError(
-                    f"--no-{option.replace('_', '-')}: the pack's questions hold no {option.replace('_', ' ')}, so there is nothing "
-                    "to leave out; use another pack"
+                    f"--no-{what.replace(' ', '-')}: the pack's questions hold no {what}, so there is nothing to leave "
+                    "out; use another pack"
                 )
         if self.options.lexicon and (self._book is None or self._book.lexicon is None):
             raise UsageError("--lexicon: the pack has no word lists; leave it out, or use another pack")

@@ -34,7 +34,8 @@ from edgecap.runtime.pair_path import PairPath
 from edgecap.runtime.pair_rules import pair_spans
 from edgecap.runtime.pipeline import Pipeline
 from edgecap.runtime.record import Record
-from edgecap.runtime.relations import RELATION_NAMES, Relation, RelationName, relate
+from edgecap.runtime.relation import Relation, RelationName
+from edgecap.runtime.relations import RELATION_NAMES
 
 CLEAR, DOUBTFUL = 1.3, 0.7
 _HIDDEN = {CLEAR: 0.28, 1.0: 0.2, DOUBTFUL: 0.08}
@@ -86,7 +87,7 @@ def judge_clip(scene: Scene, truth: ClipTruth, records: Sequence[Record]) -> Cli
     facts = true_clip(truth, frames)
     pairs = match_tracks(facts.masks, said_clip(truth.name, records).masks, ignored=facts.ignored)
     actor_of = {track: actor for actor, track, _ in pairs}
-    rows = [r for record in records for r in relate(record.window, record.evidence)]
+    rows = [r for record in records for r in record.evidence.relations]
     said = [_renamed(r, actor_of) for r in rows if r.subject_id in actor_of and r.object_id in actor_of]
     depth = {a.id: a.z_order for a in scene.actors}
     ordered = [r for r in said if r.order]

@@ -19,6 +19,7 @@ from edgecap.runtime.caption import FieldText, InstanceCaption
 from edgecap.runtime.keyframe import key_observation
 from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.record_json import message_of, video_name
+from edgecap.runtime.relation_words import relation_sentences
 from edgecap.runtime.sinks.drawing import colour_of, jpeg_uri, key_frame
 from edgecap.runtime.sinks.instance_strip import instance_strip
 from edgecap.runtime.sinks.output import fresh_path, ready_file, replace_text
@@ -139,9 +140,18 @@ def clip_section(record: Record) -> str:
         f"{_domain_note(record)}{picture}"
         f'<p class="global">{_text(caption.global_description)}</p>\n{table}'
         f'<dl class="scene"><dt>Background</dt><dd>{_text(caption.background)}</dd>'
-        f"<dt>Camera</dt><dd>{_text(caption.camera)}{_camera_figures(record)}</dd></dl>\n"
+        f"<dt>Camera</dt><dd>{_text(caption.camera)}{_camera_figures(record)}</dd>"
+        f"{_relations(record)}</dl>\n"
         f"{_figures(record)}</section>\n"
     )
+
+
+def _relations(record: Record) -> str:
+    """How the instances stand to each other; "" where nothing is to be said."""
+    told = relation_sentences(record.evidence.relations, record.evidence) if record.caption.instances else ()
+    if not told:
+        return ""
+    return f'<dt>Relations</dt><dd>{escape(" ".join(told))} <span class="badge computed">computed</span></dd>'
 
 
 def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
@@ -218,7 +228,8 @@ def _figures(record: Record) -> str:
     lines += [f"caption {record.age_seconds:.2f} s old when written", f"busy: {stages}"] if stages else []
     if caption.model_calls:
         lines.append(
-            f"{_count(caption.model_calls, 'graph run')}, {caption.prefill_tokens} tokens read, "
+            f"{_count(caption.generations, 'answer')} in {_count(caption.model_calls, 'graph run')}, "
+            f"{caption.prefill_tokens} tokens read, "
             f"{caption.decode_tokens} said"
         )
     lines.append(f"domain {record.domain.status}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from edgecap.runtime.captioner import Answers
 from edgecap.runtime.describe import Describer
 from edgecap.runtime.prompt import Answer, Question, VisualPrompt
 from edgecap.runtime.record import DomainVerdict
+from edgecap.runtime.relation import Relation
 from edgecap.runtime.script import Script
 from edgecap.runtime.views import spread_times
 from edgecap.runtime.visual_prompts import build_prompts
@@ -211,3 +213,27 @@ def test_a_track_without_a_mask_is_not_asked_about() -> None:
 )
 def test_spread_times(total: int, expected: list[int]) -> None:
     assert spread_times(total, count=4) == expected
+
+
+def _related() -> tuple[Any, Any]:
+    window = make_window()
+    row = Relation("follows", 9, 7, 0.0, 1.5, 0.9)
+    return window, replace(make_evidence(window), relations=(row,))
+
+
+def test_what_an_instance_does_to_others_stands_behind_the_models_words() -> None:
+    window, evidence = _related()
+    captioner = Scripted(lambda t, q: "It walks." if (t, q.field) == (9, "action") else GOOD[(t, q.field)])
+    right = evidence.tracks[0].motion_world
+    moving = replace(evidence.tracks[1], motion_world=right, motion_image=right)
+    evidence = replace(evidence, tracks=(evidence.tracks[0], moving))
+    dog = Describer(captioner).describe(window, evidence, INSIDE).instances[1]
+    assert dog.action.text == "It walks. It moves to the right. It follows the person."
+    assert dog.action.computed_part == "It moves to the right. It follows the person."
+
+
+def test_relations_are_part_of_a_caption_without_a_model() -> None:
+    window, evidence = _related()
+    person, dog = Describer(None).describe(window, evidence, INSIDE).instances
+    assert dog.action.text.endswith(" It follows the person.") and dog.action.provenance == "computed"
+    assert "follows" not in person.action.text

@@ -14,8 +14,9 @@ import pytest
 
 from edgecap.engines.errors import InputError
 from edgecap.runtime import rle
-from edgecap.runtime.record import FailedVideo
+from edgecap.runtime.record import FailedVideo, Record
 from edgecap.runtime.record_json import failed_to_json, record_to_json, structure_of, video_name
+from edgecap.runtime.relation import Relation
 from edgecap.runtime.schema_check import record_schema, schema_errors
 
 from .fake_records import make_record
@@ -45,7 +46,7 @@ def test_meta_tells_where_every_word_came_from() -> None:
     assert first["action"]["computed_part"] == "It moves to the right."
     assert meta["background"] == {"provenance": "abstained"}
     assert meta["camera"]["labels"] == ["pan_left"] and meta["camera"]["phases"] == [["pan_left"]]
-    assert meta["counts"] == {"model_calls": 12, "prefill_tokens": 300, "decode_tokens": 40}
+    assert meta["counts"] == {"model_calls": 12, "prefill_tokens": 300, "decode_tokens": 40, "generations": 0}
 
 
 def test_path_and_key_mask_follow_the_masks() -> None:
@@ -158,3 +159,51 @@ def test_a_row_of_another_kind_is_refused_by_name() -> None:
         r"keys \['text'\]",
     ):
         structure_of({"text": "x"})
+
+
+CROSSES = Relation("crosses", 7, 9, 0.5, 1.5, 0.8, "in front")
+
+
+def _related(**changes: object) -> Record:
+    record = make_record()
+    return replace(record, evidence=replace(record.evidence, relations=(CROSSES,)), **changes)
+
+
+def test_relations_are_rows_and_sentences() -> None:
+    row = record_to_json(_related(), root=None)
+    assert row["meta"]["relations"] == [
+        {
+            "name": "crosses",
+            "subject": 7,
+            "object": 9,
+            "start_seconds": 0.5,
+            "end_seconds": 1.5,
+            "confidence": 0.8,
+            "order": "in front",
+        }
+    ]
+    assert row["meta"]["relation_sentences"] == ["The person crosses in front of the dog."]
+    assert schema_errors(row) == []
+
+
+def test_relations_of_instances_that_are_not_reported_stay_out() -> None:
+    """Outside its domain a pack reports no instance, whatever was measured."""
+    record = _related()
+    meta = record_to_json(replace(record, caption=replace(record.caption, instances=())), root=None)["meta"]
+    assert meta["relations"] == [] and meta["relation_sentences"] == []
+
+
+def test_rows_from_before_relations_are_still_valid() -> None:
+    row = record_to_json(make_record(), root=None)
+    for name in ("relations", "relation_sentences"):
+        del row["meta"][name]
+    del row["meta"]["counts"]["generations"]
+    assert schema_errors(row) == []
+
+
+def test_listed_words_are_reported_where_the_lists_were_told() -> None:
+    record = make_record()
+    told = replace(record, caption=replace(record.caption, lexicon_used=(("striped",), ())))
+    row = record_to_json(told, root=None)
+    assert row["meta"]["lexicon"] == {"prefer": ["striped"], "avoid": []} and schema_errors(row) == []
+    assert "lexicon" not in record_to_json(record, root=None)["meta"]

@@ -10,8 +10,9 @@ import pytest
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.measure import measure
 from edgecap.runtime.observation import Window
-from edgecap.runtime.relation_words import instance_names, relation_sentences
-from edgecap.runtime.relations import Relation, relate
+from edgecap.runtime.relation import Relation
+from edgecap.runtime.relation_words import act_sentences, instance_names, relation_sentences
+from edgecap.runtime.relations import relate
 
 from .drawn_windows import Body, View, straight, window
 
@@ -24,7 +25,8 @@ def names_of(rows: tuple[Relation, ...], one: int, other: int) -> set[str]:
 
 def said(drawn: Window) -> tuple[tuple[Relation, ...], tuple[str, ...]]:
     evidence = measure(drawn)
-    rows = relate(drawn, evidence)
+    rows = relate(drawn, evidence.tracks)
+    assert rows == evidence.relations
     return rows, relation_sentences(rows, evidence)
 
 
@@ -157,7 +159,7 @@ def test_a_missing_camera_step_gives_sides_but_no_motion_across_it() -> None:
 def test_fewer_than_two_instances_have_no_relations() -> None:
     drawn = window([Body(straight(0.5, 0.28))])
     assert said(drawn) == ((), ())
-    assert relate(window([]), measure(window([]))) == ()
+    assert relate(window([]), measure(window([])).tracks) == ()
 
 
 def test_jitter_about_the_threshold_is_one_state() -> None:
@@ -187,3 +189,35 @@ def test_confidence_is_lower_near_the_threshold() -> None:
         return float(np.mean([r.confidence for r in rows if r.name in ("left_of", "right_of")]))
 
     assert 0.3 < confidence(0.07) < confidence(0.2) <= 1.0
+
+
+def acts(drawn: Window) -> dict[int, str]:
+    evidence = measure(drawn)
+    return act_sentences(evidence.relations, evidence.tracks)
+
+
+def test_what_an_instance_does_to_others_stands_behind_its_own_action() -> None:
+    dog = Body(straight(0.1, 0.3, vx=0.16), size=(0.1, 0.1), class_id=DOG)
+    car = Body(straight(0.5, 0.28), size=(0.16, 0.2), class_id=CAR)
+    assert acts(layered(window([dog, car]), front=1, back=2)) == {1: "It crosses in front of the car."}
+
+
+def test_passing_each_other_is_told_once() -> None:
+    drawn = window(
+        [Body(straight(0.1, 0.28, vx=0.15), class_id=DOG), Body(straight(0.85, 0.28, vx=-0.15), class_id=CAR)]
+    )
+    told = acts(drawn)
+    assert len(told) == 1 and next(iter(told.values())).startswith("It and the ")
+
+
+def test_a_clear_approach_is_told_and_going_apart_is_not() -> None:
+    towards = window([Body(straight(0.2, 0.28, vx=0.11), class_id=DOG), Body(straight(0.9, 0.28), class_id=CAR)])
+    assert acts(towards) == {1: "It approaches the car."}
+    apart = window([Body(straight(0.4, 0.28, vx=0.1), class_id=DOG), Body(straight(0.2, 0.28), class_id=PERSON)])
+    assert acts(apart) == {}
+
+
+def test_two_that_are_followed_share_a_verb() -> None:
+    rows = [Relation("follows", 1, other, 0.0, 4.0, 0.9) for other in (2, 3)]
+    drawn = window([Body(straight(0.1 + 0.3 * k, 0.28), class_id=c) for k, c in enumerate((DOG, CAR, PERSON))])
+    assert act_sentences(rows, measure(drawn).tracks) == {1: "It follows the car and the person."}
