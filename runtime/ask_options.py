@@ -8,6 +8,7 @@ from typing import Literal
 StagesChoice = Literal["fast", "full"]
 Isolation = Literal["blur", "solid", "ring", "crop"]
 """See isolation.py."""
+PositionChoice = Literal["corrected", "legacy"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,9 @@ def build_stages(config: PipelineConfig) -> StageSet:
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
-    describer = Describer(captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks)
+    describer = Describer(
+        captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks, position=config.position
+    )
     return StageSet(
         open_video=partial(_open_video, config),
         new_perceiver=new_perceiver,

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.ask_options import AskOptions, Isolation, StagesChoice
+from edgecap.runtime.ask_options import AskOptions, Isolation, PositionChoice, StagesChoice
 
 DetectorChoice = Literal["pack", "motion"]
 CaptionerChoice = Literal["pack", "none"]
 ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
 EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
-PositionChoice = Literal["corrected", "legacy"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from edgecap.runtime import words
 from edgecap.runtime.ask import Answerer, Replies, Reply, Slot, ask, reasons_against, slot_of, unanswered
-from edgecap.runtime.ask_options import AskOptions
+from edgecap.runtime.ask_options import AskOptions, PositionChoice
 from edgecap.runtime.caption import Caption, FieldText, InstanceCaption
 from edgecap.runtime.change_gate import ChangeGate
 from edgecap.runtime.evidence import Evidence, TrackEvidence
+from edgecap.runtime.legacy_position import legacy_position_sentence
 from edgecap.runtime.observation import Window
 from edgecap.runtime.prompt import Answer
 from edgecap.runtime.record import DomainVerdict
@@ -37,7 +40,8 @@ class Describer:
     about windows whose domain could not be checked too; False for a pack that has a domain check (its
     captioner knows that domain only, and a detector of another kind leaves the check without its
     measurements). `gate`: see `ChangeGate`; None asks about every instance of every window. `options`: see
-    `AskOptions`; `Script` raises `UsageError` for those that the pack's prompts can't follow.
+    `AskOptions`; `Script` raises `UsageError` for those that the pack's prompts can't follow. `position`: the rule of
+    the position sentence.
     """
 
     def __init__(
@@ -47,11 +51,12 @@ class Describer:
         asks_unchecked: bool = False,
         gate: ChangeGate | None = None,
         options: AskOptions | None = None,
+        position: PositionChoice = "corrected",
     ) -> None:
         self._captioner, self._options = captioner, options or AskOptions()
         self._script = Script(captioner.spec, captioner.book, self._options) if captioner else None
         self._asks_unchecked = asks_unchecked
-        self._gate = gate
+        self._gate, self._position = gate, position
 
     def describe(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
         """The caption of one window. Raises `EngineError` when the captioner's engine fails.
@@ -131,8 +136,14 @@ class Describer:
             ),
             appearance=self._field(by_slot.get((track.track_id, "appearance")), words.appearance_sentence(track)),
             action=action,
-            position=FieldText(words.position_sentence(track), "computed"),
+            position=FieldText(self._place(track, window), "computed"),
         )
+
+    def _place(self, track: TrackEvidence, window: Window) -> str:
+        if self._position == "corrected":
+            return words.position_sentence(track)
+        times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
+        return legacy_position_sentence(track, times)
 
     def _field(self, reply: Reply | None, computed: str) -> FieldText:
         """The captioner's words where there are any that passed, else the computed sentence."""
