@@ -75,17 +75,24 @@ class Mask:
 
     def iou(self, other: Mask) -> float:
         """Intersection over union with another mask of the same frame size; 0 where either is empty."""
+        inter = self._shared_pixels(other)
+        union = self.area_pixels + other.area_pixels - inter
+        return inter / union if union else 0.0
+
+    def inside(self, other: Mask) -> float:
+        """Share (0-1) of this mask that lies in another of the same frame size; 0 for an empty mask."""
+        return self._shared_pixels(other) / self.area_pixels if self.area_pixels else 0.0
+
+    def _shared_pixels(self, other: Mask) -> int:
         if self.size_wh != other.size_wh:
             raise ValueError(f"masks of two frame sizes: {self.size_wh = }, {other.size_wh = }")
         (ax, ay), (ah, aw) = self.origin_xy, self.bits.shape
         (bx, by), (bh, bw) = other.origin_xy, other.bits.shape
         x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
         if x1 <= x0 or y1 <= y0:
-            return 0.0
-        inter = int(
+            return 0
+        return int(
             np.count_nonzero(
                 self.bits[y0 - ay : y1 - ay, x0 - ax : x1 - ax] & other.bits[y0 - by : y1 - by, x0 - bx : x1 - bx]
             )
         )
-        union = self.area_pixels + other.area_pixels - inter
-        return inter / union if union else 0.0

@@ -19,6 +19,8 @@ on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way.
 _SAME_IOU = 0.8
 _CONTAINED = 0.8
 """Share of the lesser track's observations that must lie on the other's for both to be one instance."""
+_INSIDE, _WHOLE_LIFE = 0.9, 0.9
+"""Share of a mask inside another's, and of the life in which it is so, from which a track is a part of the other."""
 
 
 def long_enough(lives: Sequence[Life], *, observation_count: int) -> list[Life]:
@@ -41,13 +43,16 @@ def without_duplicates(lives: Sequence[Life]) -> list[Life]:
     """Without the tracks that another, better seen one holds already, in the given order.
 
     Two tracks are one instance where their masks have a mean IoU over 0.8 in the frames that both are in, and
-    these are at least 80 % of the lesser one's; the one with more observations x score stays.
+    these are at least 80 % of the lesser one's; the one with more observations x score stays. A track of the same class
+    that lies inside a larger one's mask to 90 % in nearly every frame of its life is a part of it, seen twice (the
+    reference has no such rule: spec/instancecap.md 2.1); one that passes in front shows its own pixels before and
+    after, and the other's mask has a hole there.
     """
     kept: list[Life] = []
     for life in sorted(lives, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
         if not any(_same(life, other) for other in kept):
             kept.append(life)
-    wanted = {life.track_id for life in kept}
+    wanted = {life.track_id for life in kept if not any(_part_of(life, other) for other in kept)}
     return [life for life in lives if life.track_id in wanted]
 
 
@@ -63,8 +68,27 @@ def importance(life: Life, *, moving: bool, observation_count: int) -> float:
 
 
 def _same(lesser: Life, other: Life) -> bool:
-    places = {int(step): i for i, step in enumerate(other.steps)}
-    shared = [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]
+    shared = _shared_steps(lesser, other)
     if len(shared) < _CONTAINED * len(lesser):
         return False
     return float(np.mean([lesser.masks[i].iou(other.masks[j]) for i, j in shared])) > _SAME_IOU
+
+
+def _part_of(lesser: Life, other: Life) -> bool:
+    if lesser is other or _class_of(lesser) != _class_of(other):
+        return False
+    shared = _shared_steps(lesser, other)
+    if len(shared) < _WHOLE_LIFE * len(lesser) or not float(lesser.areas.mean()) < float(other.areas.mean()):
+        return False
+    within = [lesser.masks[i].inside(other.masks[j]) >= _INSIDE for i, j in shared]
+    return float(np.mean(within)) >= _WHOLE_LIFE
+
+
+def _class_of(life: Life) -> int:
+    return int(np.bincount(life.class_ids, weights=life.scores.astype(np.float64)).argmax())
+
+
+def _shared_steps(lesser: Life, other: Life) -> list[tuple[int, int]]:
+    """Indices of both in the frames that both are in."""
+    places = {int(step): i for i, step in enumerate(other.steps)}
+    return [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]

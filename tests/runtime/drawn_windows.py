@@ -7,7 +7,7 @@ frame.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,3 +104,21 @@ def _mask(body: Body, t: float, to_picture: NDArray[np.float64], share: float, r
     if (high - low < 2).any():
         return None
     return Mask((int(low[0]), int(low[1])), np.ones((int(high[1] - low[1]), int(high[0] - low[0])), bool), SIZE_WH)
+
+
+def layered(drawn: Window, *, front: int, back: int) -> Window:
+    """The window with the front track's pixels taken out of the back track's masks: rectangles hide nothing alone."""
+    observations = []
+    for observation in drawn.observations:
+        masks = {i.track_id: i.mask for i in observation.instances}
+        instances = []
+        for instance in observation.instances:
+            if instance.track_id == back and front in masks:
+                bits = instance.mask.full() & ~masks[front].full()
+                if not bits.any():
+                    continue
+                mask = Mask.from_full(bits)
+                instance = replace(instance, mask=mask, box_xyxy=mask.box_xyxy)
+            instances.append(instance)
+        observations.append(replace(observation, instances=tuple(instances)))
+    return replace(drawn, observations=tuple(observations))

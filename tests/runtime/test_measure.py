@@ -17,7 +17,7 @@ from edgecap.runtime.motion import octant
 from edgecap.runtime.observation import Observation, TrackedInstance, Window
 from edgecap.runtime.ranking import importance
 
-from .drawn_windows import LABELS, SIZE_WH, Body, View, straight, window
+from .drawn_windows import LABELS, SIZE_WH, Body, View, layered, straight, window
 
 STILL = straight(0.5, 0.28)
 
@@ -103,6 +103,22 @@ def test_a_near_duplicate_is_reported_once_and_a_neighbour_twice():
     # Same place, but one after the other: two tracks.
     early, late = Body(lambda t: (0.5, 0.28) if t < 2 else None), Body(lambda t: (0.5, 0.28) if t > 2 else None)
     assert len(measure(window([early, late])).tracks) == 2
+
+
+def test_a_part_seen_as_a_second_one_of_its_class_is_left_out():
+    whole = Body(straight(0.3, 0.28, vx=0.05), size=(0.2, 0.2))
+    part = Body(straight(0.32, 0.27, vx=0.05), size=(0.08, 0.1), score=0.95)
+    assert _ids(measure(window([whole, part]))) == [1]
+    rider = replace(part, class_id=1)
+    assert sorted(_ids(measure(window([whole, rider])))) == [1, 2], "of another class it is a thing of its own"
+
+
+def test_one_that_passes_in_front_of_a_larger_one_of_its_class_stays():
+    large, small = Body(STILL, size=(0.3, 0.3)), Body(straight(0.1, 0.28, vx=0.16), size=(0.08, 0.1))
+    assert sorted(_ids(measure(window([large, small])))) == [1, 2]
+    # Always in front: the larger one's mask has a hole where it stands.
+    drawn = layered(window([Body(STILL, size=(0.3, 0.3)), Body(STILL, size=(0.08, 0.1))]), front=2, back=1)
+    assert sorted(_ids(measure(drawn))) == [1, 2]
 
 
 def test_flicker_is_not_reported_but_a_one_frame_video_is():

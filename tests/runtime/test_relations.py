@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from edgecap.runtime.mask import Mask
 from edgecap.runtime.measure import measure
 from edgecap.runtime.observation import Window
 from edgecap.runtime.relation import Relation
 from edgecap.runtime.relation_words import act_sentences, instance_names, relation_sentences
 from edgecap.runtime.relations import relate
 
-from .drawn_windows import Body, View, straight, window
+from .drawn_windows import Body, View, layered, straight, window
 
 PERSON, DOG, CAR = 0, 1, 2
 
@@ -28,24 +25,6 @@ def said(drawn: Window) -> tuple[tuple[Relation, ...], tuple[str, ...]]:
     rows = relate(drawn, evidence.tracks)
     assert rows == evidence.relations
     return rows, relation_sentences(rows, evidence)
-
-
-def layered(drawn: Window, *, front: int, back: int) -> Window:
-    """The window with the front track's pixels taken out of the back track's masks: rectangles hide nothing alone."""
-    observations = []
-    for observation in drawn.observations:
-        masks = {i.track_id: i.mask for i in observation.instances}
-        instances = []
-        for instance in observation.instances:
-            if instance.track_id == back and front in masks:
-                bits = instance.mask.full() & ~masks[front].full()
-                if not bits.any():
-                    continue
-                mask = Mask.from_full(bits)
-                instance = replace(instance, mask=mask, box_xyxy=mask.box_xyxy)
-            instances.append(instance)
-        observations.append(replace(observation, instances=tuple(instances)))
-    return replace(drawn, observations=tuple(observations))
 
 
 def test_sides_are_given_once_per_pair_from_the_more_important_one() -> None:
