@@ -1,4 +1,5 @@
-"""A structured caption as one flowing paragraph: instances with their places, then the setting, then the camera.
+"""A structured caption as one flowing paragraph: instances with their places, how they stand to each other, then the
+setting, then the camera.
 
 In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Called by `sinks.instancevid`
 and the command line. Order and rules: spec/instancecap.md 9 (the alignment step, whose prompt the reference does not
@@ -53,6 +54,11 @@ _BEFORE_NOUNS = frozenset(
     | {"small", "large", "big", "old", "new", "dark", "light", "bright", "pale"}
 )
 """A word in -s after one of these (or a colour) is taken for a plural, after any other word for a verb."""
+_ACT = re.compile(
+    r"\b(?:(?:approaches|moves away from|follows|passes|crosses in front of|crosses behind) (?:(?! and |, then ).)+"
+    r"|pass each other)(?=$|[.,]| and )"
+)
+"""What one instance does to another in a sentence of relation_words.py: up to the next act."""
 _UNSAID = ("unknown.", "the camera motion could not be measured.")
 _SETTINGS = ("The background shows {}.", "Behind all this there is {}.", "The setting is {}.")
 
@@ -84,7 +90,8 @@ def dense_paragraph(row: CaptionRow) -> str:
         for sentence in _instance(instance, who=who, choice=seed[number % 24], nth=nth):
             _say(_again(sentence, who) if sentence in said else sentence, said)
     general = [] if row.instances else _split(row.global_description)
-    for sentence in (*general, *_setting(row.background, choice=seed[30]), *_split(row.camera)):
+    related = _related(row)
+    for sentence in (*general, *related, *_setting(row.background, choice=seed[30]), *_split(row.camera)):
         _say(sentence, said)
     return " ".join(said)
 
@@ -147,6 +154,18 @@ def _arrival(place: re.Match[str], who: str, choice: int) -> Iterator[str]:
         )[choice // 4 % 3]
     if place["leaves"]:
         yield (f"Then {who} leaves the frame.", f"{_capital(who)} then goes out of view.")[choice // 12 % 2]
+
+
+def _related(row: CaptionRow) -> list[str]:
+    """Sentences of the row's own measured relations, without those that an action field tells of already (a record
+    puts what an instance does to others behind its action); [] in rows without them."""
+    actions = [f" {i.action.lower()}" for i in row.instances]
+    told = []
+    for sentence in row.meta.get("relation_sentences", ()):
+        acts = [act.group().rstrip(".") for act in _ACT.finditer(sentence.lower())]
+        if not any(re.search(rf"\b{re.escape(act)}\b", action) for act in acts for action in actions):
+            told += _split(sentence)
+    return told
 
 
 def _setting(background: str, *, choice: int) -> list[str]:

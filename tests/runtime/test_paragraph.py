@@ -12,6 +12,7 @@ from edgecap.runtime.caption_reader import CaptionRow, InstanceTexts, caption_ro
 from edgecap.runtime.paragraph import dense_paragraph, is_noun_phrase
 from edgecap.runtime.position import CELLS
 from edgecap.runtime.record_json import record_to_json
+from edgecap.runtime.relation import Relation
 
 from .fake_records import make_record
 
@@ -86,6 +87,47 @@ def test_what_is_unknown_is_left_out_and_an_empty_row_is_empty() -> None:
     assert "unknown" not in dense_paragraph(row).lower() and "measured" not in dense_paragraph(row)
     assert dense_paragraph(CaptionRow(1, "", "unknown", (), "", "")) == ""
     assert dense_paragraph(_row()).startswith("Someone is there. ")  # no instance: the global sentence speaks
+
+
+def _with_relations(row: CaptionRow, *sentences: str) -> CaptionRow:
+    return replace(row, meta={"relation_sentences": list(sentences)})
+
+
+def test_relations_stand_between_the_instances_and_the_setting() -> None:
+    row = _row(PERSON, DOG, background="Late sun falls on the yard.")
+    beside = "The person is to the left of the dog."
+    sentences = _sentences(dense_paragraph(_with_relations(row, beside)))
+    assert sentences[-3:] == [beside, "Late sun falls on the yard.", "The camera pans left."]
+    assert [s for s in sentences if s != beside] == _sentences(dense_paragraph(row)), "the rest is as without them"
+
+
+@pytest.mark.parametrize(
+    ("act", "sentence", "again"),
+    [
+        ("It crosses in front of the person.", "The dog crosses in front of the person.", False),
+        ("It crosses behind the person.", "The dog crosses in front of the person.", True),
+        ("It crosses behind the person.", "The dog follows the person, then crosses behind the person.", False),
+        ("It and the person pass each other.", "The dog and the person pass each other.", False),
+        ("It follows the red car and the person.", "The dog follows the red car and the person.", False),
+        ("It follows the red car.", "The dog follows the red carriage.", True),
+        ("It approaches the person.", "The dog moves away from the person.", True),
+        ("It stands still.", "The dog and the person approach each other.", True),
+        ("It stands still.", "The dog is in front of the person.", True),
+    ],
+)
+def test_what_an_action_tells_of_is_not_told_again(act: str, sentence: str, again: bool) -> None:
+    dog = replace(DOG, action=f"It walks. {act}")
+    text = dense_paragraph(_with_relations(_row(dog, PERSON), sentence))
+    assert act in text and (sentence in text) is again
+
+
+def test_a_record_s_relations_reach_its_paragraph() -> None:
+    record = make_record()
+    near = Relation("left_of", 7, 9, 0.0, 1.75, 0.8)
+    related = replace(record, evidence=replace(record.evidence, relations=(near,)))
+    beside = " The person is to the left of the dog."
+    text = dense_paragraph(caption_row(record_to_json(related, root=None)))
+    assert text.replace(beside, "", 1) == dense_paragraph(caption_row(record_to_json(record, root=None))) != text
 
 
 def test_missing_texts_leave_a_paragraph_of_the_rest() -> None:

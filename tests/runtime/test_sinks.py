@@ -21,6 +21,7 @@ import pytest
 from edgecap.engines.errors import OutputError, UsageError
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.record import FailedVideo, Record
+from edgecap.runtime.relation import Relation
 from edgecap.runtime.sinks import (
     AnnotatedVideoSink,
     EarlierRun,
@@ -30,6 +31,7 @@ from edgecap.runtime.sinks import (
 )
 from edgecap.runtime.sinks.annotated_video import annotated_frame
 from edgecap.runtime.sinks.drawing import colour_of, draw_observation, styles_of
+from edgecap.runtime.sinks.html_report import clip_section
 from edgecap.runtime.sinks.lettering import text_width, wrap
 from edgecap.runtime.sinks.output import VideoFiles
 from edgecap.runtime.sinks.srt import timecode
@@ -299,6 +301,16 @@ def test_report_is_whole_after_every_write_and_needs_nothing_else(tmp_path: Path
         "2 clips, 4 instances" in w for w in page.words
     )
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"], "no temporary file is left"
+
+
+def test_report_tells_relations_of_reported_instances_only() -> None:
+    record = make_record()
+    crosses = Relation("crosses", 7, 9, 0.5, 1.5, 0.8, "in front")
+    related = replace(record, evidence=replace(record.evidence, relations=(crosses,)))
+    page = clip_section(related)
+    assert "<dt>Relations</dt><dd>The person crosses in front of the dog. <span" in page
+    assert "Relations" not in clip_section(record)
+    assert "Relations" not in clip_section(replace(related, caption=replace(related.caption, instances=())))
 
 
 def test_report_s_key_frame_shows_the_frame(tmp_path: Path) -> None:
