@@ -79,6 +79,20 @@ def _before_system(folder: Path, views: int, picture: str, *, rest: str) -> str:
     return text.removesuffix(rest).replace(_SYSTEM, "{system}")
 
 
+def layout_notes(layout: PromptLayout) -> dict[str, str]:
+    """What the template has no place for, and what follows from that; {} for a whole one. For the notes of a pack
+    (`RoleExport.kept_high`)."""
+    notes = {}
+    if not layout.answer_after:
+        notes["further questions"] = (
+            "the chat template takes one question only: the pack has no rounds (--stages full) and holds no "
+            "conversation without pictures (enhance, paragraphs)"
+        )
+    if not layout.before_system:
+        notes["rules"] = "the chat template has no system turn: the rules stand in front of the first question"
+    return notes
+
+
 def open_tokenizer(folder: Path) -> Tokenizer:
     """tokenizer.json of the checkpoint. Raises `CheckpointError` where it is missing or no tokenizer."""
     from tokenizers import Tokenizer as TokenizerFile

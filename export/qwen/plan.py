@@ -18,7 +18,7 @@ from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_config import DecoderConfig
 from edgecap.export.image_stats import Triple, image_stats
-from edgecap.export.prompt_data import PROMPT_FILE, longest_dialogue, open_book
+from edgecap.export.prompt_data import PROMPT_FILE, book_for, longest_dialogue
 from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
 from edgecap.export.qwen.vision_sizes import VisionSizes
 
@@ -206,7 +206,7 @@ def _text_positions(style: Style, layout: PromptLayout, tokenizer: Tokenizer) ->
     if style.book is None:
         return _QUESTION_TOKENS + max(style.max_tokens.values())
     return longest_dialogue(
-        open_book(style.book),
+        book_for(style.book, layout),
         layout,
         lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
         prompts=style.prompts,

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import ExportError
 from edgecap.engines.preprocess import normalise_views
 from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
-from edgecap.export.chat import open_tokenizer
+from edgecap.export.chat import layout_notes, open_tokenizer
 from edgecap.export.job import ExportJob, Role, RoleExport
 from edgecap.export.prompt_data import fill, write_book
 from edgecap.export.qwen.decoder import DecoderExport, export_decoder
@@ -72,7 +72,7 @@ class Qwen25Vl:
         require_text(job.checkpoint, plan.decoder, plan.text_prefix)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
         if plan.style.book is not None:
-            write_book(job.folder, plan.style.book)
+            write_book(job.folder, plan.style.book, plan.layout, say=job.say)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             seen, costs = _look(plan, job)
             weights = job.checkpoint.tensors(plan.vision_prefix)
@@ -139,6 +139,7 @@ def _role_export(
     job: ExportJob, plan: QwenPlan, vision: VisionExport, decoder: DecoderExport, costs: tuple[dict[str, Any], ...]
 ) -> RoleExport:
     twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
+    notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
     return RoleExport(
         role="captioner",
         spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
@@ -146,7 +147,7 @@ def _role_export(
         source=job.checkpoint.label,
         judged=(*vision.judged, *decoder.judged),
         twins={place: twin for place, twin in twins.items() if twin is not None},
-        kept_high=vision.kept_high | decoder.kept_high | {"views": STILLS, "style": plan.style.note},
+        kept_high=vision.kept_high | decoder.kept_high | notes,
         sensitivity=costs + decoder.sensitivity,
     )
 

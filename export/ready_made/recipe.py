@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from edgecap.engines.errors import UsageError
 from edgecap.engines.specs import CaptionerSpec
 from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.chat import layout_notes
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_parity import decoder_parity
 from edgecap.export.job import ExportJob, Judged, Limits, Role, RoleExport
@@ -80,7 +81,7 @@ class ReadyMade:
         own = {name: value for name, value in job.options.items() if name in OPTIONS}
         plan = make_plan(job.checkpoint, own, recipe=self.name)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        write_book(job.folder, "edge")
+        write_book(job.folder, "edge", plan.layout, say=job.say)
         job.say(f"token table out of {files.embed.path.name}")
         table = write_table(read_table(files.embed, plan), job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
         job.say(f"putting our contract around {files.vision.path.name}, copying {files.decoder.path.name}")
@@ -124,7 +125,7 @@ def _role_export(job: ExportJob, spec: CaptionerSpec, judged: tuple[Judged, ...]
         licence=job.checkpoint.licence or "not stated by the model card",
         source=f"{job.checkpoint.label}, ready-made ONNX",
         judged=judged,
-        kept_high={"tiling of pictures": NOT_TILED, "twins": NO_TWINS},
+        kept_high={"tiling of pictures": NOT_TILED, "twins": NO_TWINS} | layout_notes(spec.layout),
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout
@@ -16,7 +16,10 @@ from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.decoder_config import DecoderConfig
 from edgecap.export.image_stats import image_stats
-from edgecap.export.prompt_data import PROMPT_FILE, longest_dialogue, open_book
+from edgecap.export.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
 EMBEDDING_FILE = "captioner.embedding.npy"
@@ -24,8 +27,8 @@ TOKENIZER_FILE = "captioner.tokenizer.json"
 IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-img>"
 """The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
 DEFAULT_CONTEXT = 1024
-OPTIONS = ("views", "context")
 """Positions of a pack that needs fewer."""
+OPTIONS = ("views", "context")
 _BLOCK = 128
 
 
@@ -94,15 +97,10 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
     layout = chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND)
-    need = views * (tokens + 3) + longest_dialogue(
-        open_book("edge"),
-        layout,
-        lambda text: tokenizer.encode(text, add_special_tokens=False).ids,
-        prompts=caption_prompts.PROMPTS,
-        max_tokens=caption_prompts.MAX_TOKENS,
-    )
-    context = wanted.get("context", max(DEFAULT_CONTEXT, -(-need // _BLOCK) * _BLOCK))
-    decoder = _decoder_config(checkpoint, config, context=context)
+    dialogue, paragraph = _text_positions(layout, tokenizer)
+    need = views * (tokens + 3) + dialogue
+    roomy = max(DEFAULT_CONTEXT, -(-max(need, paragraph) // _BLOCK) * _BLOCK)
+    decoder = _decoder_config(checkpoint, config, context=wanted.get("context", roomy))
     if need > decoder.max_positions:
         raise UsageError(
             f"{views} views of {tokens} tokens and the longest dialogue need {need} positions, the pack would have "
@@ -119,6 +117,20 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         eos_ids=end_ids(folder, checkpoint.config, tokenizer),
         decoder=decoder,
     )
+
+
+def _text_positions(layout: PromptLayout, tokenizer: Tokenizer) -> tuple[int, int]:
+    """Positions of the longest dialogue behind the pictures, and those of an aligning round of its own."""
+
+    def encode(text: str) -> list[int]:
+        ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    book = book_for("edge", layout)
+    dialogue = longest_dialogue(
+        book, layout, encode, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
+    )
+    return dialogue, paragraph_positions(book, layout, encode)
 
 
 def _numbers(options: Mapping[str, str]) -> dict[str, int]:

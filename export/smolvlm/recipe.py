@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.chat import layout_notes
 from edgecap.export.job import ExportJob, Role, RoleExport
 from edgecap.export.prompt_data import write_book
 from edgecap.export.smolvlm.decoder import DecoderExport, export_decoder
@@ -46,10 +47,11 @@ class SmolVlm:
     notice: str = ""
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: views (pictures of a prompt, 4), context (positions, 1024)."""
+        """Export. Options: views (pictures of a prompt, 4), context (positions; 1024, or more where the longest
+        dialogue or a paragraph takes more)."""
         plan = make_plan(job.checkpoint, job.options, recipe=self.name)
         shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        write_book(job.folder, "edge")
+        write_book(job.folder, "edge", plan.layout, say=job.say)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             vision, original = _export_vision(job, plan, Path(work))
             gc.collect()  # the PyTorch model: the decoder is built from the files
@@ -79,6 +81,7 @@ def _role_export(
     decoder: DecoderExport,
 ) -> RoleExport:
     twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
+    notes = {"tiling of pictures": NOT_TILED} | layout_notes(plan.layout)
     return RoleExport(
         role="captioner",
         spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
@@ -86,7 +89,7 @@ def _role_export(
         source=job.checkpoint.label,
         judged=(*vision.judged, *decoder.judged),
         twins={place: twin for place, twin in twins.items() if twin is not None},
-        kept_high=vision.kept_high | decoder.kept_high | {"tiling of pictures": NOT_TILED},
+        kept_high=vision.kept_high | decoder.kept_high | notes,
         sensitivity=decoder.sensitivity,
     )
 

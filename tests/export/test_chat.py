@@ -9,7 +9,7 @@ import pytest
 
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.specs import PromptLayout
-from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
+from edgecap.export.chat import chat_layout, end_ids, layout_notes, open_tokenizer, single_ids
 from edgecap.export.specimens.hub_folder import write_tokenizer
 from edgecap.export.specimens.smolvlm import CHAT_TEMPLATE, END_ID, SPECIALS
 
@@ -69,6 +69,17 @@ def test_a_template_without_a_place_for_more(
     layout = _smolvlm(tmp_path)
     assert (layout.answer_after, layout.before_system) == (answer_after, before_system)
     assert layout.before == "<|im_start|>User:"
+    assert ("further questions" in layout_notes(layout)) == (answer_after == "")
+    assert "in front of the first question" in layout_notes(layout)["rules"] or before_system
+
+
+def test_braces_of_a_template_are_left_alone(tmp_path: Path) -> None:
+    """The rules are put in by replacing "{system}", so other braces may stand around them."""
+    (tmp_path / "chat_template.jinja").write_text("{{ '{tools: {}}' }}" + CHAT_TEMPLATE)
+    layout = _smolvlm(tmp_path)
+    assert layout.before == "{tools: {}}<|im_start|>User:"
+    assert layout.before_system == "{tools: {}}<|im_start|>System: {system}<end_of_utterance>\nUser:"
+    assert layout_notes(layout) == {}
 
 
 def test_qwen_template(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 from edgecap.engines import write_pack
 from edgecap.engines.errors import OutputError, PackError, TamperedPackError
 from edgecap.engines.pack import Pack
+from edgecap.engines.prompt_book import read_book
 from edgecap.engines.specs import DomainSpec, GraphSpec, PackSpec, SegmenterSpec, TensorSpec
 from edgecap.export import folder_swap, pack_merge
 from edgecap.export.job import RoleExport
@@ -230,3 +231,19 @@ def test_killed_while_publishing_the_pack_is_the_old_or_the_new_one(tmp_path: Pa
                 process.send_signal(signal.SIGKILL)
         seen.add(Pack.open(tmp_path / "mine").spec.name)  # whole, with every checksum
     assert seen <= {"one", "two"} and seen
+
+
+def test_a_prompt_book_stays_with_its_captioner_and_goes_with_it(tmp_path: Path) -> None:
+    nano = Pack.open("nano")
+    shutil.copytree(nano.folder, tmp_path / "mine")
+    merge_role(tmp_path / "mine", detector("detector.new.onnx"), staged(tmp_path / "a", "detector.new.onnx"))
+    assert read_book(Pack.open(tmp_path / "mine")) == read_book(nano) is not None
+    spec = nano.spec.captioner
+    assert spec is not None and spec.prompt_file is not None
+    folder = staged(tmp_path / "b")
+    for name in (spec.vision.file, spec.decoder.file, spec.embedding_file, spec.tokenizer_file):
+        shutil.copyfile(nano.folder / name, folder / name)
+    bare = RoleExport("captioner", replace(spec, prompt_file=None), "MIT", "org/cap@1", (judged(1.0),))
+    merge_role(tmp_path / "mine", bare, folder)
+    pack = Pack.open(tmp_path / "mine")
+    assert read_book(pack) is None and not (pack.folder / spec.prompt_file).exists()

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edgecap.engines.pack import Pack
-from edgecap.engines.prompt_book import BOOK_FIELDS, ROUND_PLACEHOLDERS, read_book
+from edgecap.engines.prompt_book import BOOK_FIELDS, ROUND_PLACEHOLDERS, decode_book, read_book
 from edgecap.engines.specs import PromptLayout
 from edgecap.export import caption_prompts
 from edgecap.export.labels import COCO_LABELS
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
-from edgecap.export.prompt_data import PROMPT_FILE, fill, longest_dialogue, open_book, write_book
+from edgecap.export.prompt_data import (
+    FOLDER,
+    PROMPT_FILE,
+    book_for,
+    fill,
+    longest_dialogue,
+    open_book,
+    paragraph_positions,
+    write_book,
+)
 from edgecap.runtime import lexicon
+from edgecap.runtime.aligned_paragraph import paragraph_reasons
+from edgecap.runtime.caption_reader import CaptionRow, InstanceTexts
 from edgecap.runtime.check_form import MOST_WORDS, form_reasons
 
 EDGE, NANO = open_book("edge"), open_book("nano")
@@ -44,6 +56,7 @@ def test_word_lists_are_apart_and_forbid_no_fact() -> None:
     """In the reference one word stands in both lists and true words are forbidden (spec/instancecap.md 3.1)."""
     words = EDGE.lexicon
     assert words is not None
+    assert 30 <= len(words.prefer) <= 40 and 20 <= len(words.avoid) <= 30
     facts = {*lexicon.COLOURS, *lexicon.COLOUR_SYNONYMS, *COCO_LABELS, *lexicon.SCENERY}
     assert not set(words.prefer) & set(words.avoid) and not (set(words.prefer) | set(words.avoid)) & facts
     assert len(set(words.prefer)) == len(words.prefer) and len(set(words.avoid)) == len(words.avoid)
@@ -68,6 +81,7 @@ def test_stages_and_rounds_are_the_papers() -> None:
     texts = {name: " ".join(one.text for one in rounds) for name, rounds in EDGE.full.items()}
     assert all("{class_hint}" in one.text for one in EDGE.full["appearance"])
     assert {"{global}", "{measured}", "{relations}"} <= set(re.findall(r"\{\w+\}", texts["action"]))
+    assert "{measured}" in EDGE.full["action"][-1].text
     assert "{instances}" in EDGE.full["background"][0].text and "{camera_hint}" in texts["camera"]
     assert EDGE.history and EDGE.instruct and EDGE.paragraph is not None
 
@@ -110,8 +124,70 @@ def test_room_is_counted_with_hints_and_answers(tmp_path: Path) -> None:
     rules = len(f"s {{system}} {EDGE.system} {EDGE.lexicon.sentence()}".split()) if EDGE.lexicon else 0
     actions = [len(fill(one.text).split()) + one.max_tokens for one in EDGE.full["action"]]
     assert count >= rules + sum(actions) and count < rules + sum(actions) + 120
-    write_book(tmp_path, "edge")
-    assert (tmp_path / PROMPT_FILE).read_text().startswith("{")
+    room = paragraph_positions(EDGE, layout, str.split)
+    assert EDGE.paragraph is not None
+    assert room > len(EDGE.paragraph.text.split()) + EDGE.paragraph.max_tokens + 157 * 1.4
+    assert paragraph_positions(NANO, layout, str.split) == 0
+    said: list[str] = []
+    write_book(tmp_path, "edge", layout, say=said.append)
+    assert (tmp_path / PROMPT_FILE).read_bytes() == (FOLDER / "edge.json").read_bytes() and said == []
+
+
+def test_without_a_second_question_there_are_no_rounds(tmp_path: Path) -> None:
+    """--stages full is then refused by the runtime in words; hints, rules and lists stay."""
+    layout = PromptLayout(question_before="q ", question_after=" a")
+    said: list[str] = []
+    write_book(tmp_path, "edge", layout, say=said.append)
+    book = decode_book((tmp_path / PROMPT_FILE).read_text(), source="x")
+    assert book == replace(EDGE, full={}) == book_for("edge", layout)
+    assert ["one question only" in said[0], "no system turn" in said[1]] == [True, True] and len(said) == 2
+    single = longest_dialogue(
+        book, layout, str.split, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
+    )
+    assert single < longest_dialogue(
+        EDGE, layout, str.split, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
+    )
+    write_book(tmp_path, "nano", layout, say=said.append)  # asks single questions without rules anyway
+    assert decode_book((tmp_path / PROMPT_FILE).read_text(), source="x") == NANO and len(said) == 2
+
+
+def test_the_examples_of_the_paragraph_keep_its_own_rules() -> None:
+    """What the model is shown passes the checks that its own paragraphs have to pass."""
+    assert EDGE.paragraph is not None
+    shown = re.findall(r"Caption: (.+?) Paragraph: (.+?)(?= Example two| The caption: )", EDGE.paragraph.text)
+    rows = (
+        CaptionRow(1, "", "", (), "A pebble beach under a gray sky.", "The camera is static."),
+        CaptionRow(
+            2,
+            "",
+            "",
+            (
+                InstanceTexts(
+                    "No.0",
+                    "person",
+                    "A woman in a green raincoat.",
+                    "She walks slowly. It moves to the left.",
+                    "The person moves from center-right to center-middle.",
+                ),
+                InstanceTexts(
+                    "No.1", "dog", "A small white dog with a red collar.", "It sits.", "The dog stays at bottom-left."
+                ),
+            ),
+            "A narrow brick lane.",
+            "The camera pans left slowly.",
+        ),
+    )
+    assert len(shown) == 2
+    for (caption, paragraph), row in zip(shown, rows, strict=True):
+        for text in (row.background, row.camera, *(x for i in row.instances for x in (i.appearance, i.action))):
+            assert text in caption, text
+        assert paragraph_reasons(paragraph, row) == []
+
+
+def test_the_longest_hints_are_as_long_as_the_runtimes() -> None:
+    """Words of words.py at their longest: room is reserved for them."""
+    filled = fill("{measured}|{relations}|{instances}|{global}|{camera_hint}").split("|")
+    assert [len(text.split()) >= least for text, least in zip(filled, (35, 18, 20, 20, 25), strict=True)] == [True] * 5
 
 
 def test_placeholders_are_known_to_the_runtime() -> None:

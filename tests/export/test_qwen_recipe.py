@@ -16,10 +16,12 @@ from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.pack import Pack
 from edgecap.engines.pack_writer import write_pack
 from edgecap.engines.preprocess import normalise_views
+from edgecap.engines.prompt_book import read_book
 from edgecap.engines.specs import CaptionerSpec, PackSpec
 from edgecap.export.checkpoint import Checkpoint
 from edgecap.export.gate import failures, judge
 from edgecap.export.job import ExportJob, Precision, RoleExport
+from edgecap.export.prompt_data import open_book
 from edgecap.export.qwen import QWEN2_5_VL
 from edgecap.export.qwen.vision_reference import cut_patches
 from edgecap.export.specimens.qwen import IMAGE_ID, MEAN, SPECIALS, STD, save_qwen
@@ -96,6 +98,10 @@ def test_the_spec_says_what_the_runtime_needs(made: tuple[Any, Path, RoleExport,
     assert spec.layout.before == "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
     assert (spec.layout.view_before, spec.layout.view_after) == ("<|vision_start|>", "<|vision_end|>")
     assert spec.layout.question_after == "<|im_end|>\n<|im_start|>assistant\n"
+    assert spec.layout.answer_after == "<|im_end|>\n<|im_start|>user\n"
+    assert spec.layout.before_system == "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n"
+    assert spec.prompt_file == "captioner.prompts.json" and read_book(made[3]) == open_book("edge")
+    assert not {"rules", "further questions"} & set(made[2].kept_high)
 
 
 def views_of(size_wh: tuple[int, int], *, seed: int) -> np.ndarray:
@@ -199,7 +205,9 @@ def test_the_captioner_style_asks_once_for_prose(made: tuple[Any, Path, RoleExpo
     assert isinstance(spec, CaptionerSpec)
     assert set(spec.prompts) == {"global"} and spec.max_tokens["global"] >= 512
     assert "helpful assistant" not in spec.layout.before and "captions" in spec.layout.before
-    assert "prose" in exported.kept_high["style"]
+    assert "prose" in exported.kept_high["style"] and "rules" not in exported.kept_high
+    assert spec.prompt_file is None and spec.layout.before_system == ""
+    assert not (tmp_path / "out" / "captioner.prompts.json").exists()
 
 
 @pytest.mark.parametrize(

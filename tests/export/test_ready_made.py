@@ -12,9 +12,11 @@ import pytest
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.pack import Pack
+from edgecap.engines.prompt_book import read_book
 from edgecap.engines.specs import CaptionerSpec
 from edgecap.export.gate import judge
 from edgecap.export.onnx_graph import tensors_of
+from edgecap.export.prompt_data import open_book
 from edgecap.export.ready_made import READY_MADE
 from edgecap.export.ready_made.files import choose_files
 from edgecap.export.ready_made.graphs import copy_decoder, read_table
@@ -54,6 +56,7 @@ def test_answers_are_those_of_transformers(hub: tuple[Path, Any], tmp_path: Path
     assert judge(made.judged, allow_drift=False) == ()
     assert made.twins == {} and "smolvlm" in made.kept_high["twins"]
     pack = Pack.open(tmp_path / "pack")
+    assert read_book(pack) == open_book("edge")
     captioner = Captioner.open(pack)
     prompt = ask(captioner.spec)
     said = [answer.text for answer in captioner.answer([prompt]).answers]

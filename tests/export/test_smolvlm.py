@@ -114,7 +114,7 @@ def int4(tmp_path_factory: pytest.TempPathFactory) -> tuple[RoleExport, Path]:
                  dtype="bfloat16", shard_size="20MB", seed=1)  # fmt: skip
     assert len(list(folder.glob("model-*.safetensors"))) > 1
     out = tmp_path_factory.mktemp("packs") / "int4"
-    return export(SMOLVLM, folder, out, precision="int4", views="2", context="1792"), out
+    return export(SMOLVLM, folder, out, precision="int4", views="2", context="2048"), out
 
 
 def test_answers_are_those_of_transformers(smolvlm: tuple[Path, Any], fp32: tuple[RoleExport, Path]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import CaptionerSpec, GraphSpec, TensorSpec
+from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, TensorSpec
 from edgecap.export.block_weights import quantise_matmuls
 from edgecap.export.decoder_graph import PRECISIONS, DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.export.nano.caption.dataset import ViewStore
@@ -58,7 +58,7 @@ def export_captioner(work_dir: Path, out_dir: Path, *,
     _write_decoder(weights, sizes, work_dir / DECODER_FILES["fp32"], weight_format="fp32")
     _write_decoder(weights, sizes, out_dir / DECODER_FILES["int8"], weight_format="int8")
     shutil.copyfile(work_dir / TOKENIZER_FILE, out_dir / TOKENIZER_FILE)
-    write_book(out_dir, "nano")
+    write_book(out_dir, "nano", PromptLayout())
     specials = trainer.tokenizer.token_to_id(BOS), trainer.tokenizer.token_to_id(EOS)
     spec = captioner_spec(config, bos_id=specials[0], eos_id=specials[1])
     (out_dir / "captioner.json").write_text(json.dumps(asdict(spec), indent=1))
