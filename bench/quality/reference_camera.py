@@ -12,7 +12,10 @@ place of its point tracker, so what it gets wrong is the rule's doing.
 from __future__ import annotations
 
 import argparse
+import json
 from itertools import product
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,7 @@ from edgecap.bench.compare import quality_config
 from edgecap.bench.quality.camera import CameraCounts, camera_counts
 from edgecap.bench.world.clip_truth import ClipTruth
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
+from edgecap.engines.device import probe_device
 from edgecap.runtime.api import CollectSink
 from edgecap.runtime.pipeline import Pipeline
 
@@ -126,10 +130,17 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--seed-start", type=int, default=EVALUATION_SEED_START)
     parser.add_argument("--tier", default="moving", choices=["clean", "moving", "stress"])
+    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
     options = parser.parse_args()
     theirs, ours = compare(tier=options.tier, seeds=range(options.seed_start, options.seed_start + options.clips))
     print(f"{options.clips} held-out clips, tier {options.tier}; the reference's rule is given the exact camera path")
     print("\n".join(lines(theirs, ours)))
+    if options.json:
+        told: dict[str, Any] = {"tier": options.tier, "clips": options.clips, "seed_start": options.seed_start}
+        for name, counts in (("reference", theirs), ("ours", ours)):
+            told[name] = {"exact": counts.exact.recall, "micro_f1": counts.micro_f1}
+        machine = {"machine": probe_device().machine_line()}
+        options.json.write_text(json.dumps(machine | told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

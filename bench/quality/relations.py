@@ -11,10 +11,13 @@ are given without a band too ("exact").
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +32,7 @@ from edgecap.bench.world.actors import Actor
 from edgecap.bench.world.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.scene import Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
+from edgecap.engines.device import probe_device
 from edgecap.runtime.api import CollectSink
 from edgecap.runtime.pair_path import PairPath
 from edgecap.runtime.pair_rules import pair_spans
@@ -251,6 +255,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--seed-start", type=int, default=EVALUATION_SEED_START)
     parser.add_argument("--tier", default="moving", choices=["clean", "moving", "stress"])
+    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
     options = parser.parse_args()
     pipeline, judged = Pipeline(quality_config("nano", captioner="none")), []
     for seed in range(options.seed_start, options.seed_start + options.clips):
@@ -258,7 +263,12 @@ def main() -> None:
         pipeline.run([clip.video], [sink], overlap=False).raise_for_failures()
         judged.append(judge_clip(make_scene(seed=seed, tier=options.tier), ClipTruth.load(clip.truth), sink.records))
     print(f"{options.clips} held-out clips, tier {options.tier}")
-    print(table(figures(judged)))
+    rows = figures(judged)
+    print(table(rows))
+    if options.json:
+        machine, content = probe_device().machine_line(), [dataclasses.asdict(row) for row in rows]
+        told = {"machine": machine, "tier": options.tier, "clips": options.clips, "seed_start": options.seed_start}
+        options.json.write_text(json.dumps(told | {"relations": content}, indent=1) + "\n", encoding="utf-8")
     orders = sum(c.orders_right for c in judged), sum(c.orders_said for c in judged)
     print(
         f"order of crossings right: {orders[0]} of {orders[1]}; rows about unmatched tracks, not judged: "
