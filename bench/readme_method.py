@@ -72,7 +72,10 @@ def _identity(data: dict[str, Any]) -> str:
         for c in data["clips"]
     ]
     pooled = data["pooled"]
-    rows.append(XX + [f"{pooled['staying_hota']:.3f}", ""])
+    figures = {name: f"{value:.3f}" for name, value in pooled.items()}
+    rows.append(
+        ["pooled", "", figures["idf1"], figures["hota"], "", figures["staying_idf1"], figures["staying_hota"], ""]
+    )
     head = ["clip", "meetings", "IDF1", "HOTA", "never leave", "IDF1", "HOTA", "one id in all windows"]
     return (
         f"**Ids over ten windows of a minute of crossings** (`{COMMANDS['identity']}`): every actor goes to "

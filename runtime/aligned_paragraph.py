@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from edgecap.engines.errors import EngineError, UsageError
 from edgecap.engines.pack import Pack
-from edgecap.engines.prompt_book import read_book
+from edgecap.engines.prompt_book import Round, read_book
 from edgecap.engines.providers import Provider
 from edgecap.runtime import lexicon, lexicon_names
 from edgecap.runtime.caption_reader import CaptionRow
@@ -30,7 +30,9 @@ _LEAST_SHARE = 0.3
 """Words that a paragraph may have fewer than the caption it was made of: under this share facts are lost."""
 _SIDES = ("left", "right")
 _LABELS = tuple(sorted({*lexicon_names.NAME_SYNONYMS.values()}))
-_AGAIN = "That can't be used: {reasons}. Write the paragraph again."
+_AGAIN = " An earlier paragraph can't be used: {reasons}. Write it anew without these mistakes."
+"""Behind the caption, in a question of its own: with the refused paragraph before it the conversation would need twice
+the room."""
 
 
 class ParagraphWriter:
@@ -43,8 +45,9 @@ class ParagraphWriter:
     @classmethod
     def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> ParagraphWriter:
         """Raises as `check_writes_paragraphs` and `PackChat.open`."""
-        template = check_writes_paragraphs(pack)
-        return cls(PackChat.open(pack, provider=provider, intra_threads=intra_threads), template)
+        prompt = check_writes_paragraphs(pack)
+        chat = PackChat.open(pack, provider=provider, intra_threads=intra_threads, max_tokens=prompt.max_tokens)
+        return cls(chat, prompt.text)
 
     def write(self, row: CaptionRow) -> Paragraph:
         """The paragraph of a row, by its line number. A caption that is too long for the decoder falls back too."""
@@ -53,11 +56,11 @@ class ParagraphWriter:
         return self._known[row.line_number]
 
     def _write(self, row: CaptionRow) -> Paragraph:
-        messages = [{"role": "user", "content": self._template.replace("{caption}", json.dumps(_facts(row)))}]
+        question = again = self._template.replace("{caption}", json.dumps(_facts(row), ensure_ascii=False))
         rejections: list[str] = []
         for _ in range(2):
             try:
-                text = self._model.ask(messages).strip()
+                text = self._model.ask([{"role": "user", "content": again}]).strip()
             except EngineError as error:
                 rejections.append(f"engine: {error}")
                 break
@@ -65,18 +68,17 @@ class ParagraphWriter:
             if not reasons:
                 return Paragraph(text, "model", tuple(rejections))
             rejections += reasons
-            again = {"role": "user", "content": _AGAIN.format(reasons="; ".join(reasons))}
-            messages += [{"role": "assistant", "content": text}, again]
+            again = question + _AGAIN.format(reasons="; ".join(reasons))
         return Paragraph(dense_paragraph(row), "fallback", tuple(rejections))
 
 
-def check_writes_paragraphs(pack: Pack) -> str:
+def check_writes_paragraphs(pack: Pack) -> Round:
     """The pack's aligning prompt. Raises `UsageError` where its captioner has none."""
     check_instructable(pack)
     book = read_book(pack)
     if book is None or book.paragraph is None:
         raise UsageError(f"pack {pack.spec.name!r} has no prompt for paragraphs; leave --paragraph-by pack out")
-    return book.paragraph.text
+    return book.paragraph
 
 
 def paragraph_reasons(text: str, row: CaptionRow) -> list[str]:

@@ -35,11 +35,13 @@ class PackChat:
         self.dropped_turns = 0
 
     @classmethod
-    def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> PackChat:
+    def open(
+        cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1, max_tokens: int = MOST_TOKENS
+    ) -> PackChat:
         """Raises `UsageError` for a pack whose decoder can't be asked without a picture, and as `Captioner.open`."""
         check_instructable(pack)
         captioner = Captioner.open(pack, provider=provider, intra_threads=intra_threads)
-        return cls(captioner, name=f"{pack.spec.name} {pack.spec.version} {pack.digest}")
+        return cls(captioner, name=f"{pack.spec.name} {pack.spec.version} {pack.digest}", max_tokens=max_tokens)
 
     def ask(self, messages: Sequence[Message]) -> str:
         """The answer's text. Raises `EngineError` where the last question is too long for the decoder by itself."""
