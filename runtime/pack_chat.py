@@ -20,6 +20,8 @@ from edgecap.runtime.prompt import Question, VisualPrompt
 
 MOST_TOKENS = 320
 """Of one answer: a story of 180 words is the longest that is asked for, at about 1.4 tokens a word."""
+_LEAST_TOKENS = 64
+"""Under this an answer is of no use, and the decoder's own error says what it needs."""
 _NO_PICTURES = np.zeros((0, 1, 1, 3), np.uint8)
 
 
@@ -47,22 +49,26 @@ class PackChat:
         """The answer's text. Raises `EngineError` where the last question is too long for the decoder by itself."""
         system = " ".join(m["content"] for m in messages if m["role"] == "system")
         turns = [m["content"] for m in messages if m["role"] != "system"]  # user, assistant, user...
-        prompt = self._prompt(turns, system)
-        while len(turns) > 3 and (self._captioner.room_for(prompt) or 0) < 0:
+        prompt = self._prompt(turns, system, self._max_tokens)
+        while len(turns) > 3 and self._missing(prompt):
             del turns[2:4]
             self.dropped_turns += 1
-            prompt = self._prompt(turns, system)
+            prompt = self._prompt(turns, system, self._max_tokens)
+        if missing := self._missing(prompt):  # a shorter answer than asked for is better than none
+            prompt = self._prompt(turns, system, max(_LEAST_TOKENS, self._max_tokens - missing))
         return self._captioner.answer([prompt]).answers[0].text
 
-    def _prompt(self, turns: Sequence[str], system: str) -> VisualPrompt:
+    def _missing(self, prompt: VisualPrompt) -> int:
+        """Positions that the decoder is short of."""
+        return max(0, -(self._captioner.room_for(prompt) or 0))
+
+    def _prompt(self, turns: Sequence[str], system: str, max_tokens: int) -> VisualPrompt:
         """The conversation as one text without pictures."""
         layout = self._captioner.spec.layout
         text = turns[0]
         for answer, question in zip(turns[1::2], turns[2::2], strict=True):
             text += f"{layout.question_after}{answer}{layout.answer_after}{question}"
-        return VisualPrompt(
-            None, _NO_PICTURES, np.zeros(0), (Question("global", text, self._max_tokens),), system=system
-        )
+        return VisualPrompt(None, _NO_PICTURES, np.zeros(0), (Question("global", text, max_tokens),), system=system)
 
 
 def check_instructable(pack: Pack) -> None:

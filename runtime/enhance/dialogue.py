@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from edgecap.engines.errors import EndpointError, EngineError
 from edgecap.runtime.chat_model import ChatModel, Message
 from edgecap.runtime.enhance.checks import check_action, check_appearance, check_position, check_text
 from edgecap.runtime.enhance.parse import read
@@ -60,11 +61,18 @@ class _Talk:
     model: ChatModel
     messages: list[Message]
     calls: int = 0
+    failures: list[str] = field(default_factory=list)
 
     def ask(self, text: str) -> str:
         self.messages.append({"role": "user", "content": text})
         self.calls += 1
-        answer = self.model.ask(self.messages)
+        try:
+            answer = self.model.ask(self.messages)
+        except EndpointError:
+            raise
+        except EngineError as error:  # a decoder without room: what is written so far stays, the rest is the rules'
+            self.failures.append(f"the model could not answer: {error}")
+            answer = ""
         self.messages.append({"role": "assistant", "content": answer})
         return answer
 
@@ -83,8 +91,8 @@ class _Notes:
 
 
 def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances: int = MOST_INSTANCES) -> Enhanced:
-    """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` or `EngineError` where the
-    model can't be asked."""
+    """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` where the server can't be
+    reached. What a pack's decoder has no room for is the rules', and a note says so."""
     check_limit(max_instances)
     reading = read(prompt)
     ruled = enhance_reading(reading, seed=seed, max_instances=max_instances)
@@ -109,7 +117,7 @@ def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances:
         story=story,
         used={"mode": model.mode, "model": model.name},
         model_calls=talk.calls,
-        notes=(*ruled.notes, *notes.lines),
+        notes=(*ruled.notes, *notes.lines, *dict.fromkeys(talk.failures)),
     )
 
 

@@ -126,3 +126,54 @@ def test_a_new_detector_has_no_domain_check_and_the_record_says_so(
     assert labels is not None and len(labels.labels) == 80
     for instance in row["Structural Description"]["Main Instance"].values():
         assert instance["Class"] in labels.labels and instance["Class"] in instance["Position"]
+
+
+def test_the_paper_s_rounds_run_with_an_exported_model(mixed: Path, clip: Path, tmp_path: Path) -> None:
+    """4 + 4n answers and what was asked again; the word lists are told, and nobody's field is lost."""
+    options = ("--pack", mixed, "--engines", "pack", "--max-instances", 2, "--lexicon")
+    assert edgecap("caption", clip, *options, "--out", tmp_path / "full", "--stages", "full") == 0
+    assert edgecap("caption", clip, *options, "--out", tmp_path / "fast") == 0
+    (full,), (fast,) = rows_of(tmp_path / "full"), rows_of(tmp_path / "fast")
+    assert full["meta"]["run"]["stages"] == "full" and fast["meta"]["run"]["stages"] == "fast"
+    assert full["meta"]["counts"]["generations"] >= 4 + 4 * 2
+    assert 3 + 2 * 2 <= fast["meta"]["counts"]["generations"] < full["meta"]["counts"]["generations"]
+    for name in ("prefill_tokens", "decode_tokens", "model_calls"):
+        assert fast["meta"]["counts"][name] < full["meta"]["counts"][name]
+    for row in (full, fast):
+        assert row["meta"]["lexicon"] == {"prefer": [], "avoid": []} or row["meta"]["lexicon"]["prefer"]
+        assert row["Structural Description"]["Camera Movement"].startswith("The camera pans right")
+        assert all(all(texts.values()) for texts in row["Structural Description"]["Main Instance"].values())
+
+
+@pytest.mark.parametrize(
+    "ablation", [("--no-class-hint",), ("--no-camera-hint",), ("--visual-prompt", "solid"), ("--position", "legacy")]
+)
+def test_each_ablation_of_the_paper_is_an_option_and_stands_in_the_row(
+    mixed: Path, clip: Path, tmp_path: Path, ablation: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    given = ("--pack", mixed, "--engines", "pack", "--out", out, "--max-instances", 1, "--sample-fps", 4)
+    assert edgecap("caption", clip, *given, *ablation) == 0
+    run = rows_of(out)[0]["meta"]["run"]
+    name = ablation[0].removeprefix("--no-").removeprefix("--").replace("-", "_")
+    assert run[name] == (ablation[1] if len(ablation) > 1 else "off")
+
+
+def test_paragraphs_and_prompts_by_the_pack_s_own_decoder(
+    mixed: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Random weights write nonsense: it has to be refused by name, and the rules' text has to be there instead."""
+    out = tmp_path / "out"
+    given = ("--pack", mixed, "--engines", "pack", "--out", out, "--max-instances", 1, "--sample-fps", 4)
+    assert edgecap("caption", clip, *given, "--paragraph", "--instancevid", "--paragraph-by", "pack") == 0
+    (row,) = [json.loads(line) for line in (out / "paragraphs.jsonl").read_text().splitlines()]
+    (dense,) = [json.loads(line) for line in (out / "instancevid_dense.jsonl").read_text().splitlines()]
+    assert row["provenance"] == "fallback" and row["rejections"] and row["Paragraph"] == dense["text"]
+    assert "The camera pans right" in row["Paragraph"]
+    capsys.readouterr()
+    assert edgecap("enhance", "a brown dog runs on a beach", "--pack", mixed, "--json") == 0
+    enhanced = json.loads(capsys.readouterr().out)
+    assert enhanced["meta"]["used"]["mode"] == "pack" and enhanced["meta"]["model_calls"] >= 4
+    fields = enhanced["meta"]["instances"][0]
+    assert fields["appearance"]["provenance"] == "fallback" and fields["appearance"]["rejections"]
+    assert "brown dog" in enhanced["Structural Description"]["Main Instance"]["No.0"]["Appearance"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from edgecap.engines.errors import UsageError
+from edgecap.engines.errors import EngineError, UsageError
 from edgecap.engines.pack import Pack
 from edgecap.engines.scripted_session import ScriptedSession
 from edgecap.engines.specs import PromptLayout
@@ -83,3 +83,12 @@ def test_packs_without_rules_or_rounds_say_so(monkeypatch: pytest.MonkeyPatch) -
     check_instructable(pack())
     with pytest.raises(UsageError, match="one question only"):
         check_instructable(pack(layout=PromptLayout()))
+
+
+def test_a_shorter_answer_is_better_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgecap.runtime.pack_chat._LEAST_TOKENS", 2)
+    text = "rule be true. h q a rather long question for it?"
+    chat = PackChat(_captioner(len(text) + 1 + 5), name="x", max_tokens=9)
+    assert chat.ask(_talk("a rather long question for it")) == _said(text, 5)
+    with pytest.raises(EngineError, match="needs .* positions"):
+        PackChat(_captioner(24), name="x", max_tokens=9).ask(_talk("a rather long question for it"))
