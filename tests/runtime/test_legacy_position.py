@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from edgecap.runtime.describe import Describer
-from edgecap.runtime.legacy_position import OUT, legacy_cell, legacy_sampling, legacy_text
+from edgecap.runtime.legacy_position import OUT, legacy_cell, legacy_position_sentence, legacy_sampling, legacy_text
 
 from .fake_records import make_evidence, make_window
 from .test_describe import INSIDE
@@ -46,6 +48,22 @@ def test_one_frame_a_second_or_eight() -> None:
     assert legacy_sampling(np.arange(0, 5, 0.125)) == [0, 8, 16, 24, 32]
     assert legacy_sampling(np.arange(0, 16, 0.5)) == [0, 4, 8, 13, 17, 22, 26, 31]
     assert legacy_sampling(np.zeros(0)) == []
+
+
+def test_a_track_is_outside_wherever_it_was_not_seen() -> None:
+    """Frames 0.5 s apart over 5 s, of which the reference looks at one a second."""
+    times = np.arange(0, 5, 0.5)
+    (track, *_) = make_evidence(make_window()).tracks
+
+    def sentence(first: float, last: float) -> str:
+        seen = times[(times >= first) & (times <= last)]
+        places = np.column_stack([0.1 + 0.16 * seen, np.full(len(seen), 0.1)]).astype(np.float32)
+        return legacy_position_sentence(replace(track, pts_seconds=seen, centroids_xy=places), times)
+
+    assert sentence(0.0, 4.5) == "person moves from center-left to center-right."
+    assert sentence(0.5, 4.5) == "person moves from out of frame to center-right."
+    assert sentence(0.0, 2.0) == "person moves from center-left to center-middle and out of frame in the end."
+    assert sentence(0.5, 0.5) == "person moves from out of frame to None and out of frame in the end."
 
 
 def test_the_switch_changes_the_position_and_nothing_else() -> None:
