@@ -81,3 +81,14 @@ def test_a_failed_video_is_an_event_and_no_row(tmp_path: Path, capsys: pytest.Ca
     assert (tmp_path / "out" / "instancevid.jsonl").read_bytes() == b""
     [left_out] = json.loads((tmp_path / "out" / "coco.json").read_text(encoding="utf-8"))["info"]["left_out"]
     assert left_out.startswith("line 1: cannot read bad.mp4")
+
+
+def test_two_runs_at_once_do_not_meet(clip: Path, tmp_path: Path) -> None:
+    """The reference's runs share one folder of frames and destroy each other's (spec/instancecap.md 10.2, 3)."""
+    run = [sys.executable, "-m", "edgecap.cli", "caption", str(clip), "--captioner", "none", "--no-report", "--out"]
+    both = [subprocess.Popen([*run, str(tmp_path / name)], stdout=subprocess.DEVNULL) for name in ("a", "b")]
+    assert [one.wait(timeout=300) for one in both] == [0, 0]
+    rows = [json.loads((tmp_path / name / "captions.jsonl").read_text().splitlines()[0]) for name in ("a", "b")]
+    texts = [{k: row[k] for k in ("Video", "Global Description", "Structural Description")} for row in rows]
+    assert texts[0] == texts[1]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"], "nothing is written but what was asked for"
