@@ -1,9 +1,9 @@
-"""The numbers of README.md, written from measurements that are in the repository.
+"""The numbers of README.md and docs/method.md, written from measurements that are in the repository.
 
 In: `bench/results/*.json` as `edgecap bench ... --json` and `python -m edgecap.export.table` wrote them. Out: README.md
-with the text between the markers `<!-- numbers -->` and `<!-- /numbers -->`, and that of `export`, replaced. Run by
-`make readme`; `--measure` takes the measurements of the numbers again first. `tests/test_readme.py` fails when
-README.md and the measurements differ.
+with the text between the markers `<!-- numbers -->` and `<!-- /numbers -->`, and that of `export`, replaced, and
+docs/method.md with that of `figures`. Run by `make readme`; `--measure` takes the measurements of the numbers again
+first. `tests/test_readme.py` and `tests/test_method.py` fail when the documents and the measurements differ.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.bench.readme_export import export_section
+from edgecap.bench.readme_method import method_section
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -43,10 +44,15 @@ def render(text: str) -> str:
     return _between(text, "export", export_section(_load("export")))
 
 
+def render_method(text: str) -> str:
+    """docs/method.md with its figures made again. ValueError where a marker is missing."""
+    return _between(text, "figures", method_section(_load))
+
+
 def _between(text: str, name: str, content: str) -> str:
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(start) != 1 or text.count(end) != 1:
-        raise ValueError(f"README.md must hold {start} and {end} once each")
+        raise ValueError(f"the document must hold {start} and {end} once each")
     before, rest = text.split(start)
     return f"{before}{start}\n{content}\n{end}{rest.split(end)[1]}"
 
@@ -60,7 +66,9 @@ def main() -> None:
             )
             (RESULTS / f"{name}.json").write_text(done.stdout, encoding="utf-8")
     readme = ROOT / "README.md"
-    readme.write_text(render(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    method = ROOT / "docs" / "method.md"
+    for document, rendered in ((readme, render), (method, render_method)):
+        document.write_text(rendered(document.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _load(name: str) -> dict[str, Any]:
