@@ -79,10 +79,6 @@ class Mask:
         union = self.area_pixels + other.area_pixels - inter
         return inter / union if union else 0.0
 
-    def inside(self, other: Mask) -> float:
-        """Share (0-1) of this mask that lies in another of the same frame size; 0 for an empty mask."""
-        return self._shared_pixels(other) / self.area_pixels if self.area_pixels else 0.0
-
     def _shared_pixels(self, other: Mask) -> int:
         if self.size_wh != other.size_wh:
             raise ValueError(f"masks of two frame sizes: {self.size_wh = }, {other.size_wh = }")

@@ -6,6 +6,8 @@ palette and ranking.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from edgecap.runtime.motion import camera_scales, depth, image_motion, world_mot
 from edgecap.runtime.observation import Window
 from edgecap.runtime.palette import best_views, palette
 from edgecap.runtime.position import cells, left_frame, well_seen
-from edgecap.runtime.ranking import importance, long_enough, without_duplicates
+from edgecap.runtime.ranking import held, importance, long_enough, without_duplicates
 from edgecap.runtime.relations import relate
 
 _EDGE_SECONDS = 0.3
@@ -47,13 +49,15 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     camera = camera_evidence(window.observations, aspect=path.aspect)
     if movers_only:
         tracks = [(track, life) for track, life in tracks if camera.labels and track.motion_world.moving]
-    ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], count))
+    ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], kept, count))
     reported = tuple(track for track, _ in ranked[:max_instances])
     return Evidence(camera=camera, tracks=reported, relations=relate(window, reported, path=path))
 
 
-def _rank(track: TrackEvidence, life: Life, observation_count: int) -> tuple[float, int]:
-    worth = importance(life, moving=track.motion_world.moving, observation_count=observation_count)
+def _rank(track: TrackEvidence, life: Life, lives: Sequence[Life], observation_count: int) -> tuple[float, int]:
+    worth = importance(
+        life, moving=track.motion_world.moving, observation_count=observation_count, is_held=held(life, lives)
+    )
     return -worth, life.track_id
 
 
