@@ -113,14 +113,16 @@ def _count(phrase: Phrase, noun: Noun) -> tuple[int, bool]:
 
 
 def _guessed(text: str, chunks: list[Chunk]) -> list[Phrase]:
-    """Where no thing is known: the last word of "a yodelling axolotl", taken for one."""
+    """Where no thing is known: the last word of "a yodelling axolotl", taken for one; not the "deserted" of "a deserted
+    beach"."""
     for i, chunk in enumerate(chunks):
         if chunk.kind not in ("number", "det") or (i and chunks[i - 1].kind == "prep"):
             continue
         end = i + 1
         while end < len(chunks) and (chunks[end].kind in ("word", "colour") or _between_colours(chunks, end)):
             end += 1
-        if end > i + 1 and chunks[end - 1].kind == "word":
+        describes = end < len(chunks) and chunks[end].kind in ("place", "light", "noun")
+        if end > i + 1 and chunks[end - 1].kind == "word" and not describes:
             words = chunks[i + 1 : end]
             before = text[words[0].start : words[-1].start].strip()
             return [Phrase(words[-1], before, chunk.key, words[0].start, words[-1].end, end - 1, i + 1)]

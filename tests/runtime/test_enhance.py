@@ -264,3 +264,17 @@ def test_reading_keeps_every_word_it_cannot_place() -> None:
     reading = read("a dog grimbles under zorky flumes")
     assert reading.mentions[0].actions == ("grimbles under zorky flumes",)
     assert read("Zork! a dog").not_understood == ("Zork",)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["an empty street at dawn", "a deserted beach", "a crooked alley at night", "a cozy kitchen", "an abandoned factory"],
+)
+def test_what_describes_a_place_is_no_thing(prompt: str) -> None:
+    enhanced = enhance(prompt)
+    assert enhanced.instances == () and enhanced.background.text.startswith(prompt[0].upper() + prompt[1:])
+
+
+def test_an_unknown_thing_is_still_taken_for_one() -> None:
+    (axolotl,) = enhance("a yodelling axolotl in a deserted park").instances
+    assert axolotl.class_name == "axolotl" or axolotl.name.endswith("axolotl")
