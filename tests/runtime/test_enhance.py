@@ -268,7 +268,13 @@ def test_reading_keeps_every_word_it_cannot_place() -> None:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["an empty street at dawn", "a deserted beach", "a crooked alley at night", "a cozy kitchen", "an abandoned factory"],
+    [
+        "an empty street at dawn",
+        "a deserted beach",
+        "a crooked alley at night",
+        "a cozy kitchen",
+        "an abandoned factory",
+    ],
 )
 def test_what_describes_a_place_is_no_thing(prompt: str) -> None:
     enhanced = enhance(prompt)
