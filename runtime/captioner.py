@@ -160,15 +160,9 @@ class Captioner:
 
     def _rows(self, prompts: Sequence[VisualPrompt]) -> list[AnswerRow]:
         return [
-            AnswerRow(
-                p,
-                question,
-                prompt.track_id,
-                self._turn_ids(prompt, question),
-                WordBan(question.banned_words, self._tokenizer),
-            )
+            AnswerRow(p, q, prompt.track_id, self._turn_ids(prompt, q), WordBan(q.banned_words, self._tokenizer))
             for p, prompt in enumerate(prompts)
-            for question in prompt.questions
+            for q in prompt.questions
         ]
 
     def _turn_ids(self, prompt: VisualPrompt, question: Question) -> list[list[int]]:
