@@ -19,6 +19,10 @@ ABSENT_SHARE = 0.04
 TRACE_SHARE = 0.005
 """A surface whose shade lies near the border of two terms leaves at least this share of its pixels on the other
 side; without such a trace the neighbouring term is wrong, not another name for the same shade."""
+TRACE_OF_NEIGHBOUR = 0.1
+"""... and this share of what the neighbouring term fills: less is an outline on it, or a shadow."""
+WHOLE_SHARE = 0.06
+"""A colour said of the whole ("a gray car") fills at least this share; less is its tyres or a pane."""
 DOMINANT_SHARE = 0.45
 """A colour above this share is what a person names first."""
 
@@ -111,10 +115,11 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, wh
     named = _colours_in(text, track.class_name, labels)
     if not shares or not named:
         return []
+    whole = _said_of_the_whole(text, track.class_name, labels)
     reasons = [
         Reason("colour", f"{word} is {shares.get(colour, 0.0):.0%} of what is visible", (word,))
         for word, colour in named.items()
-        if not _supported(colour, shares, set(named.values()))
+        if not _supported(colour, shares, set(named.values()), least=WHOLE_SHARE if word in whole else ABSENT_SHARE)
     ]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
@@ -124,13 +129,30 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, wh
     return reasons
 
 
-def _supported(colour: str, shares: dict[str, float], named: Collection[str]) -> bool:
-    """Whether it is there, or a neighbour is that the text does not name, and leaves a trace of the named colour."""
+def _supported(colour: str, shares: dict[str, float], named: Collection[str], *, least: float = ABSENT_SHARE) -> bool:
+    """Whether at least `least` of it is there, or a neighbour is that the text does not name, and leaves a trace of the
+    named colour."""
     own = shares.get(colour, 0.0)
-    if own >= ABSENT_SHARE:
+    if own >= least:
         return True
-    neighbours = lexicon.COLOUR_NEIGHBOURS[colour] - set(named)
-    return own >= TRACE_SHARE and any(shares.get(n, 0.0) >= ABSENT_SHARE for n in neighbours)
+    beside = max((shares.get(n, 0.0) for n in lexicon.COLOUR_NEIGHBOURS[colour] - set(named)), default=0.0)
+    return beside >= ABSENT_SHARE and own >= max(TRACE_SHARE, TRACE_OF_NEIGHBOUR * beside)
+
+
+def _said_of_the_whole(text: str, class_name: str, labels: Sequence[str]) -> frozenset[str]:
+    """Colour words before the instance's own name ("a gray car", "a red and white car") or added to it between commas
+    ("this car, red and white, drives")."""
+    lowered = text.lower()
+    colour = rf"\b(?:{'|'.join((*lexicon.COLOURS, *lexicon.COLOUR_SYNONYMS))})\b"
+    several = rf"{colour}(?:(?:,| and|, and) {colour})*"
+    found: set[str] = set()
+    for m in mentions(text, labels):
+        if m.label != class_name:
+            continue
+        before = re.search(rf"{several} $", lowered[: m.start])
+        behind = re.match(rf", (?:all )?{several}(?=[,.;])", lowered[m.start + len(m.word) :])
+        found |= {w for hit in (before, behind) if hit for w in re.findall(colour, hit.group())}
+    return frozenset(found)
 
 
 def _colours_in(text: str, class_name: str, labels: Sequence[str]) -> dict[str, str]:
@@ -142,6 +164,8 @@ def _colours_in(text: str, class_name: str, labels: Sequence[str]) -> dict[str, 
     for m in re.finditer(r"[a-z]+", lowered):
         word = m.group()
         term = lexicon.COLOUR_SYNONYMS.get(word, word)
+        if re.match(r"-colou?red\b", lowered[m.end() :]):
+            term = lexicon.COLOURED_THINGS.get(word, term)
         if word == class_name or term not in lexicon.COLOURS:
             continue
         following = list(re.finditer(r"[a-z]+", lowered[m.end() :]))[:2]

@@ -121,10 +121,48 @@ def test_colours_against_the_palette(text: str, banned: tuple[str, ...]) -> None
 
 
 def test_a_neighbour_that_is_named_itself_vouches_for_no_other() -> None:
-    blue = make_track(WINDOW, 7, palette=(("blue", 0.59), ("white", 0.4), ("purple", 0.01)))
-    assert check_instance(_answer("A person in purple clothes."), blue, LABELS) == (), "blue with a trace of purple"
-    [reason] = check_instance(_answer("A person in a blue shirt and purple trousers."), blue, LABELS)
+    blue = make_track(WINDOW, 7, palette=(("white", 0.7), ("blue", 0.27), ("purple", 0.03)))
+    assert check_instance(_answer("A person in purple and white."), blue, LABELS) == (), "blue with a trace of purple"
+    [reason] = check_instance(_answer("A person in a blue shirt, a white cap and purple trousers."), blue, LABELS)
     assert reason.banned_words == ("purple",)
+
+
+def test_a_trace_is_measured_by_what_it_lies_on() -> None:
+    gray = make_track(WINDOW, 7, palette=(("gray", 0.7), ("yellow", 0.29), ("black", 0.01)))
+    [reason] = check_instance(_answer("A person in a black shirt and yellow trousers."), gray, LABELS)
+    assert reason.banned_words == ("black",), "one pixel of seventy is an outline on gray, not a black that looks gray"
+
+
+@pytest.mark.parametrize(
+    ("text", "banned"),
+    [
+        ("A gray car.", ("gray",)),
+        ("A gray and red car.", ("gray",)),
+        ("This car, gray and red, drives off.", ("gray",)),
+        ("A red sedan, gray, drives off.", ("gray",)),
+        ("A red car with gray tires.", ()),
+        ("A red car drives on, and gray tires turn.", ()),
+        ("A red and orange car.", ()),
+    ],
+)
+def test_a_colour_said_of_the_whole_must_be_more_than_its_tyres(text: str, banned: tuple[str, ...]) -> None:
+    shares = (("red", 0.4), ("orange", 0.35), ("yellow", 0.2), ("gray", 0.05))
+    reasons = check_instance(_answer(text), make_track(WINDOW, 7, class_name="car", palette=shares), ("person", "car"))
+    assert {w for r in reasons if r.code == "colour" for w in r.banned_words} == set(banned)
+
+
+@pytest.mark.parametrize(
+    ("text", "banned"),
+    [
+        ("A person in a rose-colored shirt.", ("rose",)),
+        ("A person in a wine-coloured shirt.", ()),
+        ("A person in a tangerine shirt.", ("tangerine",)),
+        ("A person in red clothes rose from a chair beside a rose.", ()),
+    ],
+)
+def test_shades_are_named_by_things_too(text: str, banned: tuple[str, ...]) -> None:
+    red = make_track(WINDOW, 7, palette=(("red", 0.6), ("blue", 0.4)))
+    assert {w for r in check_instance(_answer(text), red, LABELS) for w in r.banned_words} == set(banned)
 
 
 def test_dominant_colour_must_be_named() -> None:

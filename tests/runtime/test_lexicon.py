@@ -37,7 +37,8 @@ def test_a_verb_is_of_one_kind() -> None:
 def test_colours_are_the_palette_s_and_neighbours_know_each_other_or_not_at_all() -> None:
     assert lexicon.COLOURS == TERMS
     assert set(lexicon.COLOUR_NEIGHBOURS) == set(TERMS) >= set().union(*lexicon.COLOUR_NEIGHBOURS.values())
-    assert set(lexicon.COLOUR_SYNONYMS.values()) == set(TERMS) - {"black"}
+    assert set(lexicon.COLOUR_SYNONYMS.values()) == set(TERMS) >= set(lexicon.COLOURED_THINGS.values())
+    assert not set(lexicon.COLOURED_THINGS) & {*lexicon.COLOUR_SYNONYMS, *TERMS}
     assert not set(lexicon.COLOUR_SYNONYMS) & set(TERMS)
     assert all(colour not in near for colour, near in lexicon.COLOUR_NEIGHBOURS.items())
 
