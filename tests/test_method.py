@@ -35,6 +35,16 @@ def test_all_twenty_defects_have_a_line_and_a_test() -> None:
     assert all(len(row) == 4 and "::test_" in row[3] and len(row[2]) > 20 for row in rows)
 
 
+def test_every_bad_input_of_the_specification_has_a_line_and_a_test() -> None:
+    """Spec/instancecap.md 10.3 has twelve; a file that breaks off is ours."""
+    rows = _rows("Bad input")
+    assert len(rows) >= 13 and all(len(row) == 4 and all(row) and "::test_" in row[3] for row in rows)
+    words = " ".join(row[0] for row in rows)
+    for what in ("missing", ".MP4", "one frame", "no frame", "0.5 frames", "variable", "rotated", "4K", "cut", "box"):
+        assert what in words
+    assert "mask" in words and "blank" in words
+
+
 def test_every_system_of_the_paper_has_a_command_and_a_test() -> None:
     rows = _rows("The paper's systems")
     assert len(rows) >= 20 and all(len(row) == 4 and row[2] and "::test_" in row[3] for row in rows)

@@ -71,6 +71,16 @@ def test_an_unusual_but_sound_video_is_captioned(files: dict[str, Path], tmp_pat
         assert rows[0]["meta"]["video"]["size_wh"] == [640, 360]  # type: ignore[index]
 
 
+def test_one_frame_is_a_still_and_no_camera_is_claimed(files: dict[str, Path], tmp_path: Path) -> None:
+    code, _, [row] = caption(files["one frame"], "--captioner", "none", out=tmp_path / "out")
+    assert code == 0
+    said = row["Structural Description"]
+    assert said["Camera Movement"] == "The camera motion could not be measured."  # type: ignore[index]
+    instances = said["Main Instance"].values()  # type: ignore[index]
+    assert instances and all(" stays at " in one["Position"] for one in instances)
+    assert not any("move" in one["Actions and Motion"] for one in instances)
+
+
 def test_one_bad_clip_never_ends_a_run(files: dict[str, Path], tmp_path: Path) -> None:
     code, lines, rows = caption(
         files["text file named .mp4"], files["good"], files["missing file"], out=tmp_path / "out"

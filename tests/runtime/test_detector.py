@@ -65,6 +65,11 @@ def test_boxes_are_mapped_out_of_the_padding() -> None:
     np.testing.assert_allclose(found.boxes_xyxy, [[0.25, 0, 0.5, 1.0]], atol=1e-6)  # the second lies in the padding
 
 
+def test_a_box_that_reaches_out_of_the_frame_is_cut_at_it() -> None:
+    found, _ = detect([[-0.2, -0.1, 0.4, 0.5], [0.7, 0.6, 1.3, 1.2]], [0.9, 0.8], [0, 1])
+    np.testing.assert_allclose(found.boxes_xyxy, [[0, 0, 0.4, 0.5], [0.7, 0.6, 1, 1]], atol=1e-6)
+
+
 def test_no_box() -> None:
     found, _ = detect([], [], [])
     assert len(found) == 0 and found.boxes_xyxy.shape == (0, 4)

@@ -15,7 +15,7 @@ import pytest
 from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
 from edgecap.runtime.frame import Frame
 from edgecap.runtime.inputs import find_each, find_videos
-from edgecap.runtime.source import open_source
+from edgecap.runtime.source import Source, open_source
 
 TOLERANCE = 12  # grey levels: chroma subsampling and quantisation
 
@@ -87,6 +87,20 @@ def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
 def test_times_begin_at_zero_whatever_the_file_says(tmp_path: Path) -> None:
     frames = read(write_video(tmp_path / "late.ts", [quadrants(64, 48)] * 4, times_ms=[5000, 5040, 5080, 5120]))
     assert [f.pts_seconds for f in frames] == pytest.approx([0, 0.04, 0.08, 0.12], abs=2e-3)
+
+
+def test_without_a_frame_rate_the_frames_own_times_count_or_the_lack_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.mp4", [quadrants(64, 48)] * 3, times_ms=[0, 40, 80])
+    with open_source(path) as source:
+        source._fps = None
+        assert [f.pts_seconds for f in source] == pytest.approx([0, 0.04, 0.08], abs=2e-3)
+    monkeypatch.setattr(Source, "_seconds", staticmethod(lambda raw: None))
+    with open_source(path) as source:
+        source._fps = None
+        with pytest.raises(UnreadableVideoError, match="neither times nor a frame rate"):
+            list(source)
 
 
 @pytest.mark.parametrize(
