@@ -24,6 +24,7 @@ from edgecap.bench.clips import clip_cache, world_version
 from edgecap.bench.quality.crossings import DURATION_SECONDS, crossing_scene
 from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.identity import IdentityCounts, identity_counts, no_identity
+from edgecap.bench.quality.matching import lies_on
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.clip_truth import ClipTruth
@@ -44,7 +45,9 @@ _COVERED = 0.5
 class LongClip:
     """`windows`: records of the clip. `meetings`: times two actors' visible boxes began to overlap. `one_id`: instances
     whose windows all carry one id, of those that never leave `staying_one_id` of `staying`. `switches_per_minute` over
-    all instances. `ids`: confirmed tracks over the clip. `staying_*`: without the actors that leave the picture."""
+    all instances. `ids`: confirmed tracks over the clip. `staying_*`: without the actors that leave the picture.
+    `spoken_of`: instances that a caption speaks of, `said_one_id` those of which all captions speak under one id (spec
+    7.5). `births`, `losses`: per window, ids that are seen there first and last (ends of the clip are none)."""
 
     name: str
     windows: int
@@ -59,6 +62,10 @@ class LongClip:
     ids: int
     one_id: int
     staying_one_id: int
+    spoken_of: int
+    said_one_id: int
+    births: tuple[int, ...]
+    losses: tuple[int, ...]
 
 
 def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongClip, IdentityCounts, IdentityCounts]:
@@ -80,6 +87,8 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
     rest = {i: m for i, m in truth.masks.items() if i in staying}
     stay = identity_counts(rest, said.masks, ignored=apart, frame_count=count)
     carried = {actor: ids_by_window(masks, said.masks, records) for actor, masks in truth.masks.items()}
+    told = [said_ids(masks, said.masks, records) for masks in truth.masks.values()]
+    births, losses = changes_by_window(records)
     row = LongClip(
         name=scene.name,
         windows=len(records),
@@ -94,6 +103,10 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
         ids=len(said.masks),
         one_id=sum(len(ids) == 1 for ids in carried.values()),
         staying_one_id=sum(len(carried[i]) == 1 for i in staying),
+        spoken_of=sum(bool(ids) for ids in told),
+        said_one_id=sum(len(ids) == 1 for ids in told),
+        births=births,
+        losses=losses,
     )
     return row, everybody, stay
 
@@ -114,6 +127,31 @@ def ids_by_window(true_masks: Mapping[int, Mask], said: TrackMasks, records: Seq
             found.add(covering.most_common(1)[0][0])
         start = stop
     return found
+
+
+def said_ids(true_masks: Mapping[int, Mask], said: TrackMasks, records: Sequence[Record]) -> set[int]:
+    """The ids under which captions speak of an instance: of the tracks that a window's caption names, those that lie on
+    it (`matching.lies_on`) in that window."""
+    found: set[int] = set()
+    start = 0
+    for record in records:
+        stop = start + len(record.window.observations)
+        for instance in record.caption.instances:
+            here = {f: m for f, m in said.get(instance.track_id, {}).items() if start <= f < stop}
+            if lies_on(here, [true_masks]):
+                found.add(instance.track_id)
+        start = stop
+    return found
+
+
+def changes_by_window(records: Sequence[Record]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """(births, losses) per window: ids that no window before has, and that none behind has."""
+    seen = [{i.track_id for o in r.window.observations for i in o.instances} for r in records]
+    births, losses = [], []
+    for k, ids in enumerate(seen):
+        births.append(len(ids - set().union(*seen[:k])) if k else 0)
+        losses.append(len(ids - set().union(*seen[k + 1 :])) if k + 1 < len(seen) else 0)
+    return tuple(births), tuple(losses)
 
 
 def _never_leaves(scene: Scene, actor_id: int) -> bool:
@@ -142,16 +180,24 @@ def _meetings(clip: ClipTruth) -> int:
 def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCounts) -> str:
     """The rows as text, and the pooled figures."""
     head = f"{'clip':<16}{'windows':>8}{'actors':>7}{'meet':>6}{'IDF1':>8}{'HOTA':>7}{'stay':>6}{'IDF1':>8}{'HOTA':>7}"
-    lines = [f"{head}{'switch/min':>12}{'ids':>5}{'one id':>8}"]
+    lines = [f"{head}{'switch/min':>12}{'ids':>5}{'one id':>8}{'said':>6}  born, lost"]
     for r in rows:
         lines.append(
             f"{r.name:<16}{r.windows:>8}{r.instances:>7}{r.meetings:>6}{r.idf1:>8.3f}{r.hota:>7.3f}{r.staying:>6}"
             f"{r.staying_idf1:>8.3f}{r.staying_hota:>7.3f}{r.switches_per_minute:>12.1f}{r.ids:>5}"
-            f"{f'{r.one_id}/{r.instances}':>8}"
+            f"{f'{r.one_id}/{r.instances}':>8}{f'{r.said_one_id}/{r.spoken_of}':>6}  {sum(r.births)}, {sum(r.losses)}"
         )
     total = f"all: IDF1 {everybody.idf1:.3f}, HOTA {everybody.hota:.3f}; never leaving: IDF1 {stay.idf1:.3f}, HOTA "
     kept = sum(r.staying_one_id for r in rows), sum(r.staying for r in rows)
-    return "\n".join([*lines, f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id"])
+    told = sum(r.said_one_id for r in rows), sum(r.spoken_of for r in rows)
+    ids = sum(r.ids for r in rows) / max(sum(r.instances for r in rows), 1)
+    return "\n".join(
+        [
+            *lines,
+            f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id",
+            f"captions speak of {told[0]} of {told[1]} instances under one id; {ids:.2f} ids per instance",
+        ]
+    )
 
 
 def main() -> None:
@@ -163,7 +209,8 @@ def main() -> None:
     options = parser.parse_args()
     pipeline = Pipeline(make_config(captioner="none", window_seconds=WINDOW_SECONDS, max_instances=16))
     folder = clip_cache() / world_version() / f"crossings_{DURATION_SECONDS:g}s"
-    rows, everybody, stay = [], no_identity(), no_identity()
+    rows: list[LongClip] = []
+    everybody, stay = no_identity(), no_identity()
     for seed in range(options.seed_start, options.seed_start + options.clips):
         row, one, two = measure_clip(pipeline, crossing_scene(seed=seed), folder)
         rows, everybody, stay = [*rows, row], everybody + one, stay + two

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from edgecap.bench.quality.crossings import crossing_scene
-from edgecap.bench.quality.long_identity import _never_leaves, ids_by_window, measure_clip, table
+from edgecap.bench.quality.long_identity import (
+    _never_leaves,
+    changes_by_window,
+    ids_by_window,
+    measure_clip,
+    said_ids,
+    table,
+)
 from edgecap.runtime.config import make_config
 from edgecap.runtime.mask import Mask
 from edgecap.runtime.pipeline import Pipeline
@@ -36,8 +43,16 @@ def _mask(x: int) -> Mask:
 
 
 class _Record:
-    def __init__(self, frames: int) -> None:
-        self.window = type("W", (), {"observations": (None,) * frames})
+    """`ids` per frame are seen, `told` are spoken of."""
+
+    def __init__(self, frames: int, *, ids: tuple[int, ...] = (), told: tuple[int, ...] = ()) -> None:
+        one = type("O", (), {"instances": tuple(_named(i) for i in ids)})
+        self.window = type("W", (), {"observations": (one,) * frames})
+        self.caption = type("C", (), {"instances": tuple(_named(i) for i in told)})
+
+
+def _named(track_id: int) -> object:
+    return type("I", (), {"track_id": track_id})
 
 
 def test_an_instance_has_the_id_that_covers_most_of_each_window() -> None:
@@ -51,10 +66,29 @@ def test_an_instance_has_the_id_that_covers_most_of_each_window() -> None:
     assert ids_by_window(true, far, records) == set()  # type: ignore[arg-type]
 
 
+def test_captions_speak_of_it_under_the_ids_that_lie_on_it() -> None:
+    true = {f: _mask(f) for f in range(8)}
+    said = {
+        7: {f: _mask(f) for f in range(5)},
+        8: {f: _mask(f) for f in range(4, 8)},
+        9: {f: _mask(25) for f in range(8)},
+    }
+    quiet = [_Record(4, told=(7, 9)), _Record(4, told=(9,))]
+    assert said_ids(true, said, quiet) == {7}, "the second caption does not speak of it"  # type: ignore[arg-type]
+    assert said_ids(true, said, [_Record(4, told=(7,)), _Record(4, told=(8,))]) == {7, 8}  # type: ignore[list-item]
+    assert said_ids(true, said, [_Record(4), _Record(4)]) == set()  # type: ignore[list-item]
+
+
+def test_births_and_losses_are_counted_inside_the_clip() -> None:
+    records = [_Record(2, ids=(1, 2)), _Record(2, ids=(2, 3)), _Record(2, ids=(1, 3, 4))]
+    assert changes_by_window(records) == ((0, 1, 1), (0, 1, 0))  # type: ignore[arg-type]
+
+
 def test_a_short_clip_from_end_to_end(tmp_path: Path) -> None:
     scene = crossing_scene(seed=3000, duration_seconds=4.0, num_actors=2)
     pipeline = Pipeline(make_config(captioner="none", window_seconds=2.0))
     row, everybody, stay = measure_clip(pipeline, scene, tmp_path)
     assert (row.windows, row.instances) == (2, 2) and 0.5 < row.idf1 <= 1 and 0.4 < row.hota <= 1
     assert row.idf1 == everybody.idf1 and row.staying <= 2 and stay.idtp <= everybody.idtp
+    assert row.said_one_id <= row.spoken_of <= 2 and len(row.births) == len(row.losses) == 2
     assert "never leaving" in table([row], everybody, stay)
