@@ -39,7 +39,8 @@ class AnswerRow:
     @property
     def done(self) -> bool:
         """No token is wanted any more in this round."""
-        return self.ended or len(self.ids) >= self.question.turns[self.turn].max_tokens
+        round_in_hand = self.question if self.last_round else self.question.earlier[self.turn]
+        return self.ended or len(self.ids) >= round_in_hand.max_tokens
 
     @property
     def last_round(self) -> bool:
