@@ -24,7 +24,7 @@ bench: $(VENV)/run.stamp
 	$(BIN)/edgecap bench quality --clips 8
 
 readme: $(VENV)/dev.stamp
-	$(BIN)/python -m edgecap.bench.readme
+	$(BIN)/python -m edgecap.bench.tables.readme
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -42,7 +42,7 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/run.stamp
 
 # ultralytics is AGPL-3.0, so it is no dependency: it lies apart and is seen with PYTHONPATH=.yolo only. Without its own
-# dependencies: torchvision's wheel wants CUDA and breaks transformers; export/yolo_shim.py makes do without.
+# dependencies: torchvision's wheel wants CUDA and breaks transformers; export/detectors/yolo_shim.py makes do without.
 yolo: .yolo/8.4.190.stamp
 
 .yolo/8.4.190.stamp: | $(VENV)/bin/python

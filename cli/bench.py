@@ -61,12 +61,12 @@ def bench_caption(
     video: Path | None, seconds: float, instances: int, repeats: int, work: Path | None, as_json: bool, **options: Any
 ) -> int:
     """Time the pipeline, serial against overlapped, on VIDEO or on a clip of the synthetic world."""
-    from edgecap.bench.clips import cached_clip, clip_cache
-    from edgecap.bench.throughput import measure_throughput
+    from edgecap.bench.speed.throughput import measure_throughput
+    from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import throughput_lines
     from edgecap.cli.caption import stage_threads
     from edgecap.runtime.config import make_config
-    from edgecap.runtime.pipeline import Pipeline
+    from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if repeats < 1:
         raise UsageError(f"--repeats must be at least 1; got {repeats}")
@@ -112,13 +112,13 @@ def bench_quality(
     **options: Any,
 ) -> int:
     """Score captions of held-out clips against exact truth; exit code 0 whether the bars are met or not."""
-    from edgecap.bench.clips import clip_cache
-    from edgecap.bench.compare import quality_config
+    from edgecap.bench.quality.compare import quality_config
     from edgecap.bench.quality.run import run_tier
+    from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import quality_json, quality_lines
-    from edgecap.engines.device import probe_device
-    from edgecap.runtime.pipeline import Pipeline
-    from edgecap.runtime.sinks.output import ready_file, replace_text
+    from edgecap.engines.graph.device import probe_device
+    from edgecap.runtime.output.files import ready_file, replace_text
+    from edgecap.runtime.pipeline.pipeline import Pipeline
 
     seeds = _seeds(seed_start, clips)
     if out is not None:
@@ -158,8 +158,8 @@ def bench_compare(
     """Run two packs (say fp32 and quantised) over the same held-out clips; print what the second loses, and
     both sizes.
     """
-    from edgecap.bench.clips import clip_cache
-    from edgecap.bench.compare import compare_packs
+    from edgecap.bench.quality.compare import compare_packs
+    from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import comparison_lines
 
     comparison = compare_packs(
@@ -201,10 +201,10 @@ def bench_verify(
     """Plant false statements into true captions of held-out clips; print what the verifier catches, and how many true
     captions it refuses.
     """
-    from edgecap.bench.clips import clip_cache
-    from edgecap.bench.compare import quality_config
-    from edgecap.bench.quality.planted import measure_planted, planted_json, planted_lines
-    from edgecap.runtime.pipeline import Pipeline
+    from edgecap.bench.quality.compare import quality_config
+    from edgecap.bench.quality.planted.planted import measure_planted, planted_json, planted_lines
+    from edgecap.bench.world.cached_clips import clip_cache
+    from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if count < 1:
         raise UsageError(f"--count must be at least 1; got {count}")
@@ -247,8 +247,8 @@ def bench_calls(
     as_json: bool,
 ) -> int:
     """Count what captions cost the language model, by --stages and --change-gate, on VIDEO... or rendered ones."""
-    from edgecap.bench.calls import measure_calls
-    from edgecap.bench.clips import cached_clip, clip_cache
+    from edgecap.bench.speed.calls import measure_calls
+    from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import calls_lines
     from edgecap.runtime.config import make_config
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from edgecap.bench.calls import CallsReport
-from edgecap.bench.compare import Comparison
+from edgecap.bench.quality.compare import Comparison
 from edgecap.bench.quality.report import bar_lines, check_bars, figure_lines, figures_json
 from edgecap.bench.quality.run import TierQuality
-from edgecap.bench.throughput import ThroughputReport
+from edgecap.bench.speed.calls import CallsReport
+from edgecap.bench.speed.throughput import ThroughputReport
 
 
 def throughput_lines(report: ThroughputReport) -> list[str]:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from edgecap.engines.engine_key import Backend
-    from edgecap.engines.engine_maker import EngineOrder, MadeEngine
-    from edgecap.engines.engine_store import EngineStore
-    from edgecap.engines.pack import Pack
-    from edgecap.engines.trt_progress import BuildProgress
+    from edgecap.engines.compile.compile import EngineOrder, MadeEngine
+    from edgecap.engines.compile.progress import BuildProgress
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.key import Backend
+    from edgecap.engines.store.store import EngineStore
 
 _BACKENDS: dict[str, Backend] = {
     "onnxruntime": "onnxruntime-cpu",
@@ -79,11 +79,11 @@ def build(
 
     An engine that the store has already is not built again. Exit code 6 where a graph is refused; the others are built.
     """
-    from edgecap.engines.engine_key import graph_places
-    from edgecap.engines.engine_maker import order_engines
-    from edgecap.engines.engine_store import EngineStore
-    from edgecap.engines.pack import Pack
-    from edgecap.engines.trt_builder import TrtOptions
+    from edgecap.engines.compile.compile import order_engines
+    from edgecap.engines.compile.tensorrt import TrtOptions
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.key import graph_places
+    from edgecap.engines.store.store import EngineStore
 
     pack = Pack.open(pack_name)
     known = graph_places(pack)
@@ -110,7 +110,7 @@ def build(
 def _build_all(
     pack: Pack, places: tuple[str, ...], order: EngineOrder, store: EngineStore, *, wait_seconds: float
 ) -> list[MadeEngine | Refusal]:
-    from edgecap.engines.engine_maker import make_engine
+    from edgecap.engines.compile.compile import make_engine
 
     results: list[MadeEngine | Refusal] = []
     with _hushed_stderr() as stderr, _progress(stderr, places) as show:

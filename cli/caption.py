@@ -17,8 +17,8 @@ from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import StageThreads, make_config
 
 if TYPE_CHECKING:
-    from edgecap.runtime.record import FailedVideo, Record
-    from edgecap.runtime.sinks import EarlierRun
+    from edgecap.runtime.data.record import FailedVideo, Record
+    from edgecap.runtime.output.resume import EarlierRun
 
 EVENTS_FILE = "events.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
@@ -154,7 +154,7 @@ def caption(
 ) -> int:
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink
-    from edgecap.runtime.pipeline import Pipeline, clip_options
+    from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
 
     given = {name: value for name, value in options.items() if value is not None}
     if "threads" in given:
@@ -194,13 +194,13 @@ class JsonPrinter:
 
     def write(self, record: Record) -> None:
         """One row of a clip."""
-        from edgecap.runtime.record_json import record_to_json
+        from edgecap.runtime.output.row import record_to_json
 
         self._print(record_to_json(record, root=self._root))
 
     def fail(self, failed: FailedVideo) -> None:
         """One row with status "error"."""
-        from edgecap.runtime.record_json import failed_to_json
+        from edgecap.runtime.output.row import failed_to_json
 
         self._print(failed_to_json(failed, root=self._root))
 
@@ -228,7 +228,7 @@ def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
     """The files that can be found (what can't is reported by the run), and the folder all of them lie
     under.
     """
-    from edgecap.runtime.inputs import find_each
+    from edgecap.runtime.video.inputs import find_each
 
     files = [path for path, error in find_each(videos) if error is None]
     if not files:
@@ -246,8 +246,8 @@ def _prepare(out: Path, files: Sequence[Path], *, resume: bool) -> EarlierRun:
 
     Where no input can be found nothing will be done: an earlier run's files are left as they are.
     """
-    from edgecap.runtime.sinks import EarlierRun
-    from edgecap.runtime.sinks.output import ready_folder, writing
+    from edgecap.runtime.output.files import ready_folder, writing
+    from edgecap.runtime.output.resume import EarlierRun
 
     ready_folder(out)
     captions = out / CAPTIONS_FILE
@@ -271,8 +271,11 @@ def _file_sinks(
     events: bool,
     resume: bool,
 ) -> list[Any]:
-    from edgecap.runtime.sinks import AnnotatedVideoSink, HtmlReportSink, JsonLinesSink, SrtSink
-    from edgecap.runtime.sinks.events import EventSink
+    from edgecap.runtime.output.event_sink import EventSink
+    from edgecap.runtime.output.jsonl import JsonLinesSink
+    from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink
+    from edgecap.runtime.output.pictures.report import HtmlReportSink
+    from edgecap.runtime.output.srt import SrtSink
 
     resumed = bool(earlier.clips or earlier.failures)
     # Events first: see EventSink, a clip whose events are there but whose row is not is not told twice.

@@ -13,10 +13,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from edgecap.runtime.caption import FieldText, InstanceCaption
+from edgecap.runtime.data.caption import FieldText, InstanceCaption
+from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.pipeline.summary import RunSummary
 from edgecap.runtime.printable import printable
-from edgecap.runtime.record import FailedVideo, Record
-from edgecap.runtime.summary import RunSummary
 
 
 class ConsoleSink:

@@ -97,8 +97,8 @@ def filter_clips(
     from edgecap.bench.dataset.clip_source import clip_sources
     from edgecap.bench.dataset.curate import curate
     from edgecap.bench.dataset.rules import CurationRules
-    from edgecap.runtime.build import build_stages
     from edgecap.runtime.config import make_config
+    from edgecap.runtime.pipeline.open import build_stages
 
     rules = CurationRules(**thresholds)
     sources = clip_sources(source, videos=videos)
@@ -137,7 +137,7 @@ def stats(rows: Path, out: Path, as_json: bool) -> int:
     """Durations, scenes, instances per clip and classes of a curation.jsonl or of InstanceCap rows, as a picture."""
     from edgecap.bench.dataset.stats import read_stats
     from edgecap.bench.dataset.stats_picture import write_picture
-    from edgecap.runtime.sinks.output import ready_file, replace_text
+    from edgecap.runtime.output.files import ready_file, replace_text
 
     figures = read_stats(rows)
     ready_file(out)

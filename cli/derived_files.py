@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
-    from edgecap.runtime.aligned_paragraph import ParagraphWriter
     from edgecap.runtime.config import PipelineConfig
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
 
 CAPTIONS_FILE, COCO_FILE = "captions.jsonl", "coco.json"
 
 
 def check_paragraphs(pack: str, *, wanted: bool) -> None:
     """Before anything is captioned: can the pack's language model write paragraphs, and are any wanted?"""
-    from edgecap.engines.pack import Pack
-    from edgecap.runtime.aligned_paragraph import check_writes_paragraphs
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.runtime.output.aligned_paragraph import check_writes_paragraphs
 
     if not wanted:
         raise UsageError(
@@ -29,9 +29,9 @@ def check_paragraphs(pack: str, *, wanted: bool) -> None:
 
 def paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
     """The pack's language model, opened as the run's config says."""
-    from edgecap.engines.engine_sessions import EngineSessions
-    from edgecap.engines.pack import Pack
-    from edgecap.runtime.aligned_paragraph import ParagraphWriter
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.sessions import EngineSessions
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
 
     pack = Pack.open(config.pack).using(EngineSessions(config.engines))
     return ParagraphWriter.open(pack, provider=config.provider, intra_threads=config.threads.describe)
@@ -39,11 +39,11 @@ def paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
 
 def derive_files(out: Path, writer: ParagraphWriter | None, *, instancevid: bool, paragraph: bool, coco: bool) -> None:
     """The files that are made from all rows of the captions file when the run is over (an interrupted one too)."""
-    from edgecap.runtime.caption_reader import read_captions
-    from edgecap.runtime.coco import coco_dataset
-    from edgecap.runtime.paragraph import computed_paragraph
-    from edgecap.runtime.sinks.instancevid import write_instancevid, write_paragraphs
-    from edgecap.runtime.sinks.output import replace_text
+    from edgecap.runtime.output.coco import coco_dataset
+    from edgecap.runtime.output.files import replace_text
+    from edgecap.runtime.output.instancevid import write_instancevid, write_paragraphs
+    from edgecap.runtime.output.paragraph import computed_paragraph
+    from edgecap.runtime.output.reader import read_captions
 
     captions = out / CAPTIONS_FILE
     if not captions.exists():

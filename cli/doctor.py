@@ -20,7 +20,7 @@ def doctor(as_json: bool) -> int:
     from rich.table import Table
     from rich.text import Text
 
-    from edgecap.engines.doctor import examine
+    from edgecap.engines.doctor.doctor import examine
 
     checks = examine()
     healthy = all(check.status == "ok" for check in checks if check.required)

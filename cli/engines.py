@@ -13,8 +13,8 @@ import click
 from edgecap.engines.errors import TamperedEngineError, UsageError
 
 if TYPE_CHECKING:
-    from edgecap.engines.engine_key import EngineTarget
-    from edgecap.engines.engine_shelf import Explained, StoreEntry
+    from edgecap.engines.store.housekeeping import Explained, StoreEntry
+    from edgecap.engines.store.key import EngineTarget
 
 _NEAREST = 5
 """Most engines that `explain` compares with, per graph."""
@@ -29,8 +29,8 @@ def engines() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
 def list_engines(as_json: bool) -> int:
     """Show every engine, last used first."""
-    from edgecap.engines.engine_shelf import entries
-    from edgecap.engines.engine_store import EngineStore
+    from edgecap.engines.store.housekeeping import entries
+    from edgecap.engines.store.store import EngineStore
 
     store = EngineStore()
     _show_entries(entries(store), str(store.folder), as_json=as_json)
@@ -41,8 +41,8 @@ def list_engines(as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
 def verify(as_json: bool) -> int:
     """Read every byte of every engine and compare it with its manifest. Exit code 6 where one is damaged."""
-    from edgecap.engines.engine_shelf import verify as verified
-    from edgecap.engines.engine_store import EngineStore
+    from edgecap.engines.store.housekeeping import verify as verified
+    from edgecap.engines.store.store import EngineStore
 
     store = EngineStore()
     found = verified(store)
@@ -72,11 +72,11 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 
     Nothing is opened: what is compared are the keys.
     """
-    from edgecap.engines.engine_key import graph_places, pack_key
-    from edgecap.engines.engine_shelf import entries
-    from edgecap.engines.engine_shelf import explain as explained
-    from edgecap.engines.engine_store import EngineStore
-    from edgecap.engines.pack import Pack
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.housekeeping import entries
+    from edgecap.engines.store.housekeeping import explain as explained
+    from edgecap.engines.store.key import graph_places, pack_key
+    from edgecap.engines.store.store import EngineStore
 
     pack, store = Pack.open(pack_name), EngineStore()
     wanted = _target(backend, target)
@@ -105,8 +105,8 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
 def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: bool, dry_run: bool, as_json: bool) -> int:
     """Remove engines, those unused for longest first, and what killed builds left behind."""
-    from edgecap.engines.engine_shelf import collect
-    from edgecap.engines.engine_store import EngineStore
+    from edgecap.engines.store.housekeeping import collect
+    from edgecap.engines.store.store import EngineStore
 
     if max_gb is None and keep_days is None and not damaged and not timing:
         raise UsageError("engines gc removes nothing unasked; say --max-gb N, --keep-days N, --damaged or --timing")
@@ -134,7 +134,7 @@ def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: boo
 
 
 def _target(backend: str, target: str | None) -> EngineTarget:
-    from edgecap.engines.engine_key import EngineTarget, backend_version, this_device
+    from edgecap.engines.store.key import EngineTarget, backend_version, this_device
 
     if backend == "onnxruntime":
         if target is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecap.engines.errors import UsageError
-from edgecap.engines.providers import Provider
+from edgecap.engines.graph.providers import Provider
 
 if TYPE_CHECKING:
     from edgecap.runtime.enhance import Enhanced
@@ -126,10 +126,10 @@ def _pack_enhancer(
 ) -> tuple[Callable[[str], Enhanced], dict[str, str]]:
     """As `_enhancer`, with a pack's own language model. Raises `PackError`, and `UsageError` for a pack that only
     answers about pictures."""
-    from edgecap.engines.engine_sessions import EngineSessions
-    from edgecap.engines.pack import Pack
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.sessions import EngineSessions
+    from edgecap.runtime.decode.chat import PackChat
     from edgecap.runtime.enhance.dialogue import enhance_with
-    from edgecap.runtime.pack_chat import PackChat
 
     chat = PackChat.open(Pack.open(name).using(EngineSessions("auto")), provider=provider)
     used = {"mode": chat.mode, "model": chat.name}

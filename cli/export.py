@@ -12,9 +12,9 @@ import click
 from edgecap.engines.errors import HubError, UsageError
 
 if TYPE_CHECKING:
-    from edgecap.export.checkpoint import Checkpoint
+    from edgecap.export.checkpoint.checkpoint import Checkpoint
     from edgecap.export.job import Recipe
-    from edgecap.export.publish import Published
+    from edgecap.export.publish.publish import Published
 
 OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an error that lists them."
 
@@ -63,7 +63,7 @@ def export(
         missing = [n for n, v in (("RECIPE", recipe), ("--checkpoint", checkpoint), ("--out", out)) if v is None]
         raise UsageError(f"missing {', '.join(missing)}; edgecap export --list names the recipes")
     from edgecap.cli.progress import sayer
-    from edgecap.export.publish import Wishes, publish
+    from edgecap.export.publish.publish import Wishes, publish
     from edgecap.export.recipes import load_recipe
 
     wishes = Wishes(
@@ -101,7 +101,7 @@ def parse_options(given: tuple[str, ...]) -> dict[str, str]:
 def _checkpoint(recipe: Recipe, given: str, say: Any) -> Checkpoint:
     """A folder as it is; anything that reads like a hub id is fetched."""
     from edgecap.cli.progress import Transfers
-    from edgecap.export.hub import CHECKPOINT_FILES, HubId, fetch
+    from edgecap.export.hub.hub import CHECKPOINT_FILES, HubId, fetch
     from edgecap.export.recipes import open_checkpoint
 
     path = Path(given).expanduser()

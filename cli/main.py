@@ -27,7 +27,7 @@ from edgecap.cli.export import export
 from edgecap.cli.pull import pull
 from edgecap.cli.world import world
 from edgecap.engines.errors import EdgecapError, UsageError
-from edgecap.runtime.summary import INTERRUPTED_EXIT_CODE
+from edgecap.runtime.pipeline.summary import INTERRUPTED_EXIT_CODE
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

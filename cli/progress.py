@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from edgecap.export.hub import Watch
+    from edgecap.export.hub.hub import Watch
 
 
 def sayer(as_json: bool) -> Callable[[str], None]:
@@ -44,7 +44,7 @@ class Transfers:
             )
 
     def __enter__(self) -> Watch:
-        from edgecap.export.hub import Watch
+        from edgecap.export.hub.hub import Watch
 
         return Watch(self._on_file, self._on_bytes)
 

@@ -54,8 +54,8 @@ def pull(
         raise UsageError("missing PACK; edgecap pull --list names the packs")
     from edgecap.cli.export import print_published
     from edgecap.cli.progress import Transfers, sayer
-    from edgecap.export.publish import Wishes
-    from edgecap.export.pull import pull as pull_pack
+    from edgecap.export.hub.pull import pull as pull_pack
+    from edgecap.export.publish.publish import Wishes
 
     say = sayer(as_json)
     with Transfers(say) as watch:
@@ -83,7 +83,7 @@ def pull(
 
 
 def _print_plans(as_json: bool) -> int:
-    from edgecap.export.pull_plans import PLANS
+    from edgecap.export.hub.pull_plans import PLANS
 
     if as_json:
         click.echo(json.dumps([dataclasses.asdict(plan) for plan in PLANS], indent=2))

@@ -25,9 +25,9 @@ from edgecap.engines.errors import UsageError
 @click.option("--json", "as_json", is_flag=True, help="Print the clips' paths as one JSON list.")
 def world(tier: str, seed: int, count: int, seconds: float | None, out: Path, as_json: bool) -> int:
     """Render clips of the synthetic world and their truth (masks, ids, paths, camera, sentences)."""
-    from edgecap.bench.world.encode import truth_path, write_clip
+    from edgecap.bench.world.render.encode import truth_path, write_clip
     from edgecap.bench.world.scene import make_scene
-    from edgecap.runtime.sinks.output import ready_folder, writing
+    from edgecap.runtime.output.files import ready_folder, writing
 
     if seed < 0:
         raise UsageError(f"--seed must be at least 0; got {seed}")

@@ -3,9 +3,8 @@
 Imports no engine: ONNX Runtime is loaded when the first session opens.
 """
 
-from edgecap.engines.check import Check
-from edgecap.engines.device import CpuReport, DeviceReport, GpuReport, probe_device
-from edgecap.engines.doctor import examine
+from edgecap.engines.doctor.doctor import examine
+from edgecap.engines.doctor.row import Check
 from edgecap.engines.errors import (
     EdgecapError,
     EmptyVideoError,
@@ -24,22 +23,15 @@ from edgecap.engines.errors import (
     UnreadableVideoError,
     UsageError,
 )
-from edgecap.engines.onnx_session import OnnxSession, open_onnx_session
-from edgecap.engines.pack import Pack, shipped_packs
-from edgecap.engines.pack_writer import write_pack
-from edgecap.engines.providers import PROVIDERS, Provider
-from edgecap.engines.scripted_session import ScriptedSession
-from edgecap.engines.session import Binding, Session
-from edgecap.engines.specs import (
-    CaptionerSpec,
-    DetectorSpec,
-    DomainSpec,
-    FileEntry,
-    GraphSpec,
-    PackSpec,
-    SegmenterSpec,
-    TensorSpec,
-)
+from edgecap.engines.graph.device import CpuReport, DeviceReport, GpuReport, probe_device
+from edgecap.engines.graph.onnx_session import OnnxSession, open_onnx_session
+from edgecap.engines.graph.providers import PROVIDERS, Provider
+from edgecap.engines.graph.scripted_session import ScriptedSession
+from edgecap.engines.graph.session import Binding, Session
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.packs.pack import Pack, shipped_packs
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, DomainSpec, FileEntry, PackSpec, SegmenterSpec
+from edgecap.engines.packs.writer import write_pack
 
 __all__ = [
     "PROVIDERS",

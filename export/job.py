@@ -14,9 +14,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import CaptionerSpec, DetectorSpec, GraphSpec, SegmenterSpec
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.parity import GraphParity
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.onnx.parity import GraphParity
 
 Role = Literal["detector", "segmenter", "captioner"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]

@@ -21,8 +21,8 @@ class Listed:
 
 
 RECIPES: tuple[Listed, ...] = (
-    Listed("dfine", "detector", "export", "D-FINE, RT-DETR, RT-DETRv2", "edgecap.export.dfine", "DFINE"),
-    Listed("yolo", "detector", "yolo", "YOLO11, YOLO26 (AGPL-3.0)", "edgecap.export.yolo", "YOLO"),
+    Listed("dfine", "detector", "export", "D-FINE, RT-DETR, RT-DETRv2", "edgecap.export.detectors.dfine", "DFINE"),
+    Listed("yolo", "detector", "yolo", "YOLO11, YOLO26 (AGPL-3.0)", "edgecap.export.detectors.yolo", "YOLO"),
     Listed(
         "sam2", "segmenter", "export", "SAM2.1 tiny and small, with video memory", "edgecap.export.sam2.recipe", "SAM2"
     ),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import MissingExtraError, UsageError
-from edgecap.export.checkpoint import Checkpoint
+from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.job import Recipe
 from edgecap.export.recipe_list import RECIPES
 

@@ -12,13 +12,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgecap.runtime.api import CollectSink, caption_video
     from edgecap.runtime.config import PipelineConfig, StageThreads, make_config
-    from edgecap.runtime.pipeline import Pipeline
-    from edgecap.runtime.record import FailedVideo, Record
-    from edgecap.runtime.record_json import record_to_json
-    from edgecap.runtime.sinks import AnnotatedVideoSink, HtmlReportSink, JsonLinesSink, SrtSink
-    from edgecap.runtime.summary import RunSummary
+    from edgecap.runtime.data.record import FailedVideo, Record
+    from edgecap.runtime.output.jsonl import JsonLinesSink
+    from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink
+    from edgecap.runtime.output.pictures.report import HtmlReportSink
+    from edgecap.runtime.output.row import record_to_json
+    from edgecap.runtime.output.srt import SrtSink
+    from edgecap.runtime.pipeline.collect import CollectSink, caption_video
+    from edgecap.runtime.pipeline.pipeline import Pipeline
+    from edgecap.runtime.pipeline.summary import RunSummary
 
 __all__ = [
     "AnnotatedVideoSink",
@@ -38,20 +41,20 @@ __all__ = [
 ]
 
 _HOME = {
-    "AnnotatedVideoSink": "sinks",
-    "CollectSink": "api",
-    "FailedVideo": "record",
-    "HtmlReportSink": "sinks",
-    "JsonLinesSink": "sinks",
-    "Pipeline": "pipeline",
+    "AnnotatedVideoSink": "output.pictures.annotated_video",
+    "CollectSink": "pipeline.collect",
+    "FailedVideo": "data.record",
+    "HtmlReportSink": "output.pictures.report",
+    "JsonLinesSink": "output.jsonl",
+    "Pipeline": "pipeline.pipeline",
     "PipelineConfig": "config",
-    "Record": "record",
-    "RunSummary": "summary",
-    "SrtSink": "sinks",
+    "Record": "data.record",
+    "RunSummary": "pipeline.summary",
+    "SrtSink": "output.srt",
     "StageThreads": "config",
-    "caption_video": "api",
+    "caption_video": "pipeline.collect",
     "make_config": "config",
-    "record_to_json": "record_json",
+    "record_to_json": "output.row",
 }
 
 

@@ -1,7 +1,7 @@
 """Is a row's caption fit for training? Faults of form only: what a trainer would stumble over.
 
-In: an InstanceCap row (dict). Out: faults as lines, empty where there is none. The words themselves are the captioner's
-checks' matter (runtime/checks.py); the released InstanceVid rows hedge too often for that to be a reason to drop them.
+In: an InstanceCap row (dict). Out: faults as lines, empty where there is none. The words themselves are judged by
+runtime/verify/verifier.py; the released InstanceVid rows hedge too often for that to be a reason to drop them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edgecap.engines.errors import InputError
-from edgecap.runtime.record_json import structure_of
+from edgecap.runtime.output.row import structure_of
 
 _FIELDS = ("Class", "Appearance", "Actions and Motion", "Position")
 _LEAKS = re.compile(r"\b(?:mosaic|blurred (?:area|background|region)|as an ai|frame \d+|i cannot|i'm sorry)\b", re.I)

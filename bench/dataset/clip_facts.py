@@ -15,11 +15,11 @@ from edgecap.bench.dataset.clip_hash import HASH_FPS, MOST_HASHES, frame_hash
 from edgecap.bench.dataset.clip_source import ClipSource
 from edgecap.bench.dataset.instance_motion import InstanceMotion, instance_motions
 from edgecap.bench.dataset.scenes import UNKNOWN, scene_of
-from edgecap.runtime.clips import FrameSampler, ShotDetector, WindowBuilder
-from edgecap.runtime.frame import Frame
-from edgecap.runtime.observation import Window
-from edgecap.runtime.steps import StageSet
-from edgecap.runtime.summary import failed_video
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.data.window import Window
+from edgecap.runtime.pipeline.stages import StageSet
+from edgecap.runtime.pipeline.summary import failed_video
+from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
 
 MEASURED_SECONDS = 10.0
 """Motion is measured over the first so many seconds: the longest clip that is wanted at all."""
@@ -151,7 +151,7 @@ def measure_clip(source: ClipSource, stages: StageSet, *, sample_fps: float = 8.
                 if frame.pts_seconds >= source.end_seconds:
                     break
         gatherer.finish()
-    except Exception as problem:  # as in runtime/steps.py: a bad clip is a row of its own, whatever is bad about it
+    except Exception as problem:  # as in runtime/pipeline/stages.py: a bad clip is its own row
         gatherer.finish()
         error = failed_video(str(source.video), problem).message
     return gatherer.facts(error)

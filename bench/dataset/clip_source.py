@@ -15,9 +15,9 @@ from typing import Any
 
 from edgecap.bench.dataset.caption_sanity import caption_faults
 from edgecap.engines.errors import InputError
-from edgecap.runtime.inputs import find_videos, looking_at
+from edgecap.runtime.output.row import structure_of
 from edgecap.runtime.printable import printable
-from edgecap.runtime.record_json import structure_of
+from edgecap.runtime.video.inputs import find_videos, looking_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
 from edgecap.bench.dataset.rules import CurationRules, Verdict, judge
 from edgecap.engines.errors import OutputError, UsageError
-from edgecap.runtime.sinks.output import ready_folder, replace_text, writing
-from edgecap.runtime.steps import StageSet
+from edgecap.runtime.output.files import ready_folder, replace_text, writing
+from edgecap.runtime.pipeline.stages import StageSet
 
 MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.jsonl", "summary.json"
 

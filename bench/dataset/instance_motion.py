@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.camera import grey
-from edgecap.runtime.evidence import Evidence
-from edgecap.runtime.mask import Mask
-from edgecap.runtime.observation import Observation, Window
+from edgecap.runtime.data.evidence import Evidence
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.window import Observation, Window
+from edgecap.runtime.perceive.camera_step import grey
 
 _SIDE = 320
 _LEAST_PIXELS = 20

@@ -15,9 +15,9 @@ from typing import Any
 
 from edgecap.bench.dataset.scenes import UNKNOWN, scene_of
 from edgecap.engines.errors import InputError
-from edgecap.runtime.inputs import looking_at
+from edgecap.runtime.output.row import structure_of
 from edgecap.runtime.printable import printable
-from edgecap.runtime.record_json import structure_of
+from edgecap.runtime.video.inputs import looking_at
 
 DURATION_EDGES = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 DURATION_BINS = ("0-4 s", "4-6 s", "6-8 s", "8-10 s", "10-15 s", "15-20 s", "20-30 s", "30+ s")

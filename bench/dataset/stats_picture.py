@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edgecap.bench.dataset.stats import SetStats
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.sinks.lettering import RGB, SEMIBOLD, clip, draw_text, rounded_box, text_width
-from edgecap.runtime.sinks.output import writing
+from edgecap.runtime.output.files import writing
+from edgecap.runtime.output.pictures.lettering import RGB, SEMIBOLD, clip, draw_text, rounded_box, text_width
 
 SIZE_WH = (1600, 1060)
 _GROUND: RGB = (246, 247, 250)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from edgecap.runtime.mask import Mask
+from edgecap.runtime.data.mask import Mask
 
 TrackMasks = Mapping[int, Mapping[int, Mask]]
 """track id -> analysed frame number -> mask; a frame without the track has no entry."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.matching import excused_tracks, heaviest_pairs, match_tracks
-from edgecap.runtime.mask import Mask
+from edgecap.runtime.data.mask import Mask
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 _IDF1_SIMILARITY = 0.5

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.mask import Mask
+from edgecap.runtime.data.mask import Mask
 
 
 @dataclass(frozen=True, slots=True)

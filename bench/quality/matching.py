@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import SaidClip, TrackMasks, TrueClip
-from edgecap.runtime.association import assign
-from edgecap.runtime.mask import Mask
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.perceive.association import assign
 
 MINIMUM_SIMILARITY = 0.5
 _INVENTED_OVERLAP = 0.1

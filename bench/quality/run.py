@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgecap.bench.clips import cached_clip
 from edgecap.bench.quality.evaluate import ClipResult, Figures, blind_said, evaluate_clip, oracle_said, pool
 from edgecap.bench.quality.facts import TrueClip
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.truth_facts import true_clip
-from edgecap.bench.world.clip_truth import ClipTruth
-from edgecap.runtime.api import CollectSink
-from edgecap.runtime.pipeline import Pipeline
-from edgecap.runtime.record import FailedVideo, Record
-from edgecap.runtime.verdict import VerifierCounts
+from edgecap.bench.world.cached_clips import cached_clip
+from edgecap.bench.world.truth.clip_truth import ClipTruth
+from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.pipeline.collect import CollectSink
+from edgecap.runtime.pipeline.pipeline import Pipeline
+from edgecap.runtime.verify.reasons import VerifierCounts
 
 _ANALYSED_FPS = 8.0
 """Frames per second that a pipeline looks at by default."""

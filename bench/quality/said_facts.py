@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgecap.bench.quality.facts import Heading, SaidClip, Statement
-from edgecap.runtime.caption import InstanceCaption
-from edgecap.runtime.evidence import Motion, TrackEvidence
-from edgecap.runtime.mask import Mask
-from edgecap.runtime.record import Record
-from edgecap.runtime.record_json import record_to_json
-from edgecap.runtime.schema_check import schema_errors
+from edgecap.runtime.data.caption import InstanceCaption
+from edgecap.runtime.data.evidence import Motion, TrackEvidence
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.record import Record
+from edgecap.runtime.output.row import record_to_json
+from edgecap.runtime.output.schema import schema_errors
 
 
 def said_clip(name: str, records: Sequence[Record]) -> SaidClip:

@@ -12,10 +12,10 @@ import math
 from collections.abc import Sequence
 
 from edgecap.bench.quality.facts import Heading, TrueClip, TrueInstance
-from edgecap.bench.world import sentences
-from edgecap.bench.world.clip_truth import ActorTruth, ClipTruth
-from edgecap.bench.world.motion import position_cell, visible_pixels
-from edgecap.runtime.mask import Mask
+from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.truth.clip_truth import ActorTruth, ClipTruth
+from edgecap.bench.world.truth.motion import position_cell, visible_pixels
+from edgecap.runtime.data.mask import Mask
 
 _STATIC = "static"
 

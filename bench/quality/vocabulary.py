@@ -8,7 +8,7 @@ import re
 from functools import cache
 
 from edgecap.bench.world.classes import CLASSES
-from edgecap.runtime.lexicon import COLOUR_SYNONYMS, COLOURS
+from edgecap.runtime.verify.words.lexicon import COLOUR_SYNONYMS, COLOURS
 
 CELLS = tuple(f"{row}-{column}" for row in ("top", "center", "bottom") for column in ("left", "middle", "right"))
 _CELL = re.compile(r"\b(top|center|bottom)-(left|middle|right)\b")

@@ -4,10 +4,9 @@ from edgecap.bench.world.actors import Actor, Prop
 from edgecap.bench.world.backgrounds import BACKGROUNDS, Background
 from edgecap.bench.world.camera import CameraPath
 from edgecap.bench.world.classes import CLASSES, ActorClass, Gesture
-from edgecap.bench.world.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.colours import COLOURS
-from edgecap.bench.world.encode import truth_path, write_clip
-from edgecap.bench.world.renderer import RenderedFrame, Renderer
+from edgecap.bench.world.render.encode import truth_path, write_clip
+from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import TIERS, Scene, make_scene
 from edgecap.bench.world.seeds import (
     EVALUATION_SEED_END,
@@ -17,7 +16,8 @@ from edgecap.bench.world.seeds import (
     VALIDATION_SEED_START,
 )
 from edgecap.bench.world.training import TrainingSample, training_frames
-from edgecap.bench.world.truth import truth
+from edgecap.bench.world.truth.clip_truth import ActorTruth, ClipTruth
+from edgecap.bench.world.truth.truth import truth
 
 __all__ = [
     "BACKGROUNDS",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edgecap.bench.world.renderer import RenderedFrame, Renderer
+from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import TIERS, Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_END, generator
 

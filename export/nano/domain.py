@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines import open_onnx_session
-from edgecap.engines.specs import DetectorSpec, DomainSpec
+from edgecap.engines.packs.specs import DetectorSpec, DomainSpec
 from edgecap.export.nano.vision.cache import FRAMES_PER_SCENE, CachedFrame
-from edgecap.runtime.detector import PackDetector
-from edgecap.runtime.domain import calibrate
-from edgecap.runtime.frame import Frame
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.perceive.detector import PackDetector
+from edgecap.runtime.perceive.domain import calibrate
 
 FILE = "domain.npz"
 COMPONENTS = 48

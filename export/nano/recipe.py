@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines import write_pack
-from edgecap.engines.specs import PackSpec
+from edgecap.engines.packs.specs import PackSpec
 from edgecap.export.nano.caption.dataset import write_shards
 from edgecap.export.nano.caption.export_captioner import (
     DECODER_FILES,
@@ -37,8 +37,8 @@ from edgecap.export.nano.vision.export_vision import (
 )
 from edgecap.export.nano.vision.train_detector import train_detector
 from edgecap.export.nano.vision.train_segmenter import train_segmenter
-from edgecap.export.prompt_data import PROMPT_FILE
-from edgecap.export.twins import add_twins
+from edgecap.export.prompts.prompt_data import PROMPT_FILE
+from edgecap.export.publish.twins import add_twins
 
 VERSION = "1"
 LICENCE = "Apache-2.0"

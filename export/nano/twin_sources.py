@@ -16,12 +16,13 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgecap.engines.pack import Pack
-from edgecap.engines.preprocess import fit_image, normalise_views, place
-from edgecap.engines.specs import CaptionerSpec, DetectorSpec, GraphSpec, SegmenterSpec
-from edgecap.export.pictures import world_pictures
-from edgecap.export.sensitivity import run_model
-from edgecap.export.twins import Form, TwinSource
+from edgecap.engines.graph.letterbox import fit_image, normalise_views, place
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
+from edgecap.export.onnx.sensitivity import run_model
+from edgecap.export.publish.pictures import world_pictures
+from edgecap.export.publish.twins import Form, TwinSource
 
 PICTURES = 24
 Arrays = dict[str, NDArray[Any]]

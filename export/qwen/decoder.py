@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.specs import GraphSpec
-from edgecap.export.decoder_config import Activations, DecoderConfig, Form, WeightFormat, decoder_spec
-from edgecap.export.decoder_graph import build_decoder
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.export.decoder.config import Activations, DecoderConfig, Form, WeightFormat, decoder_spec
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, text_parity
+from edgecap.export.decoder.shared import build_decoder
 from edgecap.export.job import ExportJob, Judged
-from edgecap.export.parity import GraphParity
+from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.qwen.plan import QwenPlan
 from edgecap.export.qwen.text_weights import TextWeights
-from edgecap.export.text_parity import DECODER_LIMITS, SpokenText, text_parity
-from edgecap.runtime.decoder_ports import open_port
+from edgecap.runtime.decode.open_port import open_port
 
 KEPT_HIGH = {
     "decoder: norms and the residual stream": "float32: sums of many layers; a norm costs nothing beside a product",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import DType, GraphSpec, TensorSpec
+from edgecap.engines.graph.spec import DType, GraphSpec, TensorSpec
 
 if TYPE_CHECKING:
     import onnx
@@ -86,7 +86,7 @@ class GraphFile:
         import onnx
         from onnx import helper
 
-        from edgecap.export.onnx_graph import check_graph
+        from edgecap.export.onnx.graph import check_graph
 
         if self._data is not None:
             self._data.close()

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, RopeSpec
-from edgecap.export import caption_prompts
-from edgecap.export.block_weights import BLOCK
-from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.decoder_config import DecoderConfig
-from edgecap.export.image_stats import Triple, image_stats
-from edgecap.export.prompt_data import PROMPT_FILE, book_for, longest_dialogue
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
+from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.checkpoint.image_stats import Triple, image_stats
+from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.onnx.block_weights import BLOCK
+from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue
 from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
 from edgecap.export.qwen.vision_sizes import VisionSizes
 

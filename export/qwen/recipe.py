@@ -26,11 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError
-from edgecap.engines.preprocess import normalise_views
-from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
-from edgecap.export.chat import layout_notes, open_tokenizer
+from edgecap.engines.graph.letterbox import normalise_views
+from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
+from edgecap.export.decoder.parity import SpokenText, TextPrompt
 from edgecap.export.job import ExportJob, Role, RoleExport
-from edgecap.export.prompt_data import fill, write_book
+from edgecap.export.prompts.prompt_data import fill, write_book
 from edgecap.export.qwen.decoder import DecoderExport, export_decoder
 from edgecap.export.qwen.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, QwenPlan, make_plan
 from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
@@ -39,9 +40,8 @@ from edgecap.export.qwen.vision import SeenViews, VisionExport, bucket_views, ex
 from edgecap.export.qwen.vision_costs import vision_costs
 from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.smolvlm.vectors import write_table
-from edgecap.export.text_parity import SpokenText, TextPrompt
-from edgecap.runtime.prompt_tokens import PromptTokens
-from edgecap.runtime.rotary import positions_of
+from edgecap.runtime.decode.rotary import positions_of
+from edgecap.runtime.decode.tokens import PromptTokens
 
 _STEPS = 24
 """Tokens per text of the parity check."""

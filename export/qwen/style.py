@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from edgecap.engines.errors import CheckpointError
-from edgecap.engines.specs import PromptLayout
-from edgecap.export import caption_prompts
-from edgecap.export.prompt_data import BookName
+from edgecap.engines.packs.specs import PromptLayout
+from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts.prompt_data import BookName
 
 StyleName = Literal["instruct", "captioner"]
 STYLE_NAMES: tuple[StyleName, ...] = get_args(StyleName)

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.decoder_config import DecoderConfig
+from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.decoder.parity import SpokenText, TextPrompt
 from edgecap.export.qwen.text_weights import HEAD
-from edgecap.export.text_parity import SpokenText, TextPrompt
 
 _MEMORY_SHARE = 0.4
 """Of the machine's memory, for float32 weights in PyTorch; then as much again for ONNX Runtime, which comes after."""

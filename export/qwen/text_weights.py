@@ -10,8 +10,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.decoder_config import DecoderConfig
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.decoder.config import DecoderConfig
 
 HEAD = "lm_head.weight"
 

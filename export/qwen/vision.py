@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ParityError
-from edgecap.engines.specs import GraphSpec
+from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.job import ExportJob, Judged, Limits, Precision
-from edgecap.export.onnx_graph import open_graph
-from edgecap.export.parity import GraphParity, compare_tensors
+from edgecap.export.onnx.graph import open_graph
+from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.qwen.plan import QwenPlan
 from edgecap.export.qwen.vision_graph import VisionFormat, vision_spec, write_vision
 from edgecap.export.qwen.vision_linears import KEPT_HIGH, KEPT_HIGH_FP16

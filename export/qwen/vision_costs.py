@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.block_weights import BLOCK
+from edgecap.export.onnx.block_weights import BLOCK
 from edgecap.export.qwen.vision_linears import BLOCKED, LINEAR_KINDS
 from edgecap.export.qwen.vision_reference import tower_tokens
 

@@ -26,7 +26,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import GraphSpec, TensorSpec
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.export.qwen.graph_file import GraphFile
 from edgecap.export.qwen.vision_linears import Linears
 from edgecap.export.qwen.vision_sizes import NORM_EPS, VisionSizes

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.block_weights import ACCURACY_INT8, BLOCK, quantise_blocks
+from edgecap.export.onnx.block_weights import ACCURACY_INT8, BLOCK, quantise_blocks
 from edgecap.export.qwen.graph_file import GraphFile
 
 LinearKind = Literal["qkv", "proj", "gate_up", "down", "merger"]

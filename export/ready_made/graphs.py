@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecap.engines.errors import CheckpointError, OutputError
-from edgecap.engines.specs import GraphSpec, TensorSpec
-from edgecap.export.graph_walk import inner_graphs
-from edgecap.export.one_by_one import one_by_one
-from edgecap.export.onnx_graph import check_graph, name_axes, open_graph, tensors_of
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.export.onnx.graph import check_graph, name_axes, open_graph, tensors_of
+from edgecap.export.onnx.graph_walk import inner_graphs
+from edgecap.export.onnx.scan_over_batch import one_by_one
 from edgecap.export.ready_made.files import HubFile
 from edgecap.export.smolvlm.plan import CaptionerPlan
 from edgecap.export.smolvlm.vision import vision_spec

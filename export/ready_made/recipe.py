@@ -15,24 +15,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgecap.engines.errors import UsageError
-from edgecap.engines.specs import CaptionerSpec
-from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
-from edgecap.export.chat import layout_notes
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.decoder_parity import decoder_parity
+from edgecap.engines.packs.specs import CaptionerSpec
+from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.checkpoint.chat import layout_notes
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.decoder.step_parity import decoder_parity
 from edgecap.export.job import ExportJob, Judged, Limits, Role, RoleExport
-from edgecap.export.prompt_data import write_book
+from edgecap.export.prompts.prompt_data import write_book
 from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files
 from edgecap.export.ready_made.graphs import adapt_vision, copy_decoder, read_table
 from edgecap.export.ready_made.reference import original_of_hub
 from edgecap.export.smolvlm.original import Original
-from edgecap.export.smolvlm.plan import (
-    ARCHITECTURES,
-    EMBEDDING_FILE,
-    OPTIONS,
-    TOKENIZER_FILE,
-    make_plan,
-)
+from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, OPTIONS, TOKENIZER_FILE, make_plan
 from edgecap.export.smolvlm.recipe import NOT_TILED
 from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import judge_vision

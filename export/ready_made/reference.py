@@ -13,17 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.session import Session
-from edgecap.engines.specs import CaptionerSpec
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.graph.session import Session
+from edgecap.engines.packs.specs import CaptionerSpec
+from edgecap.export.decoder.parity import SpokenText, TextPrompt, speak
 from edgecap.export.job import ExportJob
-from edgecap.export.onnx_graph import open_graph
+from edgecap.export.onnx.graph import open_graph
 from edgecap.export.ready_made.files import HubFiles
 from edgecap.export.ready_made.graphs import copy_decoder
 from edgecap.export.smolvlm.original import STEPS, Original, original_pixels, original_prompts
 from edgecap.export.smolvlm.plan import CaptionerPlan
-from edgecap.export.text_parity import SpokenText, TextPrompt, speak
-from edgecap.runtime.decoder_ports import open_port
+from edgecap.runtime.decode.open_port import open_port
 
 
 def original_of_hub(

@@ -20,21 +20,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.propagation import CLIP_FRAMES, world_clip, write_json
+from edgecap.bench.speed.propagation import CLIP_FRAMES, world_clip, write_json
 from edgecap.engines.errors import EdgecapError, UsageError
-from edgecap.engines.pack import Pack
-from edgecap.engines.pack_writer import write_pack
-from edgecap.engines.specs import PackSpec
-from edgecap.export.checkpoint import Checkpoint
+from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.specs import PackSpec
+from edgecap.engines.packs.writer import write_pack
+from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.job import ExportJob, Precision
-from edgecap.export.parity import mask_iou
+from edgecap.export.onnx.parity import mask_iou
 from edgecap.export.sam2.recipe import SAM2
 from edgecap.export.sam2.reference import ReferenceStep, propagate_reference
 from edgecap.export.sam2.settings import read_settings, sized_config
 from edgecap.export.sam2.specimen import save_specimen
-from edgecap.runtime.frame import Frame
-from edgecap.runtime.memory_ring import MemoryRing
-from edgecap.runtime.memory_segmenter import MemorySegmenter, MemorySessions
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.perceive.memory.ring import MemoryRing
+from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
 
 LIMIT = 0.99
 

@@ -1,11 +1,12 @@
 """Names, dtypes and axes of the five graphs of SAM2, declared once. Imports no torch.
 
-`MemorySpec` and `SegmenterSpec` (engines/specs.py) say what the tensors mean.
+`MemorySpec` and `SegmenterSpec` (engines/packs/specs.py) say what the tensors mean.
 """
 
 from __future__ import annotations
 
-from edgecap.engines.specs import GraphSpec, MemorySpec, SegmenterSpec, TensorSpec
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.packs.specs import MemorySpec, SegmenterSpec
 from edgecap.export.sam2.settings import Sam2Settings
 
 OBJECTS = (1, 4, 32)

@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError, UsageError
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.specs import GraphSpec
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.job import ExportJob, Judged, Role, RoleExport
-from edgecap.export.parity import GraphParity, mask_iou
+from edgecap.export.onnx.parity import GraphParity, mask_iou
 from edgecap.export.sam2.contracts import segmenter_spec
 from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
-from edgecap.runtime.frame import Frame
-from edgecap.runtime.memory_segmenter import MemorySegmenter, MemorySessions
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
 
 PICTURES = 4
 BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0.45, 0.35, 0.9, 0.95]], np.float32)

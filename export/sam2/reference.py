@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.preprocess import boxes_to_padded, fit_image, place
+from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, place
 from edgecap.export.sam2.settings import Sam2Settings
 
 

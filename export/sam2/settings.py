@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.export.checkpoint import Checkpoint
+from edgecap.export.checkpoint.checkpoint import Checkpoint
 
 OPTIONS = {"image_side": "pixels, a multiple of 32 (default: the checkpoint's)"}
 IMAGE_MEAN = (0.485, 0.456, 0.406)

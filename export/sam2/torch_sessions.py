@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import EngineError
-from edgecap.engines.session import Arrays, Binding, check_feeds, check_outputs
-from edgecap.engines.specs import GraphSpec
+from edgecap.engines.graph.session import Arrays, Binding, check_feeds, check_outputs
+from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.sam2 import contracts
 from edgecap.export.sam2.memory_graphs import MemoryAttention, MemoryEncoder
 from edgecap.export.sam2.picture_graphs import BoxDecoder, ImageEncoder, MemoryDecoder
 from edgecap.export.sam2.settings import Sam2Settings
-from edgecap.runtime.memory_segmenter import MemorySessions
+from edgecap.runtime.perceive.memory.segmenter import MemorySessions
 
 PARTS = ("encoder", "decoder", "memory_attention", "memory_encoder", "memory_decoder")
 

@@ -15,15 +15,15 @@ import torch
 from torch.export import Dim
 
 from edgecap.engines.errors import ExportError
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.specs import GraphSpec
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.job import ExportJob, Judged
-from edgecap.export.parity import GraphParity, compare_outputs
-from edgecap.export.precision import dynamic_int8, to_fp16
+from edgecap.export.onnx.parity import GraphParity, compare_outputs
+from edgecap.export.onnx.precision import dynamic_int8, to_fp16
+from edgecap.export.onnx.torch_graph import write_module
 from edgecap.export.sam2.contracts import OBJECTS
 from edgecap.export.sam2.settings import Sam2Settings
 from edgecap.export.sam2.torch_sessions import PARTS, TorchSession, graphs_of
-from edgecap.export.torch_graph import write_module
 
 Limits = dict[str, tuple[Literal["min", "max"], float]]
 LIMITS: dict[str, Limits] = {

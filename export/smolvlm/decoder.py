@@ -13,15 +13,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import GraphSpec
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.decoder_config import DecoderConfig, WeightFormat, decoder_spec
-from edgecap.export.decoder_graph import build_decoder
-from edgecap.export.decoder_parity import decoder_parity
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.decoder.config import DecoderConfig, WeightFormat, decoder_spec
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText
+from edgecap.export.decoder.shared import build_decoder
+from edgecap.export.decoder.step_parity import decoder_parity
 from edgecap.export.job import ExportJob, Judged, Limits
-from edgecap.export.parity import GraphParity
+from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.smolvlm.plan import CaptionerPlan
-from edgecap.export.text_parity import DECODER_LIMITS, SpokenText
 
 TEXT_PREFIX = "model.text_model."
 KEPT_HIGH = {

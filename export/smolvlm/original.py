@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.preprocess import normalise_views
-from edgecap.export.caption_prompts import PROMPTS
-from edgecap.export.chat import open_tokenizer
-from edgecap.export.decoder_parity import TORCH, speak_torch
+from edgecap.engines.graph.letterbox import normalise_views
+from edgecap.export.checkpoint.chat import open_tokenizer
+from edgecap.export.decoder.parity import SpokenText
+from edgecap.export.decoder.step_parity import TORCH, speak_torch
 from edgecap.export.job import ExportJob
-from edgecap.export.prompt_data import fill
+from edgecap.export.prompts.caption_prompts import PROMPTS
+from edgecap.export.prompts.prompt_data import fill
 from edgecap.export.smolvlm.plan import CaptionerPlan
 from edgecap.export.smolvlm.vectors import prompt_vectors, square_views
-from edgecap.export.text_parity import SpokenText
 
 STEPS = 24
 """Tokens per text."""

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout
-from edgecap.export import caption_prompts
-from edgecap.export.chat import chat_layout, end_ids, open_tokenizer, single_ids
-from edgecap.export.checkpoint import Checkpoint
-from edgecap.export.decoder_config import DecoderConfig
-from edgecap.export.image_stats import image_stats
-from edgecap.export.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
+from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.checkpoint.image_stats import image_stats
+from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

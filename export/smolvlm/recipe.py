@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgecap.export.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
-from edgecap.export.chat import layout_notes
+from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.job import ExportJob, Role, RoleExport
-from edgecap.export.prompt_data import write_book
+from edgecap.export.prompts.prompt_data import write_book
 from edgecap.export.smolvlm.decoder import DecoderExport, export_decoder
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
 from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, CaptionerPlan, make_plan

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import PromptLayout
+from edgecap.engines.packs.specs import PromptLayout
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import ExportError
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.specs import GraphSpec, TensorSpec
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.export.job import ExportJob, Judged, Limits
-from edgecap.export.parity import GraphParity, compare_tensors
+from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.smolvlm.original import Original
 from edgecap.export.smolvlm.plan import CaptionerPlan
 
@@ -93,7 +93,7 @@ def write_vision(module: Any, spec: GraphSpec, path: Path) -> None:
     """Export, simplify and check. Raises `ExportError` where torch can't trace the tower."""
     import torch
 
-    from edgecap.export.torch_graph import write_module
+    from edgecap.export.onnx.torch_graph import write_module
 
     side = spec.inputs[0].axes[2]
     assert isinstance(side, int)
@@ -116,8 +116,8 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
     for; all are compared with `original`."""
     import onnx
 
-    from edgecap.export.one_by_one import one_by_one
-    from edgecap.export.precision import dynamic_int8, to_fp16
+    from edgecap.export.onnx.precision import dynamic_int8, to_fp16
+    from edgecap.export.onnx.scan_over_batch import one_by_one
 
     def spec(precision: str) -> GraphSpec:
         file = f"captioner.vision.{precision.partition('-')[0]}.onnx"
@@ -148,7 +148,7 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
 
 def check_file(path: Path, spec: GraphSpec) -> None:
     """Name the free axis as `spec` does and check the file. Raises `GraphContractError`."""
-    from edgecap.export.onnx_graph import check_graph, name_axes
+    from edgecap.export.onnx.graph import check_graph, name_axes
 
     name_axes(path, spec)
     check_graph(path, spec)

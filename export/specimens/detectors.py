@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edgecap.export.labels import COCO_LABELS
+from edgecap.export.checkpoint.labels import COCO_LABELS
 
 HGNET_B0: dict[str, Any] = {
     "model_type": "hgnet_v2",

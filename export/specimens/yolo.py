@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world.seeds import EVALUATION_SEED_END
 from edgecap.bench.world.training import training_frames
-from edgecap.engines.preprocess import fit_image, place
-from edgecap.export.labels import COCO_LABELS
+from edgecap.engines.graph.letterbox import fit_image, place
+from edgecap.export.checkpoint.labels import COCO_LABELS
 from edgecap.export.specimens.detectors import awaken
 
 
@@ -37,7 +37,7 @@ def save_yolo(path: Path, *, name: str, image_side: int) -> Path:
     """
     import torch
 
-    from edgecap.export.yolo_shim import import_tasks
+    from edgecap.export.detectors.yolo_shim import import_tasks
 
     tasks = import_tasks()
     torch.manual_seed(0)

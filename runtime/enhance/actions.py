@@ -6,10 +6,10 @@ the prompt's own words; only its verb is put into the captioner's tense and numb
 
 from __future__ import annotations
 
-from edgecap.runtime.enhance.chunks import Chunk
-from edgecap.runtime.enhance.phrase import Phrase
 from edgecap.runtime.enhance.plan import Mention
-from edgecap.runtime.enhance.verbs import verb_forms
+from edgecap.runtime.enhance.words.chunks import Chunk
+from edgecap.runtime.enhance.words.phrase import Phrase
+from edgecap.runtime.enhance.words.verbs import verb_forms
 
 _ENDS = frozenset({"while", "as", "when", "then", "who", "which"})
 

@@ -23,7 +23,7 @@ from edgecap.engines.errors import (
 )
 from edgecap.runtime.enhance.plan import Enhanced
 from edgecap.runtime.enhance.row import enhanced_to_json, refused_to_json
-from edgecap.runtime.sinks.output import writing
+from edgecap.runtime.output.files import writing
 
 MOST_DEAD_ANSWERS = 3
 """Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail alike."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from edgecap.runtime import lexicon
 from edgecap.runtime.enhance.places import POSITION
 from edgecap.runtime.enhance.plan import Mention
-from edgecap.runtime.enhance.verbs import verb_forms
+from edgecap.runtime.enhance.words.verbs import verb_forms
+from edgecap.runtime.verify.words import lexicon
 
 MOST_WORDS = {"appearance": 60, "action": 60, "background": 80, "camera": 40}
 _SMALL = frozenset({"a", "an", "the", "and", "in", "with", "of", "wearing", "dressed", "on", "his", "her", "its"})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgecap.engines.errors import EndpointError, EngineError
-from edgecap.runtime.chat_model import ChatModel, Message
+from edgecap.runtime.decode.chat_model import ChatModel, Message
 from edgecap.runtime.enhance.checks import check_action, check_appearance, check_position, check_text
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Reading

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 
-from edgecap.runtime.enhance import scenes
+from edgecap.runtime.data.evidence import CameraLabel
 from edgecap.runtime.enhance.actions import attach_actions, is_not
-from edgecap.runtime.enhance.chunks import Chunk, chunks_of
-from edgecap.runtime.enhance.clean import clean, foreign_script
-from edgecap.runtime.enhance.nouns import Noun, noun_forms
-from edgecap.runtime.enhance.phrase import Phrase, find_phrases
 from edgecap.runtime.enhance.plan import Mention, Reading
-from edgecap.runtime.enhance.traits import trait_spans
-from edgecap.runtime.evidence import CameraLabel
+from edgecap.runtime.enhance.words import scenes
+from edgecap.runtime.enhance.words.chunks import Chunk, chunks_of
+from edgecap.runtime.enhance.words.clean import clean, foreign_script
+from edgecap.runtime.enhance.words.nouns import Noun, noun_forms
+from edgecap.runtime.enhance.words.phrase import Phrase, find_phrases
+from edgecap.runtime.enhance.words.traits import trait_spans
 
 _WHERE = re.compile(
     r"\bfrom (?:the )?(?:left|right|top|bottom) to (?:the )?(?:left|right|top|bottom)"

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass
 from random import Random
 
-from edgecap.runtime.enhance.nouns import Kind
-from edgecap.runtime.position import CELLS, COLUMNS, ROWS
+from edgecap.runtime.enhance.words.nouns import Kind
+from edgecap.runtime.measure.position import CELLS, COLUMNS, ROWS
 
 _CELL = "|".join(CELLS)
 POSITION = re.compile(

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from edgecap.runtime.caption import Provenance
-from edgecap.runtime.enhance.nouns import Noun
-from edgecap.runtime.evidence import CameraLabel
+from edgecap.runtime.data.caption import Provenance
+from edgecap.runtime.data.evidence import CameraLabel
+from edgecap.runtime.enhance.words.nouns import Noun
 
 EnhancedProvenance = Literal["prompt", "invented", "mixed"] | Provenance
 

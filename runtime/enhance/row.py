@@ -10,10 +10,10 @@ from typing import Any
 
 from edgecap import __version__
 from edgecap.engines.errors import EdgecapError
-from edgecap.runtime.caption_reader import caption_row
 from edgecap.runtime.enhance.plan import Enhanced, EnhancedField
-from edgecap.runtime.paragraph import dense_paragraph
-from edgecap.runtime.record_json import SCHEMA_VERSION
+from edgecap.runtime.output.paragraph import dense_paragraph
+from edgecap.runtime.output.reader import caption_row
+from edgecap.runtime.output.row import SCHEMA_VERSION
 
 
 def enhanced_to_json(enhanced: Enhanced) -> dict[str, Any]:

@@ -12,14 +12,14 @@ from random import Random
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.enhance.looks import appearance
 from edgecap.runtime.enhance.naming import Chosen, choose
-from edgecap.runtime.enhance.nouns import plural_of
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.places import Course, beside, choose_course, position_sentence
 from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Mention, Reading
 from edgecap.runtime.enhance.setting import background, camera
 from edgecap.runtime.enhance.slots import still_actions
 from edgecap.runtime.enhance.text import capital, field_of, listed
-from edgecap.runtime.enhance.verbs import verb_forms
+from edgecap.runtime.enhance.words.nouns import plural_of
+from edgecap.runtime.enhance.words.verbs import verb_forms
 
 MOST_INSTANCES = 3
 """The method's own limit (spec/instancecap.md 6)."""

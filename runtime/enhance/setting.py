@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from random import Random
 
-from edgecap.runtime.enhance import scenes
+from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel
+from edgecap.runtime.describe.sentences import camera_sentence
 from edgecap.runtime.enhance.plan import EnhancedField, Reading
 from edgecap.runtime.enhance.text import article, capital, field_of, listed
-from edgecap.runtime.evidence import CameraEvidence, CameraLabel
-from edgecap.runtime.words import camera_sentence
+from edgecap.runtime.enhance.words import scenes
 
 UNKNOWN = "unknown"
 _AT = frozenset({"sunset", "sunrise", "night", "dusk", "dawn", "midnight", "golden hour"})

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from edgecap.runtime.enhance.nouns import Kind
-from edgecap.runtime.enhance.traits import BODY, GARMENTS
-from edgecap.runtime.lexicon import COLOUR_SYNONYMS, COLOURS
+from edgecap.runtime.enhance.words.nouns import Kind
+from edgecap.runtime.enhance.words.traits import BODY, GARMENTS
+from edgecap.runtime.verify.words.lexicon import COLOUR_SYNONYMS, COLOURS
 
 SlotForm = Literal["adjective", "with", "in"]
 

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgecap.cli.main import main
 from edgecap.engines import DetectorSpec, GraphSpec, Pack, PackSpec, TensorSpec, write_pack
-from edgecap.engines.engine_store import EngineStore
+from edgecap.engines.store.store import EngineStore
 
 
 def write_tiny(folder: Path, *, layers: int = 1) -> Path:
@@ -124,8 +124,8 @@ def test_one_line_and_a_code(
 
 
 def test_an_engine_that_another_process_builds(store: EngineStore, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
-    from edgecap.engines.engine_key import pack_key
-    from edgecap.engines.engine_maker import order_engines
+    from edgecap.engines.compile.compile import order_engines
+    from edgecap.engines.store.key import pack_key
 
     pack = write_tiny(tmp_path / "tiny")
     order = order_engines("onnxruntime-cpu")

@@ -11,9 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from edgecap.runtime import events, rle
-
-from .test_commands import MOTION, rows_of, run, write_disc
+from edgecap.runtime.output import events, rle
+from tests.cli.test_commands import MOTION, rows_of, run, write_disc
 
 FLAGS = ("--events", "--instancevid", "--paragraph", "--coco", "--no-report")
 

@@ -22,7 +22,7 @@ from edgecap.cli.caption import stage_threads
 from edgecap.cli.main import main
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig, StageThreads
-from edgecap.runtime.schema_check import schema_errors
+from edgecap.runtime.output.schema import schema_errors
 
 MOTION = ("--detector", "motion", "--captioner", "none")
 
@@ -253,8 +253,8 @@ def test_bench_quality_proves_its_output_first_and_writes_after_every_tier(
 
     monkeypatch.setattr("edgecap.bench.quality.run.run_tier", run_tier)
     monkeypatch.setattr("edgecap.cli.bench_text.quality_json", lambda quality: {"of": quality})
-    monkeypatch.setattr("edgecap.bench.compare.quality_config", lambda *args, **rest: PipelineConfig())
-    monkeypatch.setattr("edgecap.runtime.pipeline.Pipeline.__init__", lambda self, config: None)
+    monkeypatch.setattr("edgecap.bench.quality.compare.quality_config", lambda *args, **rest: PipelineConfig())
+    monkeypatch.setattr("edgecap.runtime.pipeline.pipeline.Pipeline.__init__", lambda self, config: None)
     code, _, err = run(capsys, "bench", "quality", "--json", "--out", tmp_path / "file" / "q.json")
     assert code == 4 and "file" in err and tiers == []
     code, _, err = run(capsys, "bench", "quality", "--json", "--out", tmp_path / "q.json")
@@ -327,7 +327,7 @@ def test_a_bug_is_one_line_too_and_debug_shows_it(
     def broken() -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr("edgecap.engines.doctor.examine", broken)
+    monkeypatch.setattr("edgecap.engines.doctor.doctor.examine", broken)
     code, _, err = run(capsys, "doctor")
     assert code == 1
     assert (

@@ -6,21 +6,16 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from edgecap.cli.console import ConsoleSink
-from edgecap.runtime.record import DomainVerdict, Record
+from edgecap.runtime.data.record import DomainVerdict, Record
+from tests.runtime.fake_records import make_record
 
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "runtime"))
-    try:
-        from fake_records import make_record
-    finally:
-        sys.path.pop(0)
     made = make_record()
     return replace(made, used={**made.used, "captioner": "nano"})
 

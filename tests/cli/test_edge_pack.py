@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from edgecap.bench.world import make_scene
-from edgecap.bench.world.encode import write_clip
+from edgecap.bench.world.render.encode import write_clip
 from edgecap.cli.main import main
-from edgecap.engines.pack import SHIPPED_FOLDER, Pack
+from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
 from edgecap.export.specimens.detectors import save_dfine
 from edgecap.export.specimens.smolvlm import save_smolvlm
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from edgecap.bench.clips import cached_clip
+from edgecap.bench.world.cached_clips import cached_clip
 from edgecap.cli.main import main
-from edgecap.engines.engine_key import EngineTarget, graph_places, pack_key, this_device
-from edgecap.engines.engine_manifest import describe
-from edgecap.engines.engine_store import STAMP_FILE, EngineStore, StoredEngine
-from edgecap.engines.ort_builder import build_ort
-from edgecap.engines.pack import Pack
+from edgecap.engines.compile.onnxruntime import build_ort
+from edgecap.engines.packs.pack import Pack
+from edgecap.engines.store.key import EngineTarget, graph_places, pack_key, this_device
+from edgecap.engines.store.manifest import describe
+from edgecap.engines.store.store import STAMP_FILE, EngineStore, StoredEngine
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from edgecap.cli.main import main
-from edgecap.runtime.schema_check import schema_errors
+from edgecap.runtime.output.schema import schema_errors
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, list[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edgecap.cli.main import main
-from edgecap.engines.pack import Pack
+from edgecap.engines.packs.pack import Pack
 from edgecap.export import recipes
 from edgecap.export.recipe_list import RECIPES
 from tests.export import fake_recipe

@@ -1,4 +1,4 @@
-"""`edgecap pull` as a user meets it. What it fetches and installs is tested in tests/export/test_pull.py."""
+"""`edgecap pull` as a user meets it. What it fetches and installs is tested in tests/export/hub/test_pull.py."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from edgecap.cli.main import main
-from edgecap.engines.pack import Pack
-from edgecap.export import pull as pull_module
+from edgecap.engines.packs.pack import Pack
 from edgecap.export import recipes
-from edgecap.export.pull_plans import PLANS, PlannedRole, PullPlan
+from edgecap.export.hub import pull as pull_module
+from edgecap.export.hub.pull_plans import PLANS, PlannedRole, PullPlan
 from edgecap.export.recipe_list import RECIPES
 from tests.export import fake_recipe
-from tests.export.fake_hub import COMMIT, FakeHub, serving
 from tests.export.fake_recipe import save_fake_checkpoint
+from tests.export.hub.fake_hub import COMMIT, FakeHub, serving
 
 PLAN = PullPlan("small", "tests", (PlannedRole("detector", "fake", "org/fake", "apache-2.0"),))
 

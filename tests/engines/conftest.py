@@ -9,8 +9,7 @@ import pytest
 from onnx import helper
 
 from edgecap.engines import DetectorSpec, PackSpec, write_pack
-
-from .graphs import SCALE, save_graph
+from tests.engines.graphs import SCALE, save_graph
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from edgecap.engines.errors import UsageError
-from edgecap.engines.specs import GraphSpec
+from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.job import ExportJob, Judged, Role, RoleExport
-from edgecap.export.parity import GraphParity, TensorParity
+from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.recipe_list import Listed
 from tests.export.small_nets import DETECTOR_GRAPH, conv_net, detector_spec, save
 

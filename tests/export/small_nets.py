@@ -10,7 +10,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgecap.engines.specs import DetectorSpec, GraphSpec, TensorSpec
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.packs.specs import DetectorSpec
 
 DETECTOR_GRAPH = GraphSpec(
     "detector.onnx",

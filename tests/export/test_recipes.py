@@ -10,7 +10,7 @@ import pytest
 
 from edgecap.engines.errors import CheckpointError, MissingExtraError, UsageError
 from edgecap.export import recipes
-from edgecap.export.checkpoint import RECIPE_OF
+from edgecap.export.checkpoint.checkpoint import RECIPE_OF
 from edgecap.export.recipe_list import RECIPES
 from edgecap.export.recipes import load_recipe, names, open_checkpoint
 from tests.export import fake_recipe
@@ -32,7 +32,9 @@ def test_the_hint_of_a_wrong_architecture_names_recipes_that_take_it() -> None:
 
 
 def test_listing_loads_neither_torch_nor_onnx() -> None:
-    code = "import sys; import edgecap.export.recipe_list, edgecap.cli.export, edgecap.cli.pull, edgecap.export.pull; "
+    code = (
+        "import sys; import edgecap.export.recipe_list, edgecap.cli.export, edgecap.cli.pull, edgecap.export.hub.pull; "
+    )
     code += "print([m for m in ('torch', 'transformers', 'onnx', 'huggingface_hub') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.frame import Frame
-from edgecap.runtime.mask import Mask
-from edgecap.runtime.observation import Observation, TrackedInstance, Window
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 
 SIZE_WH = (320, 180)
 ASPECT = SIZE_WH[1] / SIZE_WH[0]

@@ -8,12 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from edgecap.runtime.caption import Caption, FieldText, InstanceCaption
-from edgecap.runtime.evidence import CameraEvidence, ColourShare, Evidence, Motion, TrackEvidence
-from edgecap.runtime.frame import Frame, VideoInfo
-from edgecap.runtime.mask import Mask
-from edgecap.runtime.observation import Observation, TrackedInstance, Window
-from edgecap.runtime.record import DomainVerdict, Record
+from edgecap.runtime.data.caption import Caption, FieldText, InstanceCaption
+from edgecap.runtime.data.evidence import CameraEvidence, ColourShare, Evidence, Motion, TrackEvidence
+from edgecap.runtime.data.frame import Frame, VideoInfo
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.record import DomainVerdict, Record
+from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 
 LABELS = ("person", "dog", "car", "sports ball", "orange")
 SIZE_WH = (160, 90)

@@ -27,7 +27,10 @@ def test_public_names_are_these_and_all_load() -> None:
     ("statement", "absent"),
     [
         ("import edgecap.runtime", ("torch", "transformers", "onnx", "cv2", "av", "numpy", "onnxruntime")),
-        ("from edgecap.runtime import Pipeline; import edgecap.runtime.build", ("torch", "transformers", "onnx")),
+        (
+            "from edgecap.runtime import Pipeline; import edgecap.runtime.pipeline.open",
+            ("torch", "transformers", "onnx"),
+        ),
         ("import edgecap.cli.main", ("torch", "transformers", "onnx", "cv2", "av", "numba")),
     ],
     ids=["runtime", "pipeline", "cli"],

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgecap.bench.world import sentences
 from edgecap.bench.world.backgrounds import country, shore, town
 from edgecap.bench.world.backgrounds.brush import Brush
 from edgecap.bench.world.colours import RGB
+from edgecap.bench.world.truth import sentences
 
 
 @dataclass(frozen=True, slots=True)

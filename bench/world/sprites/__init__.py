@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.shapes import Shape
+from edgecap.bench.world.render.shapes import Shape
 from edgecap.bench.world.sprites import animals, flyers, people, props, things, vehicles
 from edgecap.bench.world.sprites.pose import Pose
 

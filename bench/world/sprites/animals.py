@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecap.bench.world.shapes import Shape, disc, limb, oval, poly, reach, smooth, turn_all, turned
+from edgecap.bench.world.render.shapes import Shape, disc, limb, oval, poly, reach, smooth, turn_all, turned
 from edgecap.bench.world.sprites.pose import Pose
 
 _DOG_BODY = smooth(

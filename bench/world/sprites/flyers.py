@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecap.bench.world.shapes import Shape, box, disc, limb, oval, poly, smooth, turn_all
+from edgecap.bench.world.render.shapes import Shape, box, disc, limb, oval, poly, smooth, turn_all
 from edgecap.bench.world.sprites.pose import Pose
 from edgecap.bench.world.sprites.vehicles import lamp
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgecap.bench.world.shapes import Shape, box_points, disc, limb, oval, poly, reach, smooth, turn_all
+from edgecap.bench.world.render.shapes import Shape, box_points, disc, limb, oval, poly, reach, smooth, turn_all
 from edgecap.bench.world.sprites.pose import Pose
 
 _TORSO = smooth([(-0.44, -1.68), (0.44, -1.68), (0.54, -1.30), (0.48, -0.76), (-0.48, -0.76), (-0.54, -1.30)], rounds=2)

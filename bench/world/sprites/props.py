@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgecap.bench.world.shapes import Shape, box, disc, limb, oval, poly, smooth
+from edgecap.bench.world.render.shapes import Shape, box, disc, limb, oval, poly, smooth
 from edgecap.bench.world.sprites.pose import Pose
 
 # Props name the inks of an actor: "primary" is the leaf, stone or wall, "secondary" the stem or trim.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecap.bench.world.shapes import Shape, box, disc, limb, poly, smooth, turn_all, turned
+from edgecap.bench.world.render.shapes import Shape, box, disc, limb, poly, smooth, turn_all, turned
 from edgecap.bench.world.sprites.pose import Pose
 
 _CAR_BODY = smooth(

@@ -42,8 +42,10 @@ def build_aux_heads(config: NetworkConfig) -> Any:
                 if (numbers < 0).all():
                     continue
                 wanted = _tensor(numbers)
-                parts += [cross_entropy(self.early[key](pooled).float(), wanted, ignore_index=-1),
-                          cross_entropy(self.late[key](last).float(), wanted, ignore_index=-1)]
+                parts += [
+                    cross_entropy(self.early[key](pooled).float(), wanted, ignore_index=-1),
+                    cross_entropy(self.late[key](last).float(), wanted, ignore_index=-1),
+                ]
             return stack(parts).mean()
 
     return Heads()

@@ -27,8 +27,14 @@ TRAIN_SHARDS, VALIDATION_SHARDS = 45, 2
 SIDE = 96
 
 
-def write_shards(views_dir: Path, *, train_shards: int = TRAIN_SHARDS, validation_shards: int = VALIDATION_SHARDS,
-                 scenes_per_shard: int = SCENES_PER_SHARD, side: int = SIDE) -> None:
+def write_shards(
+    views_dir: Path,
+    *,
+    train_shards: int = TRAIN_SHARDS,
+    validation_shards: int = VALIDATION_SHARDS,
+    scenes_per_shard: int = SCENES_PER_SHARD,
+    side: int = SIDE,
+) -> None:
     """Render what is missing; complete shards are kept, so the call resumes and is free the second time."""
     cv2.setNumThreads(1)
     views_dir.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edgecap.bench.world import COLOURS
-from edgecap.engines.preprocess import normalise_views
+from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.nano.caption.dataset import ViewStore
 from edgecap.export.nano.caption.model import MEAN, STD, packed_forward
 from edgecap.export.nano.caption.packing import Example, examples_of, pack
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 _BATCH = 32
 
 
-def teacher_forced(network: Any, tokenizer: Tokenizer, store: ViewStore, *, limit: int,
-                   prefix: int) -> dict[str, float]:
+def teacher_forced(
+    network: Any, tokenizer: Tokenizer, store: ViewStore, *, limit: int, prefix: int
+) -> dict[str, float]:
     """Shares of exact sentences by field, and of right colours, on up to `limit` sets of each kind.
 
     Each token is predicted from the true beginning; the sentence is exact if all are right, which is the case exactly
@@ -35,12 +36,13 @@ def teacher_forced(network: Any, tokenizer: Tokenizer, store: ViewStore, *, limi
     for kind in ("instance", "picture"):
         numbers = np.arange(min(limit, store.count(kind)))
         for start in range(0, len(numbers), _BATCH):
-            written += _written(network, tokenizer, store, kind, numbers[start:start + _BATCH], prefix=prefix)
+            written += _written(network, tokenizer, store, kind, numbers[start : start + _BATCH], prefix=prefix)
     return shares(written)
 
 
-def _written(network: Any, tokenizer: Tokenizer, store: ViewStore, kind: str, numbers: Any, *,
-             prefix: int) -> list[tuple[Example, str]]:
+def _written(
+    network: Any, tokenizer: Tokenizer, store: ViewStore, kind: str, numbers: Any, *, prefix: int
+) -> list[tuple[Example, str]]:
     import torch
 
     pairs = [examples_of(store.label(kind, int(i)), rng=None) for i in numbers]

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.specs import CaptionerSpec, GraphSpec, PromptLayout, TensorSpec
-from edgecap.export.block_weights import quantise_matmuls
-from edgecap.export.decoder_graph import PRECISIONS, DecoderConfig, WeightFormat, build_decoder, decoder_spec
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
+from edgecap.export.decoder.shared import PRECISIONS, DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.export.nano.caption.dataset import ViewStore
 from edgecap.export.nano.caption.model import MEAN, STD, NetworkConfig, vision_tokens
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter
@@ -29,7 +29,8 @@ from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
 from edgecap.export.nano.caption.tokenizer import BOS, EOS
 from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
-from edgecap.export.prompt_data import PROMPT_FILE, write_book
+from edgecap.export.onnx.block_weights import quantise_matmuls
+from edgecap.export.prompts.prompt_data import PROMPT_FILE, write_book
 
 EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"
 VISION_FILES: dict[WeightFormat, str] = {"int8": "vision.int8.onnx", "fp32": "vision.fp32.onnx"}
@@ -40,8 +41,9 @@ TWIN_FILE = "decoder.twin.int8.onnx"
 _OPSET = 20
 
 
-def export_captioner(work_dir: Path, out_dir: Path, *,
-                     parity_sets: int = 200) -> tuple[CaptionerSpec, dict[str, float]]:
+def export_captioner(
+    work_dir: Path, out_dir: Path, *, parity_sets: int = 200
+) -> tuple[CaptionerSpec, dict[str, float]]:
     """Write the pack part of `work_dir`/captioner.pt (averaged weights) to `out_dir`; returns its spec and parity
     figures.
 
@@ -74,15 +76,20 @@ def write_decoder_twin(work_dir: Path) -> tuple[Path, GraphSpec]:
     """Write the TensorRT form of the trained decoder beside its checkpoint: the file and its spec."""
     trainer = load_trainer(work_dir, seed=0)
     sizes, file = decoder_config(trainer.config), work_dir / TWIN_FILE
-    form: dict[str, Any] = {"weight_format": "int8", "form": "scatter", "activations": "float16",
-                            "capacity": trainer.config.max_positions}
+    form: dict[str, Any] = {
+        "weight_format": "int8",
+        "form": "scatter",
+        "activations": "float16",
+        "capacity": trainer.config.max_positions,
+    }
     build_decoder(decoder_weights(trainer.average.eval()), sizes, path=file, **form)
     return file, decoder_spec(sizes, file=TWIN_FILE, **form)
 
 
 def _fp32_writer(spec: CaptionerSpec, work_dir: Path, out_dir: Path) -> OnnxWriter:
-    return OnnxWriter(spec, out_dir, vision_file=work_dir / VISION_FILES["fp32"],
-                      decoder_file=work_dir / DECODER_FILES["fp32"])
+    return OnnxWriter(
+        spec, out_dir, vision_file=work_dir / VISION_FILES["fp32"], decoder_file=work_dir / DECODER_FILES["fp32"]
+    )
 
 
 def _write_vision(network: Any, config: NetworkConfig, *, fp32: Path, int8: Path) -> None:
@@ -103,9 +110,16 @@ def _write_vision(network: Any, config: NetworkConfig, *, fp32: Path, int8: Path
     views = torch.export.Dim("views", min=1, max=4096)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter warns of its own internals
-        program = torch.onnx.export(Tower().eval(), (torch.zeros(3, 3, config.side, config.side),), dynamo=True,
-                                    opset_version=_OPSET, dynamic_shapes=({0: views},), input_names=["pixels"],
-                                    output_names=["tokens"], verbose=False)
+        program = torch.onnx.export(
+            Tower().eval(),
+            (torch.zeros(3, 3, config.side, config.side),),
+            dynamo=True,
+            opset_version=_OPSET,
+            dynamic_shapes=({0: views},),
+            input_names=["pixels"],
+            output_names=["tokens"],
+            verbose=False,
+        )
     assert program is not None
     model = onnxslim.slim(program.model_proto)
     for value in (model.graph.input[0], model.graph.output[0]):
@@ -125,13 +139,22 @@ def decoder_weights(network: Any) -> Mapping[str, NDArray[np.float32]]:
 def decoder_config(config: NetworkConfig) -> DecoderConfig:
     """The text model's sizes."""
     return DecoderConfig(
-        hidden_size=config.text_width, layers=config.text_layers, heads=config.text_heads, kv_heads=config.kv_heads,
-        head_dim=config.head_dim, mlp_size=config.text_mlp, vocab_size=config.vocab_size,
-        max_positions=config.max_positions, rope_theta=config.rope_theta, norm_eps=config.norm_eps)
+        hidden_size=config.text_width,
+        layers=config.text_layers,
+        heads=config.text_heads,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_dim,
+        mlp_size=config.text_mlp,
+        vocab_size=config.vocab_size,
+        max_positions=config.max_positions,
+        rope_theta=config.rope_theta,
+        norm_eps=config.norm_eps,
+    )
 
 
-def _write_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, file: Path, *,
-                  weight_format: WeightFormat) -> None:
+def _write_decoder(
+    weights: Mapping[str, NDArray[np.float32]], config: DecoderConfig, file: Path, *, weight_format: WeightFormat
+) -> None:
     """Build and save one decoder graph."""
     import onnx
 
@@ -141,16 +164,35 @@ def _write_decoder(weights: Mapping[str, NDArray[np.float32]], config: DecoderCo
 def captioner_spec(config: NetworkConfig, *, bos_id: int, eos_id: int) -> CaptionerSpec:
     """The pack's captioner block."""
     side, tokens, width = config.side, config.tokens_per_view, config.text_width
-    vision = GraphSpec(VISION_FILES["int8"], PRECISIONS["int8"],
-                       (TensorSpec("pixels", "float32", ("n", 3, side, side)),),
-                       (TensorSpec("tokens", "float32", ("n", tokens, width)),))
+    vision = GraphSpec(
+        VISION_FILES["int8"],
+        PRECISIONS["int8"],
+        (TensorSpec("pixels", "float32", ("n", 3, side, side)),),
+        (TensorSpec("tokens", "float32", ("n", tokens, width)),),
+    )
     return CaptionerSpec(
-        vision=vision, decoder=decoder_spec(decoder_config(config), file=DECODER_FILES["int8"], weight_format="int8"),
-        embedding_file=EMBED_FILE, tokenizer_file=TOKENIZER_FILE, view_side=side, views=VIEWS, tokens_per_view=tokens,
-        view_gap_seconds=VIEW_GAP_SECONDS, view_margin=VIEW_MARGIN, mean=MEAN, std=STD, hidden_size=width,
-        layers=config.text_layers, kv_heads=config.kv_heads, head_dim=config.head_dim, vocab_size=config.vocab_size,
-        bos_id=bos_id, eos_id=eos_id, prompts=dict(PROMPTS), max_tokens=dict(MAX_TOKENS),
-        prompt_file=PROMPT_FILE)
+        vision=vision,
+        decoder=decoder_spec(decoder_config(config), file=DECODER_FILES["int8"], weight_format="int8"),
+        embedding_file=EMBED_FILE,
+        tokenizer_file=TOKENIZER_FILE,
+        view_side=side,
+        views=VIEWS,
+        tokens_per_view=tokens,
+        view_gap_seconds=VIEW_GAP_SECONDS,
+        view_margin=VIEW_MARGIN,
+        mean=MEAN,
+        std=STD,
+        hidden_size=width,
+        layers=config.text_layers,
+        kv_heads=config.kv_heads,
+        head_dim=config.head_dim,
+        vocab_size=config.vocab_size,
+        bos_id=bos_id,
+        eos_id=eos_id,
+        prompts=dict(PROMPTS),
+        max_tokens=dict(MAX_TOKENS),
+        prompt_file=PROMPT_FILE,
+    )
 
 
 def main() -> None:

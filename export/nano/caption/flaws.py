@@ -27,8 +27,9 @@ def flawed_box(box_xyxy: NDArray[np.float32], *, rng: np.random.Generator) -> ND
     return np.clip(box_xyxy + rng.uniform(-_BOX_ERROR, _BOX_ERROR, 4) * size, 0, 1).astype(np.float32)
 
 
-def flawed_mask(truth: NDArray[np.bool_], *, box_xyxy: NDArray[np.float32], others: NDArray[np.bool_],
-                rng: np.random.Generator) -> NDArray[np.bool_]:
+def flawed_mask(
+    truth: NDArray[np.bool_], *, box_xyxy: NDArray[np.float32], others: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.bool_]:
     """bool [H, W] -> bool [H, W]: cut at the enlarged box, coarse, grown or shrunk, with bites, leaks and
     neighbours."""
     height, width = truth.shape

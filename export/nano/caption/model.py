@@ -43,11 +43,14 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         grid = self.side // self.patch
         if self.side % self.patch or grid % self.shuffle:
-            raise ValueError(f"side must be a multiple of patch * shuffle, got {self.side = }, {self.patch = }, "
-                             f"{self.shuffle = }")
+            raise ValueError(
+                f"side must be a multiple of patch * shuffle, got {self.side = }, {self.patch = }, {self.shuffle = }"
+            )
         if self.text_width % self.text_heads or self.text_heads % self.kv_heads:
-            raise ValueError(f"want kv_heads | text_heads | text_width, got {self.kv_heads = }, {self.text_heads = }, "
-                             f"{self.text_width = }")
+            raise ValueError(
+                f"want kv_heads | text_heads | text_width, got {self.kv_heads = }, {self.text_heads = }, "
+                f"{self.text_width = }"
+            )
 
     @property
     def tokens_per_view(self) -> int:
@@ -65,18 +68,37 @@ def build_network(config: NetworkConfig, *, bos_id: int, eos_id: int, pad_id: in
     from transformers import LlamaConfig, SmolVLMConfig, SmolVLMForConditionalGeneration, SmolVLMVisionConfig
 
     vision = SmolVLMVisionConfig(
-        hidden_size=config.vision_width, intermediate_size=config.vision_mlp, num_hidden_layers=config.vision_layers,
-        num_attention_heads=config.vision_heads, image_size=config.side, patch_size=config.patch)
+        hidden_size=config.vision_width,
+        intermediate_size=config.vision_mlp,
+        num_hidden_layers=config.vision_layers,
+        num_attention_heads=config.vision_heads,
+        image_size=config.side,
+        patch_size=config.patch,
+    )
     text = LlamaConfig(
-        vocab_size=config.vocab_size, hidden_size=config.text_width, intermediate_size=config.text_mlp,
-        num_hidden_layers=config.text_layers, num_attention_heads=config.text_heads,
-        num_key_value_heads=config.kv_heads, max_position_embeddings=config.max_positions, rms_norm_eps=config.norm_eps,
+        vocab_size=config.vocab_size,
+        hidden_size=config.text_width,
+        intermediate_size=config.text_mlp,
+        num_hidden_layers=config.text_layers,
+        num_attention_heads=config.text_heads,
+        num_key_value_heads=config.kv_heads,
+        max_position_embeddings=config.max_positions,
+        rms_norm_eps=config.norm_eps,
         tie_word_embeddings=False,
         rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
-        bos_token_id=bos_id, eos_token_id=eos_id, pad_token_id=pad_id)
-    return SmolVLMForConditionalGeneration(SmolVLMConfig(
-        vision_config=vision, text_config=text, scale_factor=config.shuffle, image_token_id=image_id,
-        tie_word_embeddings=False))
+        bos_token_id=bos_id,
+        eos_token_id=eos_id,
+        pad_token_id=pad_id,
+    )
+    return SmolVLMForConditionalGeneration(
+        SmolVLMConfig(
+            vision_config=vision,
+            text_config=text,
+            scale_factor=config.shuffle,
+            image_token_id=image_id,
+            tie_word_embeddings=False,
+        )
+    )
 
 
 def vision_tokens(network: Any, pixels: torch.Tensor) -> torch.Tensor:
@@ -98,8 +120,9 @@ def text_hidden(network: Any, embeds: torch.Tensor, *, mask: torch.Tensor, posit
     return out.last_hidden_state  # type: ignore[no-any-return]
 
 
-def packed_forward(network: Any, pixels: torch.Tensor,
-                   packed: PackedRows) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def packed_forward(
+    network: Any, pixels: torch.Tensor, packed: PackedRows
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """pixels [B*F, 3, S, S] -> (vision tokens [B, F*T, H], hidden [B, S, H], logits [A, V] at the answer tokens)."""
     import torch
 
@@ -107,9 +130,10 @@ def packed_forward(network: Any, pixels: torch.Tensor,
     seen = vision_tokens(network, pixels)
     seen = seen.reshape(rows, -1, seen.shape[-1])
     embeds = network.model.text_model.embed_tokens(torch.from_numpy(packed.ids))
-    embeds = torch.cat([embeds[:, :1], seen.to(embeds.dtype), embeds[:, 1 + seen.shape[1]:]], 1)
-    hidden = text_hidden(network, embeds, mask=torch.from_numpy(packed.mask()),
-                         positions=torch.from_numpy(packed.positions))
+    embeds = torch.cat([embeds[:, :1], seen.to(embeds.dtype), embeds[:, 1 + seen.shape[1] :]], 1)
+    hidden = text_hidden(
+        network, embeds, mask=torch.from_numpy(packed.mask()), positions=torch.from_numpy(packed.positions)
+    )
     logits = network.lm_head(hidden[torch.from_numpy(packed.rows), torch.from_numpy(packed.columns)])
     return seen, hidden, logits
 
@@ -123,8 +147,14 @@ def use_fp32_attention(network: Any) -> None:
 
     def attend(module: Any, query: Any, key: Any, value: Any, mask: Any, *, scaling: float, **_: object) -> Any:
         with torch.autocast("cpu", enabled=False):
-            mixed = scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask,
-                                                 scale=scaling, enable_gqa=query.shape[1] != key.shape[1])
+            mixed = scaled_dot_product_attention(
+                query.float(),
+                key.float(),
+                value.float(),
+                attn_mask=mask,
+                scale=scaling,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )
         return mixed.to(query.dtype).transpose(1, 2), None
 
     ALL_ATTENTION_FUNCTIONS.register("edgecap_fp32", attend)

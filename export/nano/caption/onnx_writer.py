@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.preprocess import normalise_views
-from edgecap.engines.specs import CaptionerSpec
+from edgecap.engines.graph.letterbox import normalise_views
+from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.nano.caption.tokenizer import decode, encode
 
 if TYPE_CHECKING:
@@ -32,8 +32,9 @@ class Prompted:
 class OnnxWriter:
     """Vision and decoder sessions on one CPU thread, with a shared key/value buffer per batch."""
 
-    def __init__(self, spec: CaptionerSpec, folder: Path, *, vision_file: Path | None = None,
-                 decoder_file: Path | None = None) -> None:
+    def __init__(
+        self, spec: CaptionerSpec, folder: Path, *, vision_file: Path | None = None, decoder_file: Path | None = None
+    ) -> None:
         from tokenizers import Tokenizer
 
         self.spec = spec
@@ -69,20 +70,26 @@ class OnnxWriter:
             if not open_rows.any() or step == max_tokens - 1:
                 break
             at = lengths + step
-            logits = self._call(cache, self._embed[chosen][:, None], at, total=int(at.max()) + 1,
-                                last=np.zeros_like(at))
+            logits = self._call(
+                cache, self._embed[chosen][:, None], at, total=int(at.max()) + 1, last=np.zeros_like(at)
+            )
         return [decode(self.tokenizer, a) for a in answers], first
 
     def _prompt_embeds(self, prompt: Prompted) -> NDArray[np.float32]:
         question = self._embed[encode(self.tokenizer, prompt.question)]
         return np.concatenate([self._embed[[self.spec.bos_id]], prompt.tokens, question])
 
-    def _call(self, cache: _Cache, embeds: NDArray[np.float32], seqlens: NDArray[Any], *, total: int,
-              last: NDArray[Any]) -> NDArray[np.float32]:
+    def _call(
+        self, cache: _Cache, embeds: NDArray[np.float32], seqlens: NDArray[Any], *, total: int, last: NDArray[Any]
+    ) -> NDArray[np.float32]:
         logits = np.empty((len(embeds), self.spec.vocab_size), np.float32)
         binding = self._decoder.io_binding()
-        feeds = {"inputs_embeds": np.ascontiguousarray(embeds, np.float32), "seqlens_k": seqlens.astype(np.int32),
-                 "total_sequence_length": np.array(total, np.int32), "last_index": last.astype(np.int64)}
+        feeds = {
+            "inputs_embeds": np.ascontiguousarray(embeds, np.float32),
+            "seqlens_k": seqlens.astype(np.int32),
+            "total_sequence_length": np.array(total, np.int32),
+            "last_index": last.astype(np.int64),
+        }
         for name, value in feeds.items():
             binding.bind_cpu_input(name, value)
         for name, value in cache.blocks.items():

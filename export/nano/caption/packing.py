@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world import CLASSES, COLOURS, sentences
+from edgecap.bench.world import CLASSES, COLOURS
+from edgecap.bench.world.truth import sentences
 from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, fill
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, encode
-from edgecap.runtime.phrases import instances_phrase
+from edgecap.runtime.english import instances_phrase
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -75,8 +76,10 @@ def _of_instance(label: dict[str, Any], rng: np.random.Generator | None) -> tupl
         moving = bool(rng.integers(2))
     look = sentences.appearance(name, label["primary"], label["secondary"])
     question = fill("action", **{"class": shown, "motion": "moving" if moving else "still"})
-    return (Example("appearance", fill("appearance", **{"class": shown}), look),
-            Example("action", question, sentences.action(name, moving, label["gesture"])))
+    return (
+        Example("appearance", fill("appearance", **{"class": shown}), look),
+        Example("action", question, sentences.action(name, moving, label["gesture"])),
+    )
 
 
 def _of_picture(label: dict[str, Any], rng: np.random.Generator | None) -> tuple[Example, Example]:
@@ -87,8 +90,10 @@ def _of_picture(label: dict[str, Any], rng: np.random.Generator | None) -> tuple
         rng.shuffle(names)
         order = CLASS_NAMES if rng.random() < _LABEL_ORDER_SHARE else ()
     question = fill("global", instances=instances_phrase(names, label_order=order))
-    return (Example("background", fill("background"), sentences.background(label["background"])),
-            Example("global", question, sentences.global_sentence(names, label["background"])))
+    return (
+        Example("background", fill("background"), sentences.background(label["background"])),
+        Example("global", question, sentences.global_sentence(names, label["background"])),
+    )
 
 
 def pack(pairs: Sequence[tuple[Example, ...]], tokenizer: Tokenizer, *, prefix: int) -> PackedRows:
@@ -133,5 +138,10 @@ def attributes_of(labels: Sequence[dict[str, Any]]) -> dict[str, NDArray[np.int6
 
 def _attribute_names() -> dict[str, tuple[Any, ...]]:
     gestures = sorted({g.name for c in CLASSES for g in c.gestures})
-    return {"class": CLASS_NAMES, "primary": tuple(COLOURS), "secondary": (None, *COLOURS),
-            "gesture": (None, *gestures), "background": BACKGROUNDS}
+    return {
+        "class": CLASS_NAMES,
+        "primary": tuple(COLOURS),
+        "secondary": (None, *COLOURS),
+        "gesture": (None, *gestures),
+        "background": BACKGROUNDS,
+    }

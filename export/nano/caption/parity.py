@@ -32,8 +32,9 @@ class _Written:
     logits: NDArray[np.float32]
 
 
-def captioner_parity(network: Any, engines: Mapping[str, OnnxWriter], *, store: ViewStore,
-                     limit: int) -> dict[str, float]:
+def captioner_parity(
+    network: Any, engines: Mapping[str, OnnxWriter], *, store: ViewStore, limit: int
+) -> dict[str, float]:
     """Differences of vision tokens and first-token logits from torch, agreement of whole greedy sentences, quality.
 
     `engines`: "fp32" and "int8" writers of the same network. `limit` sets of each kind, two questions each.
@@ -57,23 +58,27 @@ def _all_answers(writer: OnnxWriter, store: ViewStore, limit: int) -> _Written:
     for kind in ("instance", "picture"):
         numbers = np.arange(min(limit, store.count(kind)))
         for start in range(0, len(numbers), _BATCH):
-            chunk = numbers[start:start + _BATCH]
+            chunk = numbers[start : start + _BATCH]
             seen = writer.see(store.frames(kind, chunk))
             tokens.append(seen)
-            asked = [(e, Prompted(seen[i], e.question)) for i, n in enumerate(chunk)
-                     for e in examples_of(store.label(kind, int(n)), rng=None)]
+            asked = [
+                (e, Prompted(seen[i], e.question))
+                for i, n in enumerate(chunk)
+                for e in examples_of(store.label(kind, int(n)), rng=None)
+            ]
             texts, first = writer.write([p for _, p in asked], max_tokens=max(writer.spec.max_tokens.values()))
             pairs += [(e, t) for (e, _), t in zip(asked, texts, strict=True)]
             logits.append(first)
     return _Written(pairs, np.concatenate(tokens), np.concatenate(logits))
 
 
-def _torch_reference(network: Any, writer: OnnxWriter, store: ViewStore,
-                     limit: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _torch_reference(
+    network: Any, writer: OnnxWriter, store: ViewStore, limit: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Vision tokens and first-answer-token logits by torch in fp32, in the order of `_all_answers`."""
     import torch
 
-    from edgecap.engines.preprocess import normalise_views
+    from edgecap.engines.graph.letterbox import normalise_views
     from edgecap.export.nano.caption.model import vision_tokens
 
     tokens, logits = [], []
@@ -100,9 +105,11 @@ def _difference(name: str, got: NDArray[np.float32], want: NDArray[np.float32]) 
     """Largest absolute difference, relative L2, smallest cosine over rows, and agreement of the largest entry."""
     a, b = got.reshape(-1, got.shape[-1]).astype(np.float64), want.reshape(-1, want.shape[-1]).astype(np.float64)
     cosine = (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    out = {f"{name}_max_abs": float(np.abs(a - b).max()),
-           f"{name}_relative_l2": float(np.linalg.norm(a - b) / np.linalg.norm(b)),
-           f"{name}_least_cosine": float(cosine.min())}
+    out = {
+        f"{name}_max_abs": float(np.abs(a - b).max()),
+        f"{name}_relative_l2": float(np.linalg.norm(a - b) / np.linalg.norm(b)),
+        f"{name}_least_cosine": float(cosine.min()),
+    }
     if name.startswith("decoder"):
         out[f"{name}_top1_agreement"] = float((a.argmax(1) == b.argmax(1)).mean())
     return out

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from edgecap.bench.world import sentences
 from edgecap.bench.world.classes import CLASSES
 from edgecap.bench.world.colours import COLOURS
-from edgecap.runtime.phrases import instances_phrase
+from edgecap.bench.world.truth import sentences
+from edgecap.runtime.english import instances_phrase
 
 PROMPTS: dict[str, str] = {
     "appearance": "Describe the {class}.",

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.preprocess import normalise_views
+from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.nano.caption.aux_heads import build_aux_heads
 from edgecap.export.nano.caption.dataset import SIDE, ViewStore
 from edgecap.export.nano.caption.evaluate import teacher_forced
@@ -116,8 +116,12 @@ def load_trainer(work_dir: Path, *, seed: int) -> Trainer:
     use_fp32_attention(network)
     decayed = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() > 1]
     plain = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() <= 1]
-    optimiser = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
-                                  lr=_PEAK_RATE, betas=(0.9, 0.98), fused=True)
+    optimiser = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
+        lr=_PEAK_RATE,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
     trainer = Trainer(network, heads, copy.deepcopy(network), optimiser, tokenizer, config)
     file = work_dir / "captioner.pt"
     if file.exists():
@@ -177,7 +181,7 @@ def _augmented_pixels(frames: NDArray[np.uint8], *, rng: np.random.Generator) ->
     for i, views in enumerate(frames):
         dx, dy = rng.integers(0, 2 * _SHIFT + 1, 2)
         padded = np.pad(views, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), (0, 0)), mode="edge")
-        moved = padded[:, dy:dy + side, dx:dx + side]
+        moved = padded[:, dy : dy + side, dx : dx + side]
         moved = moved[:, :, ::-1] if rng.random() < 0.5 else moved
         out[i] = moved[::-1] if rng.random() < 0.5 else moved
     pixels = normalise_views(out.reshape(-1, side, side, 3), mean=MEAN, std=STD).reshape(len(frames), -1)
@@ -217,13 +221,19 @@ def _save_and_check(work_dir: Path, trainer: Trainer, validation: ViewStore) -> 
     torch.save({**state, "step": trainer.step, "seconds": trainer.seconds, "config": asdict(trainer.config)}, temporary)
     temporary.rename(work_dir / "captioner.pt")
     validation.refresh()
-    _log(work_dir, trainer, **teacher_forced(trainer.average, trainer.tokenizer, validation, limit=_CHECK_SETS,
-                                             prefix=trainer.prefix))
+    _log(
+        work_dir,
+        trainer,
+        **teacher_forced(trainer.average, trainer.tokenizer, validation, limit=_CHECK_SETS, prefix=trainer.prefix),
+    )
 
 
 def _log(work_dir: Path, trainer: Trainer, **values: float) -> None:
-    row = {"step": trainer.step, "minutes": round(trainer.seconds / 60, 2),
-           **{k: round(v, 4) for k, v in values.items()}}
+    row = {
+        "step": trainer.step,
+        "minutes": round(trainer.seconds / 60, 2),
+        **{k: round(v, 4) for k, v in values.items()},
+    }
     with (work_dir / "train_log.jsonl").open("a") as log:
         log.write(json.dumps(row) + "\n")
     print(row, flush=True)

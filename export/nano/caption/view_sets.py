@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world import RenderedFrame, Renderer, Scene, make_scene
 from edgecap.export.nano.caption.flaws import coded, flawed_box, flawed_mask
-from edgecap.runtime.mask import Mask
-from edgecap.runtime.views import frame_view, instance_view
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.describe.views import frame_view, instance_view
 
 VIEWS = 4
 VIEW_GAP_SECONDS = 0.375
@@ -64,13 +64,23 @@ def view_sets(seed: int, *, side: int) -> Iterator[ViewSet]:
 
 def _picture_set(scene: Scene, frames: list[RenderedFrame], images: list[NDArray[np.uint8]], *, side: int) -> ViewSet:
     seen = {int(i) for f in frames for i, share in zip(f.actor_ids, f.visible_fractions, strict=True) if share >= _SEEN}
-    label = {"kind": "picture", "background": scene.background.name,
-             "classes": [a.class_name for a in scene.actors if a.id in seen]}
+    label = {
+        "kind": "picture",
+        "background": scene.background.name,
+        "classes": [a.class_name for a in scene.actors if a.id in seen],
+    }
     return ViewSet(np.stack([frame_view(im, side=side) for im in images]), label)
 
 
-def _instance_sets(scene: Scene, numbers: list[int], frames: list[RenderedFrame], images: list[NDArray[np.uint8]], *,
-                   side: int, rng: np.random.Generator) -> Iterator[ViewSet]:
+def _instance_sets(
+    scene: Scene,
+    numbers: list[int],
+    frames: list[RenderedFrame],
+    images: list[NDArray[np.uint8]],
+    *,
+    side: int,
+    rng: np.random.Generator,
+) -> Iterator[ViewSet]:
     for actor in scene.actors:
         seen = [i for i, f in enumerate(frames) if _row_if_seen(f, actor.id) is not None]
         if len(seen) < VIEWS - 1:
@@ -80,9 +90,14 @@ def _instance_sets(scene: Scene, numbers: list[int], frames: list[RenderedFrame]
         picks = [min(seen, key=lambda s, i=i: abs(s - i)) for i in range(VIEWS)]  # type: ignore[misc]
         views = [_isolated(frames[i], images[i], actor.id, side=side, rng=rng) for i in picks]
         times = np.arange(numbers[0] / scene.fps - 0.5, numbers[-1] / scene.fps + 0.5, 0.1)
-        label = {"kind": "instance", "class": actor.class_name, "primary": actor.primary_colour,
-                 "secondary": actor.secondary_colour, "gesture": actor.gesture,
-                 "moving": any(bool(np.any(actor.path.velocity(float(t)))) for t in times)}
+        label = {
+            "kind": "instance",
+            "class": actor.class_name,
+            "primary": actor.primary_colour,
+            "secondary": actor.secondary_colour,
+            "gesture": actor.gesture,
+            "moving": any(bool(np.any(actor.path.velocity(float(t)))) for t in times),
+        }
         yield ViewSet(np.stack(views), label)
 
 
@@ -95,8 +110,9 @@ def _row_if_seen(frame: RenderedFrame, actor_id: int) -> int | None:
     return row if big and frame.visible_fractions[row] >= _SEEN else None
 
 
-def _isolated(frame: RenderedFrame, image: NDArray[np.uint8], actor_id: int, *, side: int,
-              rng: np.random.Generator) -> NDArray[np.uint8]:
+def _isolated(
+    frame: RenderedFrame, image: NDArray[np.uint8], actor_id: int, *, side: int, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """One view with the flaws of detection and segmentation; falls back to the true mask if nothing of it is left."""
     row = _row_if_seen(frame, actor_id)
     assert row is not None, "picks hold seen frames only"

@@ -66,7 +66,9 @@ def pack_frame(frame: RenderedFrame, scene: Scene, *, jpeg_quality: int) -> Cach
         labels[frame.visible_masks[k]] = place + 1
     encoded = cv2.imencode(".jpg", frame.image_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])[1]
     return CachedFrame(
-        encoded.tobytes(), zlib.compress(labels.tobytes(), 1), (width, height),
+        encoded.tobytes(),
+        zlib.compress(labels.tobytes(), 1),
+        (width, height),
         np.array([_CLASS_ID[names[frame.actor_ids[k]]] for k in kept], np.int64),
         np.array([frame.boxes_xyxy[k] for k in kept], np.float32).reshape(-1, 4),
         np.array([frame.visible_fractions[k] for k in kept], np.float32),
@@ -89,12 +91,17 @@ def save_shard(path: Path, frames: list[CachedFrame]) -> None:
     counts = np.array([len(f.class_ids) for f in frames])
     blobs = [b for f in frames for b in (f.jpeg, f.packed_labels)]
     unfinished = path.with_suffix(".part.npz")
-    np.savez(unfinished, counts=counts, sizes=np.array([f.size_wh for f in frames]),
-             blob_ends=np.cumsum([len(b) for b in blobs]), blobs=np.frombuffer(b"".join(blobs), np.uint8),
-             class_ids=np.concatenate([f.class_ids for f in frames]),
-             boxes_xyxy=np.concatenate([f.boxes_xyxy for f in frames]),
-             visible_fractions=np.concatenate([f.visible_fractions for f in frames]),
-             visible_areas=np.concatenate([f.visible_areas for f in frames]))
+    np.savez(
+        unfinished,
+        counts=counts,
+        sizes=np.array([f.size_wh for f in frames]),
+        blob_ends=np.cumsum([len(b) for b in blobs]),
+        blobs=np.frombuffer(b"".join(blobs), np.uint8),
+        class_ids=np.concatenate([f.class_ids for f in frames]),
+        boxes_xyxy=np.concatenate([f.boxes_xyxy for f in frames]),
+        visible_fractions=np.concatenate([f.visible_fractions for f in frames]),
+        visible_areas=np.concatenate([f.visible_areas for f in frames]),
+    )
     unfinished.replace(path)
 
 
@@ -107,11 +114,19 @@ def load_shard(path: Path) -> list[CachedFrame]:
     rows = np.concatenate([[0], np.cumsum(held["counts"])])
     frames = []
     for i, (width, height) in enumerate(held["sizes"]):
-        jpeg, labels = (blob[starts[j]:starts[j + 1]] for j in (2 * i, 2 * i + 1))
+        jpeg, labels = (blob[starts[j] : starts[j + 1]] for j in (2 * i, 2 * i + 1))
         part = slice(rows[i], rows[i + 1])
-        frames.append(CachedFrame(jpeg, labels, (int(width), int(height)), held["class_ids"][part],
-                                  held["boxes_xyxy"][part], held["visible_fractions"][part],
-                                  held["visible_areas"][part]))
+        frames.append(
+            CachedFrame(
+                jpeg,
+                labels,
+                (int(width), int(height)),
+                held["class_ids"][part],
+                held["boxes_xyxy"][part],
+                held["visible_fractions"][part],
+                held["visible_areas"][part],
+            )
+        )
     return frames
 
 

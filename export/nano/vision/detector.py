@@ -84,8 +84,12 @@ def decode_peaks(maps: DenseMaps) -> tuple[torch.Tensor, torch.Tensor, torch.Ten
     rows = torch.arange(height, dtype=torch.float32)[:, None].expand(height, width).flatten()[cells]
     x, y = (columns + 0.5) * STRIDE, (rows + 0.5) * STRIDE
     scale_x, scale_y = 1.0 / (width * STRIDE), 1.0 / (height * STRIDE)
-    corners = ((x - sides[:, 0]) * scale_x, (y - sides[:, 1]) * scale_y,
-               (x + sides[:, 2]) * scale_x, (y + sides[:, 3]) * scale_y)
+    corners = (
+        (x - sides[:, 0]) * scale_x,
+        (y - sides[:, 1]) * scale_y,
+        (x + sides[:, 2]) * scale_x,
+        (y + sides[:, 3]) * scale_y,
+    )
     return torch.stack(corners, dim=-1).clamp(0.0, 1.0), scores, class_ids
 
 

@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch.export import Dim
 
-from edgecap.engines.preprocess import boxes_to_padded, fit_image, place
-from edgecap.engines.specs import DetectorSpec, GraphSpec, SegmenterSpec, TensorSpec
+from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, place
+from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.packs.specs import DetectorSpec, SegmenterSpec
 from edgecap.export.nano.vision.blocks import fold_batch_norms
 from edgecap.export.nano.vision.cache import LABELS, CachedFrame, cached_frames
 from edgecap.export.nano.vision.detector import PEAKS, Detector, DetectorGraph
@@ -30,9 +31,9 @@ from edgecap.export.nano.vision.segmenter import (
     Segmenter,
 )
 from edgecap.export.nano.vision.training import load_average
-from edgecap.export.onnx_graph import export_graph, open_graph
-from edgecap.export.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
-from edgecap.export.quantise import quantise_static
+from edgecap.export.onnx.graph import export_graph, open_graph
+from edgecap.export.onnx.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
+from edgecap.export.onnx.quantise import quantise_static
 
 SCORE_THRESHOLD = 0.3
 """Below it a detection is ignored; where recall and precision meet on validation frames."""
@@ -57,9 +58,17 @@ class Exported(NamedTuple):
 
 def detector_graph(precision: str) -> GraphSpec:
     """The detector's file, inputs and outputs."""
-    return GraphSpec(f"detector.{precision.split('-')[0]}.onnx", precision, (_IMAGES,), (
-        TensorSpec("boxes_xyxy", "float32", ("batch", PEAKS, 4)), TensorSpec("scores", "float32", ("batch", PEAKS)),
-        TensorSpec("class_ids", "int64", ("batch", PEAKS)), TensorSpec("embedding", "float32", ("batch", EMBEDDING))))
+    return GraphSpec(
+        f"detector.{precision.split('-')[0]}.onnx",
+        precision,
+        (_IMAGES,),
+        (
+            TensorSpec("boxes_xyxy", "float32", ("batch", PEAKS, 4)),
+            TensorSpec("scores", "float32", ("batch", PEAKS)),
+            TensorSpec("class_ids", "int64", ("batch", PEAKS)),
+            TensorSpec("embedding", "float32", ("batch", EMBEDDING)),
+        ),
+    )
 
 
 def encoder_graph(precision: str) -> GraphSpec:
@@ -71,14 +80,22 @@ def encoder_graph(precision: str) -> GraphSpec:
 def decoder_graph(precision: str) -> GraphSpec:
     """The segmenter's second half, any number of boxes."""
     boxes = TensorSpec("boxes_xyxy", "float32", ("boxes", 4))
-    return GraphSpec(f"segmenter_decoder.{precision.split('-')[0]}.onnx", precision, (*_EMBEDDINGS, boxes), (
-        TensorSpec("mask_logits", "float32", ("boxes", MASK_SIDE, MASK_SIDE)),
-        TensorSpec("quality", "float32", ("boxes",))))
+    return GraphSpec(
+        f"segmenter_decoder.{precision.split('-')[0]}.onnx",
+        precision,
+        (*_EMBEDDINGS, boxes),
+        (
+            TensorSpec("mask_logits", "float32", ("boxes", MASK_SIDE, MASK_SIDE)),
+            TensorSpec("quality", "float32", ("boxes",)),
+        ),
+    )
 
 
 _IMAGES = TensorSpec("images", "uint8", ("batch", 3, "height", "width"))
-_EMBEDDINGS = (TensorSpec("fine", "float32", (1, FINE_CHANNELS, "fine_height", "fine_width")),
-               TensorSpec("coarse", "float32", (1, COARSE_CHANNELS, "coarse_height", "coarse_width")))
+_EMBEDDINGS = (
+    TensorSpec("fine", "float32", (1, FINE_CHANNELS, "fine_height", "fine_width")),
+    TensorSpec("coarse", "float32", (1, COARSE_CHANNELS, "coarse_height", "coarse_width")),
+)
 
 
 def detector_spec(precision: str) -> DetectorSpec:
@@ -88,8 +105,9 @@ def detector_spec(precision: str) -> DetectorSpec:
 
 def segmenter_spec(precision: str) -> SegmenterSpec:
     """The role as pack.json carries it."""
-    return SegmenterSpec(encoder_graph(precision), decoder_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, "box",
-                         BOX_MARGIN, 0.0)
+    return SegmenterSpec(
+        encoder_graph(precision), decoder_graph(precision), IMAGE_SIDE, STRIDE, PAD_VALUE, "box", BOX_MARGIN, 0.0
+    )
 
 
 def export_detector(work_dir: Path, out_dir: Path) -> Exported:
@@ -98,33 +116,49 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported:
     fold_batch_norms(network)
     fp32, int8 = detector_graph("fp32"), detector_graph("int8-static")
     write_detector(network, work_dir / fp32.file)
-    quantise_static(work_dir / fp32.file, out_dir / int8.file, int8, keep_fp32=_DETECTOR_FP32,
-                    feeds=({"images": padded(f)[None]} for f in _frames(work_dir, "train", CALIBRATION_FRAMES)))
+    quantise_static(
+        work_dir / fp32.file,
+        out_dir / int8.file,
+        int8,
+        keep_fp32=_DETECTOR_FP32,
+        feeds=({"images": padded(f)[None]} for f in _frames(work_dir, "train", CALIBRATION_FRAMES)),
+    )
     feeds = [{"images": padded(f)[None]} for f in _frames(work_dir, "validation", PARITY_FRAMES)]
     torch_outputs = [_run_torch(network, feed, fp32) for feed in feeds]
     fp32_outputs, int8_outputs = (_run_all(path, feeds) for path in (work_dir / fp32.file, out_dir / int8.file))
-    return Exported(detector_spec("int8-static"), (
-        _detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
-        _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs)))
+    return Exported(
+        detector_spec("int8-static"),
+        (
+            _detector_parity("detector.fp32.onnx", "pytorch", torch_outputs, fp32_outputs),
+            _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs),
+        ),
+    )
 
 
 def write_detector(network: DetectorGraph, path: Path) -> None:
     """The fp32 graph, free in batch and in height and width by steps of `STRIDE`."""
     rows, columns = Dim("rows", min=2, max=64), Dim("columns", min=2, max=64)
-    export_graph(network, [torch.zeros(2, 3, 224, 384, dtype=torch.uint8)], path, detector_graph("fp32"),
-                 dynamic_shapes=[{0: Dim("batch", min=1, max=64), 2: STRIDE * rows, 3: STRIDE * columns}])
+    export_graph(
+        network,
+        [torch.zeros(2, 3, 224, 384, dtype=torch.uint8)],
+        path,
+        detector_graph("fp32"),
+        dynamic_shapes=[{0: Dim("batch", min=1, max=64), 2: STRIDE * rows, 3: STRIDE * columns}],
+    )
 
 
-def _detector_parity(graph: str, reference_name: str, reference: Sequence[Arrays],
-                     got: Sequence[Arrays]) -> GraphParity:
+def _detector_parity(
+    graph: str, reference_name: str, reference: Sequence[Arrays], got: Sequence[Arrays]
+) -> GraphParity:
     """Tensor distances of what is ordered (embedding, scores), and the share of boxes found again."""
     ordered = [[{name: o[name] for name in ("scores", "embedding")} for o in side] for side in (reference, got)]
     matched = asked = 0
     for r, g in zip(reference, got, strict=True):
         keep, other = r["scores"][0] >= SCORE_THRESHOLD, g["scores"][0] >= SCORE_THRESHOLD * 0.8
         asked += int(keep.sum())
-        matched += boxes_matched(r["boxes_xyxy"][0][keep], r["class_ids"][0][keep],
-                                 g["boxes_xyxy"][0][other], g["class_ids"][0][other])
+        matched += boxes_matched(
+            r["boxes_xyxy"][0][keep], r["class_ids"][0][keep], g["boxes_xyxy"][0][other], g["class_ids"][0][other]
+        )
     figures = {"boxes": float(asked), "boxes_matched_share": matched / max(asked, 1)}
     return GraphParity(graph, reference_name, len(reference), compare_outputs(*ordered), figures)
 
@@ -139,57 +173,101 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
     calibration = _frames(work_dir, "train", CALIBRATION_FRAMES)
     encoder_fp32, encoder_int8 = work_dir / encoder_graph("fp32").file, out_dir / encoder_graph("int8-static").file
     decoder_fp32, decoder_int8 = work_dir / decoder_graph("fp32").file, out_dir / decoder_graph("int8-static").file
-    quantise_static(encoder_fp32, encoder_int8, encoder_graph("int8-static"),
-                    feeds=({"images": padded(f)[None]} for f in calibration))
+    quantise_static(
+        encoder_fp32,
+        encoder_int8,
+        encoder_graph("int8-static"),
+        feeds=({"images": padded(f)[None]} for f in calibration),
+    )
     # the decoder is calibrated behind the INT8 encoder, as it will run
-    quantise_static(decoder_fp32, decoder_int8, decoder_graph("int8-static"), keep_fp32=_DECODER_FP32,
-                    feeds=_prompts(encoder_int8, calibration))
-    return Exported(segmenter_spec("int8-static"), _segmenter_parity(
-        encoder, decoder, work_dir, out_dir, _frames(work_dir, "validation", PARITY_FRAMES)))
+    quantise_static(
+        decoder_fp32,
+        decoder_int8,
+        decoder_graph("int8-static"),
+        keep_fp32=_DECODER_FP32,
+        feeds=_prompts(encoder_int8, calibration),
+    )
+    return Exported(
+        segmenter_spec("int8-static"),
+        _segmenter_parity(encoder, decoder, work_dir, out_dir, _frames(work_dir, "validation", PARITY_FRAMES)),
+    )
 
 
 def write_segmenter(encoder: torch.nn.Module, decoder: torch.nn.Module, folder: Path) -> None:
     """The two fp32 graphs, free in height and width by steps of `STRIDE` and in the number of boxes."""
     rows, columns = Dim("rows", min=2, max=64), Dim("columns", min=2, max=64)
     image = torch.zeros(1, 3, 224, 384, dtype=torch.uint8)
-    export_graph(encoder, [image], folder / encoder_graph("fp32").file, encoder_graph("fp32"),
-                 dynamic_shapes=[{2: STRIDE * rows, 3: STRIDE * columns}])
+    export_graph(
+        encoder,
+        [image],
+        folder / encoder_graph("fp32").file,
+        encoder_graph("fp32"),
+        dynamic_shapes=[{2: STRIDE * rows, 3: STRIDE * columns}],
+    )
     fine, coarse = encoder(image)
     boxes = torch.tensor([[0.1, 0.2, 0.4, 0.6], [0.3, 0.3, 0.9, 0.8], [0.0, 0.0, 0.2, 0.2]])
     spec = decoder_graph("fp32")
-    export_graph(decoder, [fine.detach(), coarse.detach(), boxes], folder / spec.file, spec,
-                 dynamic_shapes=[{2: 16 * rows, 3: 16 * columns}, {2: 8 * rows, 3: 8 * columns},
-                                 {0: Dim("boxes", min=1, max=256)}])
+    export_graph(
+        decoder,
+        [fine.detach(), coarse.detach(), boxes],
+        folder / spec.file,
+        spec,
+        dynamic_shapes=[
+            {2: 16 * rows, 3: 16 * columns},
+            {2: 8 * rows, 3: 8 * columns},
+            {0: Dim("boxes", min=1, max=256)},
+        ],
+    )
 
 
-def _segmenter_parity(encoder: torch.nn.Module, decoder: torch.nn.Module, work_dir: Path, out_dir: Path,
-                      frames: Sequence[CachedFrame]) -> tuple[GraphParity, ...]:
+def _segmenter_parity(
+    encoder: torch.nn.Module, decoder: torch.nn.Module, work_dir: Path, out_dir: Path, frames: Sequence[CachedFrame]
+) -> tuple[GraphParity, ...]:
     images = [{"images": padded(f)[None]} for f in frames]
-    embeddings = {"pytorch": [_run_torch(encoder, feed, encoder_graph("fp32")) for feed in images],
-                  "fp32": _run_all(work_dir / encoder_graph("fp32").file, images),
-                  "int8": _run_all(out_dir / encoder_graph("int8-static").file, images)}
-    prompts = {name: [{**e, "boxes_xyxy": padded_boxes(f)} for e, f in zip(held, frames, strict=True)]
-               for name, held in embeddings.items()}
-    masks = {"pytorch": [_run_torch(decoder, feed, decoder_graph("fp32")) for feed in prompts["pytorch"]],
-             "fp32": _run_all(work_dir / decoder_graph("fp32").file, prompts["fp32"]),
-             "int8": _run_all(out_dir / decoder_graph("int8-static").file, prompts["int8"])}
+    embeddings = {
+        "pytorch": [_run_torch(encoder, feed, encoder_graph("fp32")) for feed in images],
+        "fp32": _run_all(work_dir / encoder_graph("fp32").file, images),
+        "int8": _run_all(out_dir / encoder_graph("int8-static").file, images),
+    }
+    prompts = {
+        name: [{**e, "boxes_xyxy": padded_boxes(f)} for e, f in zip(held, frames, strict=True)]
+        for name, held in embeddings.items()
+    }
+    masks = {
+        "pytorch": [_run_torch(decoder, feed, decoder_graph("fp32")) for feed in prompts["pytorch"]],
+        "fp32": _run_all(work_dir / decoder_graph("fp32").file, prompts["fp32"]),
+        "int8": _run_all(out_dir / decoder_graph("int8-static").file, prompts["int8"]),
+    }
     reports = []
     for got, reference in (("fp32", "pytorch"), ("int8", "fp32")):
-        same = np.concatenate([mask_iou(r["mask_logits"] > 0, g["mask_logits"] > 0)
-                               for r, g in zip(masks[reference], masks[got], strict=True)])
-        reports += [GraphParity(f"segmenter_encoder.{got}.onnx", reference, len(frames),
-                                compare_outputs(embeddings[reference], embeddings[got])),
-                    GraphParity(f"segmenter_encoder+decoder.{got}.onnx", reference, len(frames),
-                                compare_outputs(masks[reference], masks[got]),
-                                {"masks": float(len(same)), "mask_iou_mean": float(same.mean()),
-                                 "mask_iou_min": float(same.min())})]
+        same = np.concatenate(
+            [
+                mask_iou(r["mask_logits"] > 0, g["mask_logits"] > 0)
+                for r, g in zip(masks[reference], masks[got], strict=True)
+            ]
+        )
+        reports += [
+            GraphParity(
+                f"segmenter_encoder.{got}.onnx",
+                reference,
+                len(frames),
+                compare_outputs(embeddings[reference], embeddings[got]),
+            ),
+            GraphParity(
+                f"segmenter_encoder+decoder.{got}.onnx",
+                reference,
+                len(frames),
+                compare_outputs(masks[reference], masks[got]),
+                {"masks": float(len(same)), "mask_iou_mean": float(same.mean()), "mask_iou_min": float(same.min())},
+            ),
+        ]
     return tuple(reports)
 
 
 def _frames(work_dir: Path, split: str, count: int) -> list[CachedFrame]:
     """Frames with at least one instance, each of another scene where the first shard has enough."""
     held = [f for f in cached_frames(work_dir, split=split, shards=1) if len(f.class_ids)]
-    return held[::max(1, len(held) // count)][:count]
+    return held[:: max(1, len(held) // count)][:count]
 
 
 def padded(frame: CachedFrame) -> NDArray[np.uint8]:

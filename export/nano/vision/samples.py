@@ -60,19 +60,36 @@ def random_view(frame: CachedFrame, rng: np.random.Generator, *, size_wh: tuple[
     return _cut(frame, image, labels, boxes, rng, size_wh=size_wh, scale=scale)
 
 
-def _cut(frame: CachedFrame, image: NDArray[np.uint8], labels: NDArray[np.uint8], boxes: NDArray[np.float32],
-         rng: np.random.Generator, *, size_wh: tuple[int, int], scale: float) -> View:
+def _cut(
+    frame: CachedFrame,
+    image: NDArray[np.uint8],
+    labels: NDArray[np.uint8],
+    boxes: NDArray[np.float32],
+    rng: np.random.Generator,
+    *,
+    size_wh: tuple[int, int],
+    scale: float,
+) -> View:
     height, width = labels.shape
     window_w, window_h = min(width, int(size_wh[0] / scale)), min(height, int(size_wh[1] / scale))
     x0, y0 = int(rng.integers(0, width - window_w + 1)), int(rng.integers(0, height - window_h + 1))
     w, h = min(size_wh[0], round(window_w * scale)), min(size_wh[1], round(window_h * scale))
     shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image[y0:y0 + window_h, x0:x0 + window_w], (w, h), interpolation=shrink)
+    small = cv2.resize(image[y0 : y0 + window_h, x0 : x0 + window_w], (w, h), interpolation=shrink)
     canvas = np.full((3, size_wh[1], size_wh[0]), PAD_VALUE, np.uint8)
     canvas[:, :h, :w] = dirty(small, rng).transpose(2, 0, 1)
     moved = (boxes - np.array([x0, y0, x0, y0], np.float32)) * np.float32(scale)
-    return View(canvas, labels, moved.astype(np.float32), frame.class_ids, frame.visible_fractions, frame.visible_areas,
-                scale, (x0, y0), (w, h))
+    return View(
+        canvas,
+        labels,
+        moved.astype(np.float32),
+        frame.class_ids,
+        frame.visible_fractions,
+        frame.visible_areas,
+        scale,
+        (x0, y0),
+        (w, h),
+    )
 
 
 def dirty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

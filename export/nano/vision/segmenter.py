@@ -123,11 +123,13 @@ class Segmenter(nn.Module):
     def forward(self, images: torch.Tensor, boxes: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """images [B, 3, H, W]; for each picture its boxes [K_b, 4] -> logits [sum K, 64, 64], quality [sum K]."""
         fine, coarse = self.encoder(images)
-        fine_crops = [crop(fine[b:b + 1], xyxy, side=MASK_SIDE) for b, xyxy in enumerate(boxes)]
-        coarse_crops = [crop(coarse[b:b + 1], xyxy, side=MASK_SIDE // 2) for b, xyxy in enumerate(boxes)]
+        fine_crops = [crop(fine[b : b + 1], xyxy, side=MASK_SIDE) for b, xyxy in enumerate(boxes)]
+        coarse_crops = [crop(coarse[b : b + 1], xyxy, side=MASK_SIDE // 2) for b, xyxy in enumerate(boxes)]
         # channels last again after the crops' transpose: the convolutions are twice as fast
-        logits, quality = self.decoder(torch.cat(fine_crops).contiguous(memory_format=torch.channels_last),
-                                       torch.cat(coarse_crops).contiguous(memory_format=torch.channels_last))
+        logits, quality = self.decoder(
+            torch.cat(fine_crops).contiguous(memory_format=torch.channels_last),
+            torch.cat(coarse_crops).contiguous(memory_format=torch.channels_last),
+        )
         return logits, quality
 
 
@@ -138,9 +140,11 @@ class DecoderGraph(nn.Module):
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, fine: torch.Tensor, coarse: torch.Tensor,
-                boxes_xyxy: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(
+        self, fine: torch.Tensor, coarse: torch.Tensor, boxes_xyxy: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """fine [1, 16, H/2, W/2], coarse [1, 32, H/4, W/4], boxes [K, 4] -> mask_logits [K, 64, 64], quality [K]."""
-        logits, quality = self.decoder(crop(fine, boxes_xyxy, side=MASK_SIDE),
-                                       crop(coarse, boxes_xyxy, side=MASK_SIDE // 2))
+        logits, quality = self.decoder(
+            crop(fine, boxes_xyxy, side=MASK_SIDE), crop(coarse, boxes_xyxy, side=MASK_SIDE // 2)
+        )
         return logits, quality

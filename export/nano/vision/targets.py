@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.preprocess import enlarge_boxes
+from edgecap.engines.graph.letterbox import enlarge_boxes
 from edgecap.export.nano.vision.detector import STRIDE
 from edgecap.export.nano.vision.samples import View
 from edgecap.export.nano.vision.segmenter import BOX_MARGIN, MASK_SIDE
@@ -71,14 +71,18 @@ def seen_instances(view: View) -> Seen:
 def _window(view: View) -> NDArray[np.uint8]:
     """The part of the label map that the picture shows."""
     (x0, y0), (w, h) = view.origin_xy, view.content_wh
-    return view.labels[y0:y0 + int(np.ceil(h / view.scale)), x0:x0 + int(np.ceil(w / view.scale))]
+    return view.labels[y0 : y0 + int(np.ceil(h / view.scale)), x0 : x0 + int(np.ceil(w / view.scale))]
 
 
 def dense_target(view: View, *, classes: int) -> DenseTarget:
     """Targets of one view. Large objects are drawn first, so that a small one in front keeps its cells."""
     h, w = view.image.shape[1] // STRIDE, view.image.shape[2] // STRIDE
-    target = DenseTarget(np.zeros((classes, h, w), np.float32), np.ones((1, h, w), np.float32),
-                         np.zeros((4, h, w), np.float32), np.zeros((h, w), np.float32))
+    target = DenseTarget(
+        np.zeros((classes, h, w), np.float32),
+        np.ones((1, h, w), np.float32),
+        np.zeros((4, h, w), np.float32),
+        np.zeros((h, w), np.float32),
+    )
     seen = seen_instances(view)
     sides = seen.boxes_xyxy[:, 2:] - seen.boxes_xyxy[:, :2]
     for k in np.argsort(-sides.prod(axis=1)):
@@ -102,7 +106,7 @@ def _draw(target: DenseTarget, box: NDArray[np.float32], class_id: int) -> None:
     column, row = min(int(centre[0]), w - 1), min(int(centre[1]), h - 1)
     sigma_x, sigma_y = np.maximum((box[2:] - box[:2]) / STRIDE * SPREAD / 6 + 1 / 6, 0.4)
     xs, ys = np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)
-    bell = np.exp(-((ys - row) / sigma_y)[:, None] ** 2 / 2 - ((xs - column) / sigma_x)[None] ** 2 / 2)
+    bell = np.exp(-(((ys - row) / sigma_y)[:, None] ** 2) / 2 - ((xs - column) / sigma_x)[None] ** 2 / 2)
     np.maximum(target.heat[class_id], bell, out=target.heat[class_id])
     target.heat[class_id, row, column] = 1.0
     target.heat_weight[0, row, column] = 1.0
@@ -111,13 +115,15 @@ def _draw(target: DenseTarget, box: NDArray[np.float32], class_id: int) -> None:
     inside = (np.minimum(left, right) > 0)[None] & (np.minimum(top, bottom) > 0)[:, None]
     cells = (bell > 0.1) & inside
     cells[row, column] = True
-    target.distances[:, cells] = np.maximum(np.stack(np.broadcast_arrays(
-        left[None], top[:, None], right[None], bottom[:, None])), 0.5)[:, cells]
+    target.distances[:, cells] = np.maximum(
+        np.stack(np.broadcast_arrays(left[None], top[:, None], right[None], bottom[:, None])), 0.5
+    )[:, cells]
     target.box_weight[cells] = bell[cells] / bell[cells].sum()
 
 
-def mask_targets(view: View, rng: np.random.Generator, *, jitter: float, most: int) \
-        -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def mask_targets(
+    view: View, rng: np.random.Generator, *, jitter: float, most: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Up to `most` prompts of one view -> (boxes [K, 4] relative to the picture, coverage [K, MASK_SIDE, MASK_SIDE]
     0-1).
 
@@ -130,8 +136,10 @@ def mask_targets(view: View, rng: np.random.Generator, *, jitter: float, most: i
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     boxes = boxes + np.clip(rng.standard_normal(boxes.shape) * jitter, -2.5 * jitter, 2.5 * jitter) * sides
     boxes = boxes.astype(np.float32)
-    masks = [_coverage(view, int(i), box) for i, box in zip(seen.index[chosen], enlarge_boxes(boxes, margin=BOX_MARGIN),
-                                                           strict=True)]
+    masks = [
+        _coverage(view, int(i), box)
+        for i, box in zip(seen.index[chosen], enlarge_boxes(boxes, margin=BOX_MARGIN), strict=True)
+    ]
     size = np.tile(np.array(view.image.shape[:0:-1], np.float32), 2)
     return boxes / size, np.array(masks, np.float32).reshape(-1, MASK_SIDE, MASK_SIDE)
 

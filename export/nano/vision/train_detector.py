@@ -20,7 +20,7 @@ from edgecap.export.nano.vision.losses import box_loss, peak_loss
 from edgecap.export.nano.vision.samples import random_view
 from edgecap.export.nano.vision.targets import dense_target
 from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
-from edgecap.runtime.detector import iou_matrix
+from edgecap.runtime.perceive.detector import iou_matrix
 
 CHECKPOINT = "detector.pt"
 BATCH = 16
@@ -62,19 +62,23 @@ def detector_batch(frames: list[CachedFrame], crowded: NDArray[np.int64], number
         chosen = np.where(rng.random(BATCH) < CROWDED_SHARE, rng.choice(crowded, BATCH), chosen)
     views = [random_view(frames[int(i)], rng, size_wh=CROP_WH) for i in chosen]
     targets = [dense_target(view, classes=len(LABELS)) for view in views]
-    return DetectorBatch(torch.from_numpy(np.stack([v.image for v in views])),
-                         torch.from_numpy(np.stack([t.heat for t in targets])),
-                         torch.from_numpy(np.stack([t.heat_weight for t in targets])),
-                         torch.from_numpy(np.stack([t.distances for t in targets])),
-                         torch.from_numpy(np.stack([t.box_weight for t in targets])))
+    return DetectorBatch(
+        torch.from_numpy(np.stack([v.image for v in views])),
+        torch.from_numpy(np.stack([t.heat for t in targets])),
+        torch.from_numpy(np.stack([t.heat_weight for t in targets])),
+        torch.from_numpy(np.stack([t.distances for t in targets])),
+        torch.from_numpy(np.stack([t.box_weight for t in targets])),
+    )
 
 
 def detector_losses(network: nn.Module, batch: DetectorBatch) -> Losses:
     """Peak loss plus five times the box loss."""
     maps = network(batch.images.contiguous(memory_format=torch.channels_last))
     with torch.autocast("cpu", enabled=False):
-        return {"peaks": peak_loss(maps.class_logits.float(), batch.heat, batch.heat_weight),
-                "boxes": 5.0 * box_loss(maps.distances.float(), batch.distances, batch.box_weight)}
+        return {
+            "peaks": peak_loss(maps.class_logits.float(), batch.heat, batch.heat_weight),
+            "boxes": 5.0 * box_loss(maps.distances.float(), batch.distances, batch.box_weight),
+        }
 
 
 def train_detector(work_dir: Path, *, steps: int, minutes: float = math.inf, shards: int = 48) -> Path:
@@ -85,8 +89,12 @@ def train_detector(work_dir: Path, *, steps: int, minutes: float = math.inf, sha
     crowded = np.flatnonzero([is_crowded(frame) for frame in frames])
     print(f"{len(frames)} frames, {len(crowded)} of them crowded", flush=True)
     checkpoint = work_dir / CHECKPOINT
-    run = TrainingRun(Detector(len(LABELS)), Recipe(checkpoint, Budget(steps, minutes)),
-                      batch_of=lambda number: detector_batch(frames, crowded, number), losses_of=detector_losses)
+    run = TrainingRun(
+        Detector(len(LABELS)),
+        Recipe(checkpoint, Budget(steps, minutes)),
+        batch_of=lambda number: detector_batch(frames, crowded, number),
+        losses_of=detector_losses,
+    )
     run.run(lambda line: print(line, flush=True))
     return checkpoint
 

@@ -58,8 +58,10 @@ def segmenter_losses(network: nn.Module, batch: SegmenterBatch) -> Losses:
     logits, quality = network(batch.images.contiguous(memory_format=torch.channels_last), batch.boxes_xyxy)
     with torch.autocast("cpu", enabled=False):
         logits = logits.float()
-        return {"masks": mask_loss(logits, batch.coverage),
-                "quality": quality_loss(quality.float(), logits, batch.coverage)}
+        return {
+            "masks": mask_loss(logits, batch.coverage),
+            "quality": quality_loss(quality.float(), logits, batch.coverage),
+        }
 
 
 def train_segmenter(work_dir: Path, *, steps: int, minutes: float = math.inf, shards: int = 48) -> Path:
@@ -68,8 +70,12 @@ def train_segmenter(work_dir: Path, *, steps: int, minutes: float = math.inf, sh
     torch.manual_seed(SEED)
     frames = [f for f in cached_frames(work_dir, split="train", shards=shards) if len(f.class_ids)]
     checkpoint = work_dir / CHECKPOINT
-    run = TrainingRun(Segmenter(), Recipe(checkpoint, Budget(steps, minutes)),
-                      batch_of=lambda number: segmenter_batch(frames, number), losses_of=segmenter_losses)
+    run = TrainingRun(
+        Segmenter(),
+        Recipe(checkpoint, Budget(steps, minutes)),
+        batch_of=lambda number: segmenter_batch(frames, number),
+        losses_of=segmenter_losses,
+    )
     run.run(lambda line: print(line, flush=True))
     return checkpoint
 

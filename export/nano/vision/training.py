@@ -49,8 +49,14 @@ class Recipe:
 class TrainingRun(Generic[Batch]):
     """One model being trained; `run` returns when the budget is spent."""
 
-    def __init__(self, network: nn.Module, recipe: Recipe, *, batch_of: Callable[[int], Batch],
-                 losses_of: Callable[[nn.Module, Batch], Losses]) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        recipe: Recipe,
+        *,
+        batch_of: Callable[[int], Batch],
+        losses_of: Callable[[nn.Module, Batch], Losses],
+    ) -> None:
         self.network = network.to(memory_format=torch.channels_last)
         self.recipe, self.batch_of, self.losses_of = recipe, batch_of, losses_of
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
@@ -106,8 +112,16 @@ class TrainingRun(Generic[Batch]):
 
     def _save(self) -> None:
         unfinished = self.recipe.checkpoint.with_suffix(".part")
-        torch.save({"network": self.network.state_dict(), "average": self.average,
-                    "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds}, unfinished)
+        torch.save(
+            {
+                "network": self.network.state_dict(),
+                "average": self.average,
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+            },
+            unfinished,
+        )
         unfinished.replace(self.recipe.checkpoint)
 
     def _resume(self) -> None:

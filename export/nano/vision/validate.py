@@ -16,15 +16,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.onnx_session import open_onnx_session
-from edgecap.engines.specs import DetectorSpec, SegmenterSpec
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.packs.specs import DetectorSpec, SegmenterSpec
 from edgecap.export.nano.vision.cache import CachedFrame, cached_frames
 from edgecap.export.nano.vision.export_vision import detector_spec, segmenter_spec
-from edgecap.export.parity import box_iou
-from edgecap.runtime.detections import Detections
-from edgecap.runtime.detector import PackDetector
-from edgecap.runtime.frame import Frame
-from edgecap.runtime.segmenter import Segmenter
+from edgecap.export.onnx.parity import box_iou
+from edgecap.runtime.data.detections import Detections
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.perceive.detector import PackDetector
+from edgecap.runtime.perceive.segmenter import Segmenter
 
 ASKED_FRACTION = 0.5
 """Instances seen at least this much must be found; the others may be found."""
@@ -76,10 +76,17 @@ def validate_vision(detector: PackDetector, segmenter: Segmenter, frames: Sequen
     detections, wrong = sum(r.detections for r in results), sum(r.wrong for r in results)
     found_ious = [v for r in results for v in r.found_box_ious]
     return VisionFigures(
-        len(frames), asked, found / max(asked, 1), 1 - wrong / max(detections, 1),
-        sum(r.right_class for r in results) / max(found, 1), _mean([v for r in results for v in r.overlaps]),
-        _mean([v for r in results for v in r.true_box_ious]), _mean(found_ious),
-        _mean([float(v >= 0.5) for v in found_ious]), _mean([v for r in results for v in r.quality_errors]))
+        len(frames),
+        asked,
+        found / max(asked, 1),
+        1 - wrong / max(detections, 1),
+        sum(r.right_class for r in results) / max(found, 1),
+        _mean([v for r in results for v in r.overlaps]),
+        _mean([v for r in results for v in r.true_box_ious]),
+        _mean(found_ious),
+        _mean([float(v >= 0.5) for v in found_ious]),
+        _mean([v for r in results for v in r.quality_errors]),
+    )
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -100,10 +107,16 @@ def _validate_frame(detector: PackDetector, segmenter: Segmenter, truth: CachedF
     rows, columns = np.array([k for k, _ in masked], int), np.array([d for _, d in masked], int)
     with_found_boxes = _mask_ious(segmenter, frame, found.boxes_xyxy[columns], labels, rows)
     return _FrameResult(
-        int(asked.sum()), len(hits), len(found), len(found) - len(pairs),
-        sum(int(found.class_ids[d] == truth.class_ids[k]) for k, d in hits), [float(overlap[k, d]) for k, d in hits],
-        [iou for iou, _ in with_true_boxes], [iou for iou, _ in with_found_boxes],
-        [abs(iou - quality) for iou, quality in with_found_boxes])
+        int(asked.sum()),
+        len(hits),
+        len(found),
+        len(found) - len(pairs),
+        sum(int(found.class_ids[d] == truth.class_ids[k]) for k, d in hits),
+        [float(overlap[k, d]) for k, d in hits],
+        [iou for iou, _ in with_true_boxes],
+        [iou for iou, _ in with_found_boxes],
+        [abs(iou - quality) for iou, quality in with_found_boxes],
+    )
 
 
 def match(boxes_xyxy: NDArray[np.float32], found: Detections, *, iou: float = 0.5) -> list[tuple[int, int]]:
@@ -119,8 +132,13 @@ def match(boxes_xyxy: NDArray[np.float32], found: Detections, *, iou: float = 0.
     return pairs
 
 
-def _mask_ious(segmenter: Segmenter, frame: Frame, boxes_xyxy: NDArray[np.float32], labels: NDArray[np.uint8],
-               instances: NDArray[np.int64]) -> list[tuple[float, float]]:
+def _mask_ious(
+    segmenter: Segmenter,
+    frame: Frame,
+    boxes_xyxy: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    instances: NDArray[np.int64],
+) -> list[tuple[float, float]]:
     """(true, predicted) IoU per box."""
     masks, quality = segmenter.masks(frame, boxes_xyxy)
     out = []
@@ -130,12 +148,15 @@ def _mask_ious(segmenter: Segmenter, frame: Frame, boxes_xyxy: NDArray[np.float3
     return out
 
 
-def open_stages(detector: tuple[DetectorSpec, Path],
-                segmenter: tuple[SegmenterSpec, Path]) -> tuple[PackDetector, Segmenter]:
+def open_stages(
+    detector: tuple[DetectorSpec, Path], segmenter: tuple[SegmenterSpec, Path]
+) -> tuple[PackDetector, Segmenter]:
     """The runtime's stages on one thread each; per role its spec and the folder its files lie in."""
     (d, d_dir), (s, s_dir) = detector, segmenter
-    sessions = [open_onnx_session(folder / graph.file, graph, intra_threads=1)
-                for folder, graph in ((d_dir, d.graph), (s_dir, s.encoder), (s_dir, s.decoder))]
+    sessions = [
+        open_onnx_session(folder / graph.file, graph, intra_threads=1)
+        for folder, graph in ((d_dir, d.graph), (s_dir, s.encoder), (s_dir, s.decoder))
+    ]
     return PackDetector(d, sessions[0]), Segmenter(s, sessions[1], sessions[2])
 
 
@@ -148,9 +169,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=200)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    stages = open_stages((detector_spec(arguments.precision), arguments.graphs),
-                         (segmenter_spec(arguments.precision), arguments.graphs))
-    frames = cached_frames(arguments.work_dir, split="validation", shards=1)[:arguments.frames]
+    stages = open_stages(
+        (detector_spec(arguments.precision), arguments.graphs), (segmenter_spec(arguments.precision), arguments.graphs)
+    )
+    frames = cached_frames(arguments.work_dir, split="validation", shards=1)[: arguments.frames]
     print(json.dumps(asdict(validate_vision(*stages, frames)), indent=1))
 
 

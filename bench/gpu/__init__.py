@@ -1,0 +1,1 @@
+"""One script for minutes on a GPU."""

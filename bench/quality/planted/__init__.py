@@ -1,0 +1,1 @@
+"""False statements planted into true captions: how many the verifier catches."""

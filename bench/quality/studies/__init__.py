@@ -1,0 +1,1 @@
+"""Longer studies beside the bars: identity over minutes, relations, the reference camera rule."""

@@ -1,0 +1,1 @@
+"""Throughput, calls and mask propagation."""

@@ -1,0 +1,1 @@
+"""A scene to pixels and an H.264 file."""

@@ -1,0 +1,1 @@
+"""Exact truth beside each clip: masks, sentences, events."""

@@ -1,0 +1,1 @@
+"""What is installed, which provider works here, and why not."""

@@ -1,0 +1,1 @@
+"""One compiled graph and what runs it: tensor specs, sessions, providers, the device, letterboxing."""

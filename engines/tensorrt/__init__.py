@@ -1,0 +1,1 @@
+"""TensorRT at run time: the library found, an engine opened, its profile, CUDA memory."""

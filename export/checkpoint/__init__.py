@@ -1,0 +1,1 @@
+"""A checkpoint folder: its config, weights, labels and chat template."""

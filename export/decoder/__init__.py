@@ -1,0 +1,1 @@
+"""Text decoders as ONNX graphs, from weights."""

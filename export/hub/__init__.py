@@ -1,0 +1,1 @@
+"""Checkpoints from the model hub at a pinned revision."""

@@ -1,0 +1,1 @@
+"""ONNX graphs: writing, walking, precision, quantisation, parity."""

@@ -1,0 +1,1 @@
+"""Prompt books as pack data."""

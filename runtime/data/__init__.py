@@ -1,0 +1,1 @@
+"""What flows: one frozen dataclass per arrow, from frame to record."""

@@ -1,0 +1,1 @@
+"""A language model on engine sessions: questions in, answers out."""

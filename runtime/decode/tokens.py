@@ -1,0 +1,49 @@
+"""What the captioner reads before it answers, as token ids with places for pictures.
+
+In: the pack's `PromptLayout` and tokenizer. Out: the ids between pictures, and those of a question. Called by
+`captioner`. The text around the pictures is encoded once; what stands between two pictures is encoded as one piece, so
+that tokens which span the seam come out as in training. A seam between `view_after` and `question_before` has to lie at
+a special token, because pictures are read once and questions apart from them.
+"""
+
+from __future__ import annotations
+
+from edgecap.engines.packs.specs import CaptionerSpec
+from edgecap.runtime.decode.wordban import Tokenizer
+
+
+class PromptTokens:
+    """Token ids of a pack's prompts."""
+
+    def __init__(self, spec: CaptionerSpec, tokenizer: Tokenizer) -> None:
+        self._tokenizer, self._layout = tokenizer, spec.layout
+        self._start = [] if spec.bos_id is None else [spec.bos_id]
+        self._between = self._encode(spec.layout.view_after + spec.layout.view_before)
+        self._closing = self._encode(spec.layout.view_after)
+
+    def around(self, *, views: int, system: str = "") -> list[list[int]]:
+        """The ids in front of each of `views` pictures, and behind the last: `views` + 1 lists. Without pictures the
+        start alone: what stands before the question is then a piece with it."""
+        if views == 0:
+            return [self._start]
+        opening = self._start + self._encode(self._before(system) + self._layout.view_before)
+        return [opening, *[self._between] * (views - 1), self._closing]
+
+    def question(self, text: str, *, views: int = 1, system: str = "") -> list[int]:
+        """The ids of a first question with what the layout puts around it."""
+        layout = self._layout
+        before = "" if views else self._before(system)
+        rules = f"{system}\n" if system and not layout.before_system else ""
+        return self._encode(before + layout.question_before + rules + text + layout.question_after)
+
+    def further(self, text: str) -> list[int]:
+        """The ids between an answer and the answer to a further question `text` of the same conversation."""
+        return self._encode(self._layout.answer_after + text + self._layout.question_after)
+
+    def _before(self, system: str) -> str:
+        layout = self._layout
+        return layout.before_system.replace("{system}", system) if system and layout.before_system else layout.before
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids if text else []
+        return ids

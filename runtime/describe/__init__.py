@@ -1,0 +1,1 @@
+"""Evidence and answers to a caption: questions, visual prompts, sentences."""

@@ -1,0 +1,277 @@
+"""Evidence in sentences: deterministic, grammatical, and nothing that was not measured.
+
+In: `Evidence` and its parts. Out: one sentence each. Called by describe.py: as a field of its own (position,
+camera), as the computed part after the captioner's words, and as the whole caption with `--captioner none`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
+from edgecap.runtime.measure.position import cell
+
+_TOWARDS: dict[str, str] = {
+    "right": "to the right",
+    "down-right": "down and to the right",
+    "down": "down",
+    "down-left": "down and to the left",
+    "left": "to the left",
+    "up-left": "up and to the left",
+    "up": "up",
+    "up-right": "up and to the right",
+}
+_DEPTH = {
+    "approaching": ("comes closer", "coming closer"),
+    "receding": ("moves farther away", "going farther away"),
+    "constant": ("stays in place", ""),
+}
+_CAMERA: dict[str, str] = {
+    "pan_left": "pans left",
+    "pan_right": "pans right",
+    "tilt_up": "tilts up",
+    "tilt_down": "tilts down",
+    "zoom_in": "zooms in",
+    "zoom_out": "zooms out",
+    "roll_left": "rolls to the left",
+    "roll_right": "rolls to the right",
+}
+_BACK: dict[str, str] = {
+    "pan_left": "back left",
+    "pan_right": "back right",
+    "tilt_up": "back up",
+    "tilt_down": "back down",
+    "zoom_in": "back in",
+    "zoom_out": "back out",
+    "roll_left": "back to the left",
+    "roll_right": "back to the right",
+}
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_IRREGULAR = {
+    "person": "people",
+    "mouse": "mice",
+    "knife": "knives",
+    "sheep": "sheep",
+    "broccoli": "broccoli",
+    "skis": "skis",
+    "scissors": "scissors",
+}
+_MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
+_LEAST_EXCURSION = 0.04
+"""Share of the frame by which an instance must leave its first cell before it is said to have been
+elsewhere."""
+_MOST_WORDS = 20
+_MOST_GROUPS = 4
+
+
+def position_sentence(track: TrackEvidence) -> str:
+    """ "The dog moves from top-left to center-middle and out of frame in the end.": the method's wording,
+    never "None"."""
+    start, end = track.position_start, track.position_end
+    leaves = " and out of frame in the end" if track.out_of_frame_at_end else ""
+    away = _farthest_cell(track)
+    if start == end and away is not None:
+        text = f"moves from {start} to {away} and back to {end}"
+        leaves = leaves.replace(" and", ", then")
+    elif start == end:
+        # "stays ... and out of frame" alone would contradict itself.
+        text = f"stays at {start}" if not leaves else f"is at {start}, then moves"
+        leaves = leaves.replace(" and", "")
+    elif not track.motion_image.moving and not leaves:
+        text = f"stays between {start} and {end}"
+    else:
+        text = f"moves from {start} to {end}"
+    return f"The {track.class_name} {text}{leaves}."
+
+
+def motion_sentence(track: TrackEvidence, *, subject: str = "it", camera_follows: bool | None = None) -> str:
+    """How it moves against the background: "It moves to the right, then stops.".
+
+    `camera_follows`: say that the camera goes with it; by default where it clearly moves in the world and not
+    in the picture.
+    """
+    text = _movement(track)
+    if camera_follows is None:
+        camera_follows = follows(track)
+    if camera_follows:
+        text += ", and the camera follows it"
+    return _sentence(f"{subject} {text}")
+
+
+def follows(track: TrackEvidence) -> bool:
+    """True where it travels in the world over a tenth of the frame and over four times as far as in the
+    picture."""
+    if track.motion_image.moving or not track.motion_world.moving:
+        return False
+    world, image = (math.hypot(*m.displacement_xy) for m in (track.motion_world, track.motion_image))
+    return world > 0.1 and world > 4 * image
+
+
+def action_sentence(track: TrackEvidence) -> str:
+    """The motion sentence with the class as its subject, for captions without a captioner."""
+    return motion_sentence(track, subject=f"the {track.class_name}")
+
+
+def camera_sentence(camera: CameraEvidence) -> str:
+    """ "The camera pans right and zooms in slowly, then pans back left."."""
+    if not camera.labels:
+        return "The camera motion could not be measured."
+    shakes = "shake" in camera.labels
+    if not camera.phases:
+        return "The camera shakes." if shakes else "The camera is static."
+    clauses: list[str] = []
+    done: set[CameraLabel] = set()
+    for i, group in enumerate(camera.phases):
+        verbs = " and ".join(_camera_verb(label, done) for label in group)
+        adverb = f" {camera.speed_adverb}" if i == 0 and camera.speed_adverb else ""
+        clauses.append(f"{verbs}{adverb}")
+        done.update(group)
+    return f"The camera {_sequence(clauses)}{' while it shakes' if shakes else ''}."
+
+
+def appearance_sentence(track: TrackEvidence) -> str:
+    """ "A red car.", "A mostly red person with some blue.", "A red and blue dog."; no colour where none was
+    seen."""
+    named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
+    if not track.palette or not named:
+        return _sentence(_article(f"{track.class_name}"))
+    first = named[0]
+    if len(named) == 1:
+        mostly = "" if first.share >= _MOSTLY_SHARE else "mostly "
+        return _sentence(_article(f"{mostly}{first.name} {track.class_name}"))
+    second = named[1]
+    if len(named) == 2 and second.share < 0.6 * first.share:
+        return _sentence(_article(f"mostly {first.name} {track.class_name} with some {second.name}"))
+    return _sentence(_article(f"{_listed([c.name for c in named])} {track.class_name}"))
+
+
+def global_sentence(evidence: Evidence) -> str:
+    """Who is there and what the camera does, in at most 20 words: "A red car and two dogs; the camera pans
+    right."."""
+    camera = camera_sentence(evidence.camera).rstrip(".")
+    camera = camera[0].lower() + camera[1:]
+    full, plain = _cast(evidence.tracks, colours=True), _cast(evidence.tracks, colours=False)
+    wordings = (f"{full}; {camera}", f"{plain}; {camera}", f"{plain}; the camera moves")
+    short = next((text for text in wordings if len(text.split()) <= _MOST_WORDS), None)
+    return _sentence(short or f"{_number(len(evidence.tracks))} instances are seen; the camera moves")
+
+
+def _farthest_cell(track: TrackEvidence) -> str | None:
+    """The cell of the farthest excursion from the first one, where it lasted and was no jitter across a
+    cell's border."""
+    if not track.motion_image.moving:
+        return None
+    points = track.centroids_xy.astype(np.float64)
+    away = np.hypot(*(points - points[0]).T)
+    inside = np.array([name == track.position_start for name in track.cells])
+    if (~inside).sum() < 2:
+        return None
+    far = int(np.argmax(np.where(inside, -1.0, away)))
+    low, high = points[inside].min(0), points[inside].max(0)
+    beyond = np.maximum(np.maximum(low - points[far], points[far] - high), 0.0).max()
+    if beyond < _LEAST_EXCURSION:
+        return None
+    return cell(x=float(points[far, 0]), y=float(points[far, 1]))
+
+
+def _movement(track: TrackEvidence) -> str:
+    motion = track.motion_world
+    alone, beside = _DEPTH[track.depth]
+    if not motion.moving:
+        return alone
+    text = f"moves {_route(track)}"
+    if motion.starts:
+        text = f"stays in place at first, then {text}"
+    if beside:
+        text += f", {beside}"
+    return f"{text}, then stops" if motion.stops else text
+
+
+def _route(track: TrackEvidence) -> str:
+    motion = track.motion_world
+    ways = [_TOWARDS[heading] for heading in motion.headings]
+    if motion.returns:
+        return f"{ways[0]} and back" if ways and len(ways) <= 2 else "around and back to where it was"
+    if not ways or len(ways) > 3:
+        where = "around" if motion.direction == "static" else _TOWARDS[motion.direction]
+        return f"{where}, changing direction"
+    if not motion.turns:
+        return _TOWARDS[motion.direction] if motion.direction != "static" else ways[0]
+    return ", then ".join(ways)
+
+
+def _camera_verb(label: CameraLabel, done: set[CameraLabel]) -> str:
+    verb = _CAMERA[label]
+    partner = _OPPOSITE[label]
+    return f"{verb.split()[0]} {_BACK[label]}" if partner in done else verb
+
+
+_OPPOSITE: dict[CameraLabel, CameraLabel] = {
+    "pan_left": "pan_right",
+    "pan_right": "pan_left",
+    "tilt_up": "tilt_down",
+    "tilt_down": "tilt_up",
+    "zoom_in": "zoom_out",
+    "zoom_out": "zoom_in",
+    "roll_left": "roll_right",
+    "roll_right": "roll_left",
+}
+
+
+def _sequence(clauses: Sequence[str]) -> str:
+    """a; a, then b; a, then b, then c; longer ones are cut, honestly."""
+    if len(clauses) > 3:
+        return f"{', then '.join(clauses[:3])}, and so on"
+    return ", then ".join(clauses)
+
+
+def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
+    counts: Counter[str] = Counter()
+    for track in tracks:
+        told = colours and track.palette and track.palette[0].share >= 0.5
+        colour = f"{track.palette[0].name} " if told else ""
+        counts[f"{colour}{track.class_name}"] += 1
+    if not counts:
+        return "no instance is reported"
+    groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
+    if len(groups) > _MOST_GROUPS:
+        groups = [*groups[: _MOST_GROUPS - 1], "others"]
+    return _listed(groups)
+
+
+def plural(noun: str) -> str:
+    """English plural of a COCO class name, whose last word is the noun.
+
+    >>> plural("red bus"), plural("teddy bear"), plural("person"), plural("knife")
+    ('red buses', 'teddy bears', 'people', 'knives')
+    """
+    *head, last = noun.split(" ")
+    if last in _IRREGULAR:
+        last = _IRREGULAR[last]
+    elif last.endswith(("s", "x", "ch", "sh")):
+        last += "es"
+    elif last.endswith("y") and last[-2:-1] not in "aeiou":
+        last = f"{last[:-1]}ies"
+    else:
+        last += "s"
+    return " ".join([*head, last])
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

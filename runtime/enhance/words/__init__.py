@@ -1,0 +1,1 @@
+"""Words of prompts: what is a thing, a doing, a scene, a trait; text cut into chunks."""

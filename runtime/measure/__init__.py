@@ -1,0 +1,1 @@
+"""A window to Evidence: positions, motion, colours, camera path, relations. Pure functions."""

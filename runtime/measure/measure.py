@@ -1,0 +1,114 @@
+"""Everything about a window that can be computed: pure, no language model, no guess.
+
+In: `Window`. Out: `Evidence`. Called by pipeline.py; the arithmetic is in camera_path, position, motion,
+palette and ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
+from edgecap.runtime.data.window import Window
+from edgecap.runtime.measure.body_position import Anchor, anchor
+from edgecap.runtime.measure.camera_path import CameraPath, camera_evidence, camera_path
+from edgecap.runtime.measure.motion import camera_scales, depth, image_motion, world_motion
+from edgecap.runtime.measure.palette import best_views, palette
+from edgecap.runtime.measure.position import cells, left_frame, well_seen
+from edgecap.runtime.measure.ranking import held, importance, long_enough, without_duplicates
+from edgecap.runtime.measure.relations.relations import relate
+from edgecap.runtime.measure.tracklet import Life, lives
+
+_EDGE_SECONDS = 0.3
+"""A track that starts (ends) this soon after (before) the window does is taken to continue across its border:
+a tracker confirms a new track only on its second or third observation, and may miss one."""
+
+
+def measure(window: Window, *, max_instances: int | None = None, movers_only: bool = False) -> Evidence:
+    """Measure one window; the same window always gives the same Evidence.
+
+    Tracks are ordered by importance (ranking.py), at most `max_instances` of them (all where None). `movers_only`:
+    report only tracks that move, camera removed: what a motion detector marks and what then rests all the time was a
+    shadow, a reflection or a leftover (seen on real footage: a piece of fence, a patch of road). Where the
+    camera's own motion could not be measured nothing is known to move, and none is reported.
+    Observations whose mask is empty are not used; a window without observations gives an unknown camera and
+    no tracks.
+    """
+    if max_instances is not None and max_instances < 0:
+        raise ValueError(f"max_instances must be >= 0 or None; got {max_instances}")
+    if not window.observations:
+        return Evidence(camera=camera_evidence((), aspect=1.0), tracks=())
+    height, width = window.observations[0].frame.image_rgb.shape[:2]
+    path = camera_path(window.observations, aspect=height / width)
+    count = len(window.observations)
+    kept = without_duplicates(long_enough(lives(window), observation_count=count))
+    tracks = [(_track(life, window, path), life) for life in kept]
+    camera = camera_evidence(window.observations, aspect=path.aspect)
+    if movers_only:
+        tracks = [(track, life) for track, life in tracks if camera.labels and track.motion_world.moving]
+    ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], kept, count))
+    reported = tuple(track for track, _ in ranked[:max_instances])
+    return Evidence(camera=camera, tracks=reported, relations=relate(window, reported, path=path))
+
+
+def _rank(track: TrackEvidence, life: Life, lives: Sequence[Life], observation_count: int) -> tuple[float, int]:
+    worth = importance(
+        life, moving=track.motion_world.moving, observation_count=observation_count, is_held=held(life, lives)
+    )
+    return -worth, life.track_id
+
+
+def _track(life: Life, window: Window, path: CameraPath) -> TrackEvidence:
+    scales = camera_scales(life, path)
+    body = anchor(life, _others(life, window), scales=scales)
+    class_name, confidence = _vote(life, window.labels)
+    where, (first_seen, last_seen) = cells(life), well_seen(life)
+    first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
+    return TrackEvidence(
+        track_id=life.track_id,
+        class_name=class_name,
+        class_confidence=confidence,
+        mean_score=float(life.scores.mean()),
+        pts_seconds=life.pts_seconds,
+        centroids_xy=life.centroids_xy,
+        boxes_xyxy=life.boxes_xyxy,
+        areas=life.areas,
+        cells=where,
+        position_start=where[first_seen],
+        position_end=where[last_seen],
+        out_of_frame_at_end=left_frame(life, step_count=len(window.observations), end_seconds=window.end_seconds),
+        motion_image=image_motion(life, body, path),
+        motion_world=world_motion(life, body, path),
+        depth=depth(life, body, scales),
+        palette=_palette(life, body, window),
+        born=float(life.pts_seconds[0]) - first > _EDGE_SECONDS,
+        lost=last - float(life.pts_seconds[-1]) > _EDGE_SECONDS,
+    )
+
+
+def _others(life: Life, window: Window) -> list[NDArray[np.float32]]:
+    """Per observation the boxes float32 [K, 4] of every other instance in that frame."""
+    out = []
+    for step in life.steps:
+        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != life.track_id]
+        out.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
+    return out
+
+
+def _vote(life: Life, labels: tuple[str, ...]) -> tuple[str, float]:
+    """The label with the largest sum of scores, and its share of all."""
+    weights = np.bincount(life.class_ids, weights=life.scores.astype(np.float64), minlength=len(labels))
+    winner = int(weights.argmax())
+    return labels[winner], float(weights[winner] / weights.sum())
+
+
+def _palette(life: Life, body: Anchor, window: Window) -> tuple[ColourShare, ...]:
+    return palette(
+        [
+            (window.observations[life.steps[i]].frame.image_rgb, life.masks[i])
+            for i in best_views(life.areas, body.clean)
+        ]
+    )

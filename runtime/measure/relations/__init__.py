@@ -1,0 +1,1 @@
+"""What instances do to one another over time."""

@@ -1,0 +1,111 @@
+"""Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
+
+In: the `Life` of two tracks, the camera's path. Out: `PairPath`. Called by relations.py; bench makes the same from
+exact places, so that one set of rules defines what is true and what is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.measure.body_position import Anchor
+from edgecap.runtime.measure.camera_path import CameraPath
+from edgecap.runtime.measure.smoothing import local_linear
+from edgecap.runtime.measure.tracklet import Life
+
+SMOOTH_SECONDS = 0.4
+"""As for the motion of one instance (motion.py)."""
+_UNSURE_SIDE = 0.6
+"""Anchor weights below this belong to a body most of which a border hides; 0.3 and less in practice."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairPath:
+    """The T observations in which both a and b are seen, in time order.
+
+    `times_seconds` [T]. `world_a_xy`, `world_b_xy` float64 [T, 2]: places against the background, frame widths on both
+    axes, y down. `offset_xy` float64 [T, 2]: from a to b in the picture as it is, frame widths. `boxes_a`, `boxes_b`
+    float64 [T, 4]: x1 y1 x2 y2 in frame widths on both axes. `known` bool [T]: the camera's path is known there, so the
+    world places may be compared with those of the other known observations. `trust` float64 [T], 0-1: how far the
+    places of both are their bodies' (less where the border cuts one).
+    """
+
+    times_seconds: NDArray[np.float64]
+    world_a_xy: NDArray[np.float64]
+    world_b_xy: NDArray[np.float64]
+    offset_xy: NDArray[np.float64]
+    boxes_a: NDArray[np.float64]
+    boxes_b: NDArray[np.float64]
+    known: NDArray[np.bool_]
+    trust: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.times_seconds)
+
+    def __repr__(self) -> str:
+        return f"PairPath({len(self)} observations, {int(self.known.sum())} with a known camera)"
+
+    @property
+    def gaps(self) -> NDArray[np.float64]:
+        """float64 [T]: empty space between the two boxes, frame widths; 0 where they touch or overlap."""
+        a, b = self.boxes_a, self.boxes_b
+        apart = np.maximum(np.maximum(a[:, :2] - b[:, 2:], b[:, :2] - a[:, 2:]), 0.0)
+        gaps: NDArray[np.float64] = np.hypot(apart[:, 0], apart[:, 1])
+        return gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """One track's life with the places of its body."""
+
+    life: Life
+    anchor: Anchor
+
+
+def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
+    """The shared observations of two tracks; None where there are fewer than two.
+
+    World places lie in the picture of the middle shared observation of the longest stretch with a known camera.
+    """
+    _, rows_a, rows_b = np.intersect1d(a.life.steps, b.life.steps, assume_unique=True, return_indices=True)
+    if len(rows_a) < 2:
+        return None
+    steps = a.life.steps[rows_a]
+    stretches = path.stretches[steps]
+    names, counts = np.unique(stretches, return_counts=True)
+    known: NDArray[np.bool_] = stretches == names[int(counts.argmax())]
+    middle = int(steps[np.flatnonzero(known)[int(known.sum()) // 2]])
+    widths = np.array([1.0, path.aspect])
+    place_a, place_b = a.anchor.points_xy[rows_a] * widths, b.anchor.points_xy[rows_b] * widths
+    world = [
+        np.stack([_carried(path, int(s), middle, p) if k else p for s, p, k in zip(steps, points, known, strict=True)])
+        for points in (place_a, place_b)
+    ]
+    times = a.life.pts_seconds[rows_a]
+    weights = np.minimum(a.anchor.weights[rows_a], b.anchor.weights[rows_b])
+    return PairPath(
+        times_seconds=times,
+        world_a_xy=_smooth(times, world[0], known),
+        world_b_xy=_smooth(times, world[1], known),
+        offset_xy=place_b - place_a,
+        boxes_a=a.life.boxes_xyxy[rows_a].astype(np.float64) * np.tile(widths, 2),
+        boxes_b=b.life.boxes_xyxy[rows_b].astype(np.float64) * np.tile(widths, 2),
+        known=known,
+        trust=np.where(weights >= _UNSURE_SIDE, 1.0, weights),
+    )
+
+
+def _carried(path: CameraPath, source: int, target: int, point: NDArray[np.float64]) -> NDArray[np.float64]:
+    moved = path.between(source=source, target=target) @ np.array([point[0], point[1], 1.0])
+    place: NDArray[np.float64] = moved[:2] / moved[2]
+    return place
+
+
+def _smooth(times: NDArray[np.float64], points: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Only the known places are smoothed, among themselves: the others lie in another picture."""
+    out = points.copy()
+    out[known] = local_linear(times[known], points[known], half_width_seconds=SMOOTH_SECONDS)
+    return out

@@ -1,0 +1,1 @@
+"""Outputs with pictures: the HTML report and the annotated video."""

@@ -1,0 +1,1 @@
+"""Frames to tracked instances with masks: detect, camera step, track, segment."""

@@ -1,0 +1,1 @@
+"""Masks carried from frame to frame by a SAM2-like memory."""

@@ -1,0 +1,213 @@
+"""Masks carried from frame to frame: a SAM2-like segmenter with memory, all objects in one call of each graph.
+
+In: frames one after another, boxes of new objects at any of them. Out: `Followed` per frame. Follows Ravi et al.,
+"SAM 2" (2024): the prompted frame and the last frames of each object are remembered as features, the last 16 as
+pointers. What is held per object is fixed: a stream of any length needs no more memory than its most crowded frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.engines.errors import EngineError, PackError
+from edgecap.engines.graph.letterbox import Placement, boxes_to_padded, fit_image, place
+from edgecap.engines.graph.providers import Provider
+from edgecap.engines.graph.session import Session
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.specs import SegmenterSpec
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.perceive.memory.masks import masks_of_picture
+from edgecap.runtime.perceive.memory.ring import MemoryRing
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is known of the objects in one frame, K of them.
+
+    `ids`: as `start` and `add` gave them. `masks`: never overlapping; empty where the object is not to be seen.
+    `quality`: float32 [K], predicted IoU, 0-1. `presence`: float32 [K], logit; above 0 = to be seen.
+    `mask_logits`: float32 [K, h, w] over the padded picture, meaningless where presence is not above 0.
+    """
+
+    ids: tuple[int, ...]
+    masks: tuple[Mask, ...]
+    quality: NDArray[np.float32]
+    presence: NDArray[np.float32]
+    mask_logits: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        return f"Followed(ids={self.ids}, {self.mask_logits.shape = }, presence={self.presence.round(1).tolist()})"
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySessions:
+    """The five open graphs: of `SegmenterSpec` (encoder, decoder) and of its `MemorySpec`."""
+
+    encoder: Session
+    decoder: Session
+    attention: Session
+    memory_encoder: Session
+    memory_decoder: Session
+
+    @classmethod
+    def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> MemorySessions:
+        """Raises `PackError` where the pack's segmenter has no memory, and as `Pack.open_session`."""
+        spec = pack.spec.segmenter
+        if spec is None or spec.memory is None:
+            raise PackError(f"{pack.folder}: has no segmenter with memory; make one with edgecap export sam2")
+
+        def opened(graph: GraphSpec) -> Session:
+            return pack.open_session(graph, provider=provider, intra_threads=intra_threads)
+
+        memory = spec.memory
+        return cls(*map(opened, (spec.encoder, spec.decoder, memory.attention, memory.encoder, memory.decoder)))
+
+
+class MemorySegmenter:
+    """Follows objects through a stream of frames.
+
+    Call `step` once per frame, then `add` objects of the same frame if there are new ones. Not for several threads.
+    """
+
+    def __init__(
+        self, spec: SegmenterSpec, sessions: MemorySessions, *, capacity: int = 4, ring: type[MemoryRing] = MemoryRing
+    ) -> None:
+        """`capacity`: objects for which room is made at once; more make the room double. `ring`: another may forget
+        on purpose, for a test. Raises `PackError` where `spec` has no memory."""
+        if spec.memory is None or spec.mask_frame != "image":
+            raise PackError("the segmenter has no memory, or masks over boxes; make one with edgecap export sam2")
+        self._spec, self._sessions = spec, sessions
+        shapes = {tensor.name: tensor.axes for tensor in spec.memory.attention.inputs}
+        _, slots, tokens, channels = (_fixed(axis) for axis in shapes["memories"])
+        _, pointer_slots, pointer_channels = (_fixed(axis) for axis in shapes["pointers"])
+        self._ring = ring(
+            slots=slots,
+            tokens=tokens,
+            channels=channels,
+            pointer_slots=pointer_slots,
+            pointer_channels=pointer_channels,
+            capacity=capacity,
+        )
+        self._fine = [t.name for t in spec.memory.decoder.inputs if t.name != "conditioned"]
+        self._ids: list[int] = []
+        self._next_id = 0
+        self._clock = -1
+        self._frame_index: int | None = None
+        self._placement = Placement((1, 1), (1, 1))
+        self._embeddings: Arrays = {}
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Objects being followed, in the order in which `step` gives them."""
+        return tuple(self._ids)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes held for what is remembered."""
+        return self._ring.bytes
+
+    def start(self, frame: Frame, boxes_xyxy: NDArray[np.float32]) -> Followed:
+        """Forget everything and follow the objects in `boxes_xyxy` [K, 4] (relative to the frame, 0-1)."""
+        self.drop(self._ids)
+        return self.add(frame, boxes_xyxy)
+
+    def add(self, frame: Frame, boxes_xyxy: NDArray[np.float32]) -> Followed:
+        """Follow further objects from this frame on; returns the new ones only.
+
+        `frame` is the one last given to `step`, or a new one while nothing is followed; otherwise `EngineError`: the
+        objects already followed would miss it.
+        """
+        if frame.index != self._frame_index:
+            if self._ids:
+                raise EngineError(
+                    f"objects were added at frame {frame.index}, the last one looked at is {self._frame_index}; "
+                    "call step with a frame before adding objects to it"
+                )
+            self._look(frame)
+        if len(boxes_xyxy) == 0:
+            return self._followed(frame, (), None)
+        ids = tuple(range(self._next_id, self._next_id + len(boxes_xyxy)))
+        prompts = boxes_to_padded(np.asarray(boxes_xyxy, np.float32), self._placement)
+        found = self._sessions.decoder.run({**self._embeddings, "boxes_xyxy": prompts})
+        memory = self._remembered(found, prompted=True)
+        self._ring.append(memory, found["pointer"], frame=self._clock)
+        self._ids.extend(ids)
+        self._next_id += len(ids)
+        return self._followed(frame, ids, found)
+
+    def step(self, frame: Frame) -> Followed:
+        """Find every followed object in the next frame, and remember it there."""
+        self._look(frame)
+        if not self._ids:
+            return self._followed(frame, (), None)
+        ring, now = self._ring, self._clock
+        conditioned = self._sessions.attention.run(
+            {
+                "features": self._embeddings["features"],
+                "memories": ring.memories,
+                "memory_ages": ring.memory_ages(now),
+                "pointers": ring.pointers,
+                "pointer_ages": ring.pointer_ages(now),
+            }
+        )
+        found = self._sessions.memory_decoder.run(
+            {**conditioned, **{name: self._embeddings[name] for name in self._fine}}
+        )
+        ring.write(self._remembered(found, prompted=False), found["pointer"], frame=now)
+        return self._followed(frame, self.ids, found)
+
+    def drop(self, ids: Iterable[int]) -> None:
+        """Stop following objects. Raises KeyError for an id that isn't followed; room is kept for others."""
+        for number in tuple(ids):
+            if number not in self._ids:
+                raise KeyError(f"object {number} isn't followed; followed are {self._ids}")
+            row = self._ids.index(number)
+            self._ids[row] = self._ids[self._ring.drop(row)]
+            self._ids.pop()
+
+    def _look(self, frame: Frame) -> None:
+        """Encode a frame once, whoever asks for it."""
+        height, width = frame.image_rgb.shape[:2]
+        spec = self._spec
+        self._placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+        images = fit_image(frame.image_rgb, self._placement, pad_value=spec.pad_value)[None]
+        self._embeddings = self._sessions.encoder.run({"images": images})
+        self._frame_index = frame.index
+        self._clock += 1
+
+    def _remembered(self, found: Arrays, *, prompted: bool) -> NDArray[np.float32]:
+        logits, presence = found["mask_logits"], found["presence"]
+        feeds = {"features": self._embeddings["features"], "mask_logits": logits, "presence": presence}
+        flags = np.full(len(presence), prompted)
+        memory: NDArray[np.float32] = self._sessions.memory_encoder.run({**feeds, "prompted": flags})["memory"]
+        return memory
+
+    def _followed(self, frame: Frame, ids: tuple[int, ...], found: Arrays | None) -> Followed:
+        if found is None:
+            side = self._spec.image_side
+            nothing = np.zeros(0, np.float32)
+            return Followed((), (), nothing, nothing, np.zeros((0, side, side), np.float32))
+        height, width = frame.image_rgb.shape[:2]
+        presence = np.asarray(found["presence"], np.float32)
+        masks = masks_of_picture(
+            found["mask_logits"],
+            presence > 0,
+            placement=self._placement,
+            size_wh=(width, height),
+            threshold=self._spec.mask_threshold,
+        )
+        return Followed(ids, masks, np.clip(found["quality"], 0, 1), presence, found["mask_logits"])
+
+
+def _fixed(axis: int | str) -> int:
+    """The size of an axis; 0 for a free one (the objects)."""
+    return axis if isinstance(axis, int) else 0

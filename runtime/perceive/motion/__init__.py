@@ -1,0 +1,1 @@
+"""A detector without weights: what moves against the background."""

@@ -1,0 +1,127 @@
+"""A pack's box-prompted segmenter: encode the frame once, decode all boxes in one batch. Called by perceive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.engines.graph.letterbox import Placement, boxes_to_frame, boxes_to_padded, enlarge_boxes, fit_image, place
+from edgecap.engines.graph.session import Session
+from edgecap.engines.packs.specs import SegmenterSpec
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.data.mask import Mask
+
+_BOXES = "boxes_xyxy"
+
+
+class Segmenter:
+    """Masks for boxes. Every output of the encoder graph is fed to the decoder under the same name."""
+
+    def __init__(self, spec: SegmenterSpec, encoder: Session, decoder: Session) -> None:
+        self._spec, self._encoder, self._decoder = spec, encoder, decoder
+        self._embedding_names = [t.name for t in spec.decoder.inputs if t.name != _BOXES]
+        graph = decoder.spec  # of what is open: a stored engine's ranges bind, those of the pack's own graph may not
+        count = next(t.axes[0] for t in graph.inputs if t.name == _BOXES)
+        self._most_boxes = graph.ranges[count][2] if isinstance(count, str) and count in graph.ranges else None
+
+    def masks(self, frame: Frame, boxes_xyxy: NDArray[np.float32]) -> tuple[tuple[Mask, ...], NDArray[np.float32]]:
+        """One mask per box [K, 4] (relative to the frame) and its predicted IoU float32 [K] (0-1).
+
+        A pixel that two masks claim goes to the one with the larger logit, so the masks never overlap. No box, no
+        graph run.
+        """
+        if len(boxes_xyxy) == 0:
+            return (), np.zeros(0, np.float32)
+        spec = self._spec
+        height, width = frame.image_rgb.shape[:2]
+        placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+        prompts = boxes_to_padded(boxes_xyxy, placement)
+        found = self._decode(self._encode(frame, placement), prompts)
+        logits = np.asarray(found["mask_logits"], np.float32)
+        quality = np.clip(np.asarray(found["quality"], np.float32), 0, 1)
+        reach = enlarge_boxes(prompts, margin=spec.box_margin)
+        covered = reach if spec.mask_frame == "box" else np.tile(np.array([[0, 0, 1, 1]], np.float32), (len(reach), 1))
+        return self._claim(
+            logits,
+            _to_pixels(covered, placement, (width, height)),
+            _clipped_pixels(reach, placement, (width, height)),
+            (width, height),
+        ), quality
+
+    def _encode(self, frame: Frame, placement: Placement) -> dict[str, NDArray[Any]]:
+        images = fit_image(frame.image_rgb, placement, pad_value=self._spec.pad_value)[None]
+        found = self._encoder.run({self._spec.encoder.inputs[0].name: images})
+        return {name: found[name] for name in self._embedding_names}
+
+    def _decode(self, embeddings: dict[str, NDArray[Any]], prompts: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        """All boxes at once; in parts where there are more than a compiled decoder takes."""
+        most = self._most_boxes or len(prompts)
+        parts = [
+            self._decoder.run({**embeddings, _BOXES: prompts[start : start + most]})
+            for start in range(0, len(prompts), most)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in ("mask_logits", "quality")}
+
+    def _claim(
+        self,
+        logits: NDArray[np.float32],
+        covered_px: NDArray[np.float64],
+        regions_px: NDArray[np.int64],
+        size_wh: tuple[int, int],
+    ) -> tuple[Mask, ...]:
+        """Resample each logit map into its region of the frame and let the largest logit own each pixel."""
+        width, height = size_wh
+        best = np.full((height, width), self._spec.mask_threshold, np.float32)
+        owner = np.full((height, width), -1, np.int16)
+        for k, (x0, y0, x1, y1) in enumerate(regions_px):
+            if x1 <= x0 or y1 <= y0:
+                continue
+            local = _resample(logits[k], covered_px[k], (int(x0), int(y0), int(x1), int(y1)))
+            held = best[y0:y1, x0:x1]
+            wins = local > held
+            held[wins] = local[wins]
+            owner[y0:y1, x0:x1][wins] = k
+        return tuple(
+            _cropped(owner, k, (int(x0), int(y0), int(x1), int(y1)), size_wh)
+            for k, (x0, y0, x1, y1) in enumerate(regions_px)
+        )
+
+
+def _to_pixels(
+    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Boxes relative to the padded picture -> frame pixels float64 [K, 4], not clipped."""
+    (w, h), (pw, ph), (width, height) = placement.content_wh, placement.padded_wh, size_wh
+    factor = np.array([pw / w * width, ph / h * height, pw / w * width, ph / h * height])
+    return np.asarray(boxes_padded * factor, np.float64)
+
+
+def _clipped_pixels(
+    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+) -> NDArray[np.int64]:
+    """Whole pixels [K, 4] (half-open) that the boxes touch inside the frame."""
+    scaled = boxes_to_frame(boxes_padded, placement) * np.array([*size_wh, *size_wh], np.float32)
+    return np.concatenate([np.floor(scaled[:, :2]), np.ceil(scaled[:, 2:])], 1).astype(np.int64)
+
+
+def _resample(
+    logits: NDArray[np.float32], covered_px: NDArray[np.float64], region: tuple[int, int, int, int]
+) -> NDArray[np.float32]:
+    """Logits [h, w] that cover the rectangle `covered_px` -> bilinear values at the pixel centres of `region`."""
+    (rows, cols), (left, top, right, bottom), (x0, y0, x1, y1) = logits.shape, covered_px, region
+    step_x, step_y = cols / (right - left), rows / (bottom - top)
+    back = np.array([[step_x, 0, (x0 + 0.5 - left) * step_x - 0.5], [0, step_y, (y0 + 0.5 - top) * step_y - 0.5]])
+    return cv2.warpAffine(
+        logits, back, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float32, copy=False)
+
+
+def _cropped(owner: NDArray[np.int16], k: int, region: tuple[int, int, int, int], size_wh: tuple[int, int]) -> Mask:
+    x0, y0, x1, y1 = region
+    inside = Mask.from_full(owner[y0:y1, x0:x1] == k)
+    if inside.bits.size == 0:
+        return Mask(origin_xy=(0, 0), bits=inside.bits, size_wh=size_wh)
+    return Mask(origin_xy=(inside.origin_xy[0] + x0, inside.origin_xy[1] + y0), bits=inside.bits, size_wh=size_wh)

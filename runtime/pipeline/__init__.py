@@ -1,0 +1,1 @@
+"""The stages put together: opening models, queues and threads, the run and its summary."""

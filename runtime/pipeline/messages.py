@@ -1,0 +1,81 @@
+"""What travels through the queues between decode, perceive, describe and write. Made and read by `steps`
+alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgecap.runtime.data.frame import Frame, VideoInfo
+from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.data.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it."""
+
+    video_number: int
+    info: VideoInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after
+    decoding. `decode_seconds`: busy seconds since the frame sampled before it. `skipped_frames`,
+    `estimated_times`: of the source so far (see `VideoInfo`)."""
+
+    video_number: int
+    frame: Frame
+    is_cut: bool
+    arrived_seconds: float
+    decode_seconds: float
+    skipped_frames: int = 0
+    estimated_times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Windowed:
+    """One finished window and the busy seconds of the stages before describe; `skipped_frames` and
+    `estimated_times` of the source so far (see `VideoInfo`)."""
+
+    video_number: int
+    window: Window
+    stage_seconds: dict[str, float]
+    skipped_frames: int = 0
+    estimated_times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One finished record."""
+
+    video_number: int
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A window that an earlier run already wrote (`--resume`)."""
+
+    video_number: int
+    clip_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The video came to its end in good order."""
+
+    video_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The video ends here with an error. `cause` is kept for `--debug`."""
+
+    video_number: int
+    failed: FailedVideo
+    cause: Exception
+
+
+Message = Started | Sampled | Windowed | Described | Skipped | Ended | Failed

@@ -1,0 +1,272 @@
+"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write_step`).
+Ordered by `pipeline`.
+
+Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
+one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
+video never ends a run.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.data.caption import Caption
+from edgecap.runtime.data.evidence import Evidence
+from edgecap.runtime.data.frame import Frame, VideoInfo
+from edgecap.runtime.data.record import ClipKey, DomainVerdict, Record
+from edgecap.runtime.data.window import Observation, Window
+from edgecap.runtime.pipeline.messages import Described, Ended, Failed, Message, Sampled, Skipped, Started, Windowed
+from edgecap.runtime.pipeline.summary import Failure, failed_video
+from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+
+
+class OpenVideo(Protocol):
+    """What `open_source` gives: `info`, and once the frames whose time is wanted. `skipped_frames`, `estimated_times`:
+    counts so far, see `VideoInfo`.
+    """
+
+    skipped_frames: int
+    estimated_times: int
+
+    @property
+    def info(self) -> VideoInfo:
+        """What is known of the video before its first frame is used."""
+        ...
+
+    def sampled(self, keep: Callable[[float], bool]) -> Iterator[Frame]:
+        """Frames in presentation order for whose `pts_seconds` `keep` says yes (asked once per frame)."""
+        ...
+
+
+class Perceives(Protocol):
+    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far of its parts,
+    by name.
+    """
+
+    stage_seconds: dict[str, float]
+
+    def observe(self, frame: Frame) -> Observation:
+        """One frame in, one observation out."""
+        ...
+
+    def cut(self) -> None:
+        """Called before the first frame of a new shot."""
+        ...
+
+    def settle(self, window: Window) -> Window:
+        """The window as it is to be used, without tracks that were never confirmed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StageSet:
+    """The stages of a run, ready to work; `build.build_stages` makes one from a config, tests make their own.
+
+    `new_perceiver` is called once per video (track ids begin anew). `labels`: the detector's class names.
+    `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
+    """
+
+    open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
+    new_perceiver: Callable[[], Perceives]
+    labels: tuple[str, ...]
+    measure: Callable[[Window], Evidence]
+    verdict: Callable[[Window], DomainVerdict]
+    describe: Callable[[Window, Evidence, DomainVerdict], Caption]
+    used: dict[str, str]
+    begin_video: Callable[[], None] = lambda: None
+
+
+def decode(
+    inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
+) -> Iterator[Message]:
+    """The source: the sampled frames of every input in order. `abandoned`: numbers of videos that a later
+    step gave up.
+    """
+    for number, item in enumerate(inputs):
+        if isinstance(item, Failure):
+            yield Failed(number, item.failed, item.cause)
+        else:
+            yield from _decode_one(number, item, stages, config, abandoned)
+
+
+def _decode_one(
+    number: int, path: Path, stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
+) -> Iterator[Message]:
+    try:
+        with stages.open_video(path) as source:
+            yield Started(number, source.info)
+            sampler, shots = FrameSampler(config.sample_fps), ShotDetector()
+            begun = time.perf_counter()
+            for frame in source.sampled(sampler.keep):
+                if number in abandoned:
+                    return
+                is_cut = shots.is_cut(frame)
+                spent = time.perf_counter() - begun
+                yield Sampled(
+                    number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
+                )
+                begun = time.perf_counter()
+    except Exception as error:  # a bad video is a row of its own, whatever is bad about it
+        yield Failed(number, failed_video(str(path), error), error)
+    else:
+        yield Ended(number)
+
+
+@dataclass(slots=True)
+class _Perceiving:
+    """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
+    at that time. `faults`: skipped frames and estimated times of the source so far.
+    """
+
+    number: int
+    perceiver: Perceives
+    builder: WindowBuilder
+    decode_seconds: float
+    spent_before: dict[str, float]
+    faults: tuple[int, int] = (0, 0)
+
+
+class PerceiveStep:
+    """`Sampled` frames in, `Windowed` windows out. `drops`: (video number, pts_seconds) of every frame that
+    the queue before this step forgot, in order.
+    """
+
+    def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[tuple[int, float]]) -> None:
+        self._stages, self._config, self._drops = stages, config, drops
+        self._video: _Perceiving | None = None
+
+    def feed(self, message: Message) -> Iterator[Message]:
+        """Handle one message; what ends a video first closes the window in hand."""
+        video = self._video
+        if isinstance(message, Started):
+            self._video = self._begin(message)
+            yield message
+        elif video is None or video.number != message.video_number:
+            yield message  # a video that never opened
+        elif isinstance(message, Sampled):
+            yield from self._observe(video, message)
+        else:
+            self._video = None
+            self._note_drops(video, before_seconds=math.inf)
+            yield from _windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds)
+            yield message
+
+    def _begin(self, message: Started) -> _Perceiving:
+        sample_seconds, fps = 1 / self._config.sample_fps, message.info.fps_average
+        builder = WindowBuilder(
+            self._config.window_seconds,
+            labels=self._stages.labels,
+            duration_seconds=message.info.duration_seconds,
+            frame_seconds=float(1 / fps) if fps else sample_seconds,
+            sample_seconds=sample_seconds,
+        )
+        perceiver = self._stages.new_perceiver()
+        return _Perceiving(message.video_number, perceiver, builder, 0.0, dict(perceiver.stage_seconds))
+
+    def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
+        # What happened before this frame belongs to the window that this frame may close.
+        spent = dict(video.perceiver.stage_seconds)
+        self._note_drops(video, before_seconds=message.frame.pts_seconds)
+        if message.is_cut:
+            video.perceiver.cut()
+        observation = video.perceiver.observe(message.frame)
+        closed = video.builder.add(observation, is_cut=message.is_cut, arrived_seconds=message.arrived_seconds)
+        yield from _windowed(video, closed, spent=spent)
+        video.decode_seconds += message.decode_seconds
+        video.faults = message.skipped_frames, message.estimated_times
+
+    def _note_drops(self, video: _Perceiving, *, before_seconds: float) -> None:
+        """Count the forgotten frames of this video up to a time; the queue may have forgotten later ones already."""
+        while self._drops and self._drops[0] < (video.number, before_seconds):
+            number, _ = self._drops.popleft()
+            if number == video.number:
+                video.builder.note_dropped()
+
+
+def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, float]) -> Iterator[Message]:
+    """`spent`: the perceiver's count of seconds after the window's last frame."""
+    if window is None:
+        return
+    seconds = {"decode": video.decode_seconds} | {n: s - video.spent_before.get(n, 0.0) for n, s in spent.items()}
+    video.decode_seconds, video.spent_before = 0.0, dict(spent)
+    yield Windowed(video.number, video.perceiver.settle(window), seconds, *video.faults)
+
+
+_SAME_START_SECONDS = 0.002  # a row keeps microseconds, a container often milliseconds
+
+
+class DescribeStep:
+    """`Windowed` windows in, `Described` records out; windows named in `skip` (with the
+    second they began at) become `Skipped`. `run`: as in `Record`.
+    """
+
+    def __init__(
+        self, stages: StageSet, skip: Mapping[ClipKey, float], *, run: Mapping[str, str | int | float]
+    ) -> None:
+        self._stages, self._skip, self._run = stages, skip, run
+
+    def feed(self, message: Message) -> Iterator[Message]:
+        """Handle one message."""
+        if isinstance(message, Windowed):
+            yield self._describe(message)
+            return
+        if isinstance(message, Started):
+            self._info = message.info
+            self._stages.begin_video()
+        yield message
+
+    def _describe(self, message: Windowed) -> Message:
+        window = message.window
+        known = self._skip.get((self._info.path, window.clip_index), math.inf)
+        if abs(known - window.start_seconds) <= _SAME_START_SECONDS:
+            return Skipped(message.video_number, window.clip_index)
+        begun = time.perf_counter()
+        evidence = self._stages.measure(window)
+        verdict = self._stages.verdict(window)
+        measured = time.perf_counter()
+        caption = self._stages.describe(window, evidence, verdict)
+        seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
+        record = Record(
+            video=replace(self._info, skipped_frames=message.skipped_frames, estimated_times=message.estimated_times),
+            window=window,
+            evidence=evidence,
+            caption=caption,
+            domain=verdict,
+            age_seconds=time.monotonic() - window.arrived_seconds,
+            stage_seconds=seconds,
+            used=dict(self._stages.used),
+            run=dict(self._run),
+        )
+        return Described(message.video_number, record)
+
+
+class Guard:
+    """Stands around a step: its exception becomes the current video's `Failed`, and the rest of that video is
+    passed over.
+    """
+
+    def __init__(self, feed: Callable[[Message], Iterable[Message]], abandoned: set[int]) -> None:
+        self._feed, self._abandoned = feed, abandoned
+        self._path = ""
+        self._given_up = -1
+
+    def feed(self, message: Message) -> Iterator[Message]:
+        """Handle one message through the step inside."""
+        if message.video_number == self._given_up:
+            return
+        if isinstance(message, Started):
+            self._path = message.info.path
+        try:
+            yield from self._feed(message)
+        except Exception as error:  # see the class: never the end of the run
+            self._given_up = message.video_number
+            self._abandoned.add(message.video_number)
+            yield Failed(message.video_number, failed_video(self._path, error), error)

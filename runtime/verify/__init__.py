@@ -1,0 +1,1 @@
+"""Whether a sentence agrees with its form, the pixels and the Evidence."""

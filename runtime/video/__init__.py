@@ -1,0 +1,1 @@
+"""Files in: inputs found, frames decoded, windows cut."""
