@@ -82,11 +82,11 @@ def build(
     from edgecap.engines.compile.compile import order_engines
     from edgecap.engines.compile.tensorrt import TrtOptions
     from edgecap.engines.packs.pack import Pack
-    from edgecap.engines.store.key import graph_places
+    from edgecap.engines.store.key import graph_paths
     from edgecap.engines.store.store import EngineStore
 
     pack = Pack.open(pack_name)
-    known = graph_places(pack)
+    known = graph_paths(pack)
     if unknown := [place for place in places if place not in known]:
         raise UsageError(f"pack {pack.spec.name!r} has no graph {unknown[0]!r}; it has {', '.join(known) or 'none'}")
     workspace = None if workspace_mib is None else workspace_mib << 20

@@ -75,13 +75,13 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
     from edgecap.engines.packs.pack import Pack
     from edgecap.engines.store.housekeeping import entries
     from edgecap.engines.store.housekeeping import explain as explained
-    from edgecap.engines.store.key import graph_places, pack_key
+    from edgecap.engines.store.key import graph_paths, pack_key
     from edgecap.engines.store.store import EngineStore
 
     pack, store = Pack.open(pack_name), EngineStore()
     wanted = _target(backend, target)
     told: list[dict[str, Any]] = []
-    for place in [graph] if graph else graph_places(pack):
+    for place in [graph] if graph else graph_paths(pack):
         key = pack_key(pack, place, wanted)
         rows = explained(store, key, pack=pack.spec.name, graph=place)
         told.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})

@@ -63,10 +63,10 @@ def export(
         missing = [n for n, v in (("RECIPE", recipe), ("--checkpoint", checkpoint), ("--out", out)) if v is None]
         raise UsageError(f"missing {', '.join(missing)}; edgecap export --list names the recipes")
     from edgecap.cli.progress import sayer
-    from edgecap.export.publish.publish import Wishes, publish
+    from edgecap.export.publish.publish import ExportOptions, publish
     from edgecap.export.recipes import load_recipe
 
-    wishes = Wishes(
+    options = ExportOptions(
         precision=chosen["precision"],
         calibrate=chosen["calibrate"],
         options=parse_options(options),
@@ -77,7 +77,7 @@ def export(
     loaded = load_recipe(recipe)
     if loaded.notice:
         click.echo(f"edgecap: notice: {loaded.notice}", err=True)
-    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, wishes, say=say)
+    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, options, say=say)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(published), indent=2))
     else:

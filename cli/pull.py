@@ -55,7 +55,7 @@ def pull(
     from edgecap.cli.export import print_published
     from edgecap.cli.progress import Transfers, sayer
     from edgecap.export.hub.pull import pull as pull_pack
-    from edgecap.export.publish.publish import Wishes
+    from edgecap.export.publish.publish import ExportOptions
 
     say = sayer(as_json)
     with Transfers(say) as watch:
@@ -63,7 +63,7 @@ def pull(
             pack,
             out or Path(pack.partition("@")[0].rpartition("/")[2]),
             from_folder=from_folder,
-            wishes=Wishes(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
+            options=ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
             force=force,
             notice=lambda line: click.echo(f"edgecap: notice: {line}", err=True),
             say=say,

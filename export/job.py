@@ -45,7 +45,7 @@ class ExportJob:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Comparison:
     """One comparison and what it must reach. `limits`: figure -> ("min" | "max", value); figures are those of
     `parity.figures` and "max_abs", "relative_l2", "cosine" of its worst tensor."""
 
@@ -66,7 +66,7 @@ class RoleExport:
     spec: DetectorSpec | SegmenterSpec | CaptionerSpec
     licence: str
     source: str
-    judged: tuple[Judged, ...]
+    judged: tuple[Comparison, ...]
     twins: dict[str, GraphSpec] = field(default_factory=dict)
     kept_high: dict[str, str] = field(default_factory=dict)
     sensitivity: tuple[dict[str, Any], ...] = ()

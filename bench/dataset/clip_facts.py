@@ -124,7 +124,7 @@ class _Gatherer:
     def _close(self, window: Window | None) -> None:
         if window is None:
             return
-        settled = self._perceiver.settle(window)
+        settled = self._perceiver.drop_unconfirmed(window)
         evidence = self._stages.measure(settled)
         self._instances += [_rounded(m) for m in instance_motions(settled, evidence)]
         if self._with_scene and not self.background:

@@ -21,7 +21,7 @@ from typing import Any
 
 from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
-from edgecap.bench.dataset.rules import CurationRules, Verdict, judge
+from edgecap.bench.dataset.rules import Choice, CurationRules, judge
 from edgecap.engines.errors import OutputError, UsageError
 from edgecap.runtime.output.files import ready_folder, replace_text, writing
 from edgecap.runtime.pipeline.stages import StageSet
@@ -33,7 +33,7 @@ MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.js
 class Curation:
     """What a run came to; `reused`: clips whose facts an earlier run had measured."""
 
-    verdicts: tuple[Verdict, ...]
+    verdicts: tuple[Choice, ...]
     summary: dict[str, Any]
     reused: int
 
@@ -87,7 +87,7 @@ def curate(
     return Curation(tuple(verdicts), summary, reused)
 
 
-def summarise(verdicts: Sequence[Verdict], rules: CurationRules) -> dict[str, Any]:
+def summarise(verdicts: Sequence[Choice], rules: CurationRules) -> dict[str, Any]:
     """Counts of a set: clips per rule they broke (a clip may break several), scenes before and after."""
     broken = Counter(code for v in verdicts for code in {r.partition(":")[0] for r in v.reasons})
     return {
@@ -100,7 +100,7 @@ def summarise(verdicts: Sequence[Verdict], rules: CurationRules) -> dict[str, An
     }
 
 
-def _write(out: Path, sources: Sequence[ClipSource], verdicts: Sequence[Verdict], summary: Mapping[str, Any]) -> None:
+def _write(out: Path, sources: Sequence[ClipSource], verdicts: Sequence[Choice], summary: Mapping[str, Any]) -> None:
     rows = {s.name: s.row if s.row is not None else {"Video": s.name} for s in sources}
     replace_text(out / CURATION, (_line(v.to_json()) for v in verdicts))
     replace_text(out / KEPT, (_line(rows[v.facts.name]) for v in verdicts if v.keep))

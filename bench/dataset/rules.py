@@ -55,7 +55,7 @@ class CurationRules:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Choice:
     """One clip's row: kept or not, every rule it broke (code: what was found), and what the rules looked at."""
 
     facts: ClipFacts
@@ -88,7 +88,7 @@ class Verdict:
         }
 
 
-def judge(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Verdict]:
+def judge(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Choice]:
     """Verdicts in the order of `clips`. Of copies the first one that passes all else stays."""
     index, verdicts = HashIndex(), []
     for facts in clips:
@@ -102,7 +102,7 @@ def judge(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Verdict]:
                 reasons.append(f"duplicate: {bits:.1f} of 64 bits from {'the mirror of ' * mirrored}{name}")
         if not reasons:
             index.add(facts.name, facts.hashes)
-        verdicts.append(Verdict(facts, not reasons, tuple(reasons), values))
+        verdicts.append(Choice(facts, not reasons, tuple(reasons), values))
     return _balanced(verdicts, rules.max_scene_share)
 
 
@@ -136,7 +136,7 @@ def _reasons(facts: ClipFacts, rules: CurationRules) -> list[str]:
     return reasons
 
 
-def _balanced(verdicts: list[Verdict], max_share: float) -> list[Verdict]:
+def _balanced(verdicts: list[Choice], max_share: float) -> list[Choice]:
     """Drop the least lively clips of scene classes that hold more than their share.
 
     The cap is the largest number per class that keeps every class within its share; with fewer classes than 1 / share
@@ -159,5 +159,5 @@ def _balanced(verdicts: list[Verdict], max_share: float) -> list[Verdict]:
         taken[scene] += 1
         if taken[scene] > cap:
             reason = f"balance: {counts[scene]} clips of scene {scene!r}, the {cap} liveliest stay"
-            out[i] = Verdict(verdict.facts, False, (reason,), verdict.values)
+            out[i] = Choice(verdict.facts, False, (reason,), verdict.values)
     return out

@@ -112,11 +112,11 @@ def overlap_part(context: PartContext) -> dict[str, Any]:
 def _per_graph(context: PartContext, look: Callable[[Path, GraphSpec], dict[str, Any]]) -> dict[str, Any]:
     """`look` at each graph: its GPU twin where the pack has one. A graph that fails has an "error" instead."""
     from edgecap.engines.packs.pack import Pack
-    from edgecap.engines.store.key import graph_places
+    from edgecap.engines.store.key import graph_paths
 
     pack = Pack.open(context.pack)
     found: dict[str, Any] = {}
-    for place, primary in graph_places(pack).items():
+    for place, primary in graph_paths(pack).items():
         graph = pack.spec.twins.get(place, primary)
         about = {"file": graph.file, "precision": graph.precision, "twin": place in pack.spec.twins}
         found[place] = about | _tried(lambda g=graph: look(pack.path(g.file), g))
@@ -129,7 +129,7 @@ def _per_graph(context: PartContext, look: Callable[[Path, GraphSpec], dict[str,
 def _compiled(context: PartContext, backend: Any) -> dict[str, Any]:
     from edgecap.engines.compile.compile import make_engine, order_engines
     from edgecap.engines.packs.pack import Pack
-    from edgecap.engines.store.key import compiled_graph, graph_places
+    from edgecap.engines.store.key import compiled_graph, graph_paths
     from edgecap.engines.store.store import EngineStore
 
     pack, order = Pack.open(context.pack), order_engines(backend)
@@ -149,7 +149,7 @@ def _compiled(context: PartContext, backend: Any) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         store = EngineStore(folder)
-        found = {place: _tried(lambda p=place: look(p, store)) for place in graph_places(pack)}
+        found = {place: _tried(lambda p=place: look(p, store)) for place in graph_paths(pack)}
     return {"compiler": order.compiler, "target": order.target.target, "graphs": found}
 
 

@@ -14,7 +14,7 @@ from edgecap.bench.quality.facts import Heading, SaidClip, Statement, TrueClip, 
 from edgecap.bench.quality.matching import Matching
 from edgecap.bench.quality.tally import Score, Tally, judged
 from edgecap.bench.quality.vocabulary import are_neighbours, cells_in, class_of, colours_in
-from edgecap.bench.world.truth.motion import position_cell
+from edgecap.bench.world.ground_truth.motion import position_cell
 from edgecap.runtime.data.mask import Mask
 
 FOUR_WAYS = ("right", "down", "left", "up")

@@ -13,7 +13,7 @@ from edgecap.bench.quality.facts import TrueClip
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.bench.world.truth.clip_truth import ClipTruth
+from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.pipeline.collect import CollectSink
 from edgecap.runtime.pipeline.pipeline import Pipeline

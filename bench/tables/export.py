@@ -56,9 +56,9 @@ def _head(recipes: dict[str, Any]) -> str:
         "Every recipe through `edgecap export` and `edgecap build --backend tensorrt-rtx --target SM`; "
         "`python -m edgecap.export.specimens.table`. Real checkpoints can't be had where this was measured: these have "
         f"random weights at true layer shapes ({stand}). A cell: size on disk, relative L2 distance of the worst "
-        "output from PyTorch (where less than fp32, detectors' and nano's: from the fp32 ONNX), task figures. Exported with "
-        "`--allow-drift`, or nothing would be published of a form that misses its limits. Engines: seconds to compile "
-        f"and size; none was run, as there was no GPU. Machine: {'; '.join(machines)}; {', '.join(versions)}."
+        "output from PyTorch (where less than fp32, detectors' and nano's: from the fp32 ONNX), task figures. Exported "
+        "with `--allow-drift`, or nothing would be published of a form that misses its limits. Engines: seconds to "
+        f"compile and size; none was run, as there was no GPU. Machine: {'; '.join(machines)}; {', '.join(versions)}."
     )
 
 

@@ -5,6 +5,8 @@ from edgecap.bench.world.backgrounds import BACKGROUNDS, Background
 from edgecap.bench.world.camera import CameraPath
 from edgecap.bench.world.classes import CLASSES, ActorClass, Gesture
 from edgecap.bench.world.colours import COLOURS
+from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
+from edgecap.bench.world.ground_truth.truth import truth
 from edgecap.bench.world.render.encode import truth_path, write_clip
 from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import TIERS, Scene, make_scene
@@ -16,8 +18,6 @@ from edgecap.bench.world.seeds import (
     VALIDATION_SEED_START,
 )
 from edgecap.bench.world.training import TrainingSample, training_frames
-from edgecap.bench.world.truth.clip_truth import ActorTruth, ClipTruth
-from edgecap.bench.world.truth.truth import truth
 
 __all__ = [
     "BACKGROUNDS",

@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class Letterbox:
     """Where the picture lies inside the padded input: its size in pixels, and the padded size, both (w, h)."""
 
     content_wh: tuple[int, int]
     padded_wh: tuple[int, int]
 
 
-def place(size_wh: tuple[int, int], *, image_side: int, stride: int) -> Placement:
+def letterbox(size_wh: tuple[int, int], *, image_side: int, stride: int) -> Letterbox:
     """Resize so that the long side is `image_side` (aspect kept), pad right and bottom to multiples of `stride`."""
     width, height = size_wh
     scale = image_side / max(width, height)
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    return Placement((w, h), (-(-w // stride) * stride, -(-h // stride) * stride))
+    return Letterbox((w, h), (-(-w // stride) * stride, -(-h // stride) * stride))
 
 
-def fit_image(image_rgb: NDArray[np.uint8], placement: Placement, *, pad_value: int) -> NDArray[np.uint8]:
+def fit_image(image_rgb: NDArray[np.uint8], placement: Letterbox, *, pad_value: int) -> NDArray[np.uint8]:
     """uint8 [H, W, 3] -> uint8 [3, padded_h, padded_w], contiguous. Area filter when shrinking, bilinear otherwise."""
     (w, h), (pw, ph) = placement.content_wh, placement.padded_wh
     shrinking = image_rgb.shape[1] > w
@@ -35,7 +35,7 @@ def fit_image(image_rgb: NDArray[np.uint8], placement: Placement, *, pad_value: 
     return out
 
 
-def boxes_to_frame(boxes_xyxy: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+def boxes_to_frame(boxes_xyxy: NDArray[np.float32], placement: Letterbox) -> NDArray[np.float32]:
     """Boxes [N, 4] relative to the padded input -> relative to the frame, clipped to 0-1."""
     (w, h), (pw, ph) = placement.content_wh, placement.padded_wh
     factor = np.array([pw / w, ph / h, pw / w, ph / h], np.float32)
@@ -43,7 +43,7 @@ def boxes_to_frame(boxes_xyxy: NDArray[np.float32], placement: Placement) -> NDA
     return clipped
 
 
-def boxes_to_padded(boxes_xyxy: NDArray[np.float32], placement: Placement) -> NDArray[np.float32]:
+def boxes_to_padded(boxes_xyxy: NDArray[np.float32], placement: Letterbox) -> NDArray[np.float32]:
     """Boxes [N, 4] relative to the frame -> relative to the padded input."""
     (w, h), (pw, ph) = placement.content_wh, placement.padded_wh
     return (boxes_xyxy * np.array([w / pw, h / ph, w / pw, h / ph], np.float32)).astype(np.float32)

@@ -33,7 +33,7 @@ _BOOK_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class PromptTurn:
     """One question of a dialogue and the most tokens of its answer."""
 
     text: str
@@ -87,7 +87,7 @@ class ClassHints:
 
 
 @dataclass(frozen=True, slots=True)
-class Lexicon:
+class WordLists:
     """Word lists that guide and never forbid: `guidance` holds {prefer} and {avoid} and says that a true word is always
     allowed. No decoding is constrained by them."""
 
@@ -102,7 +102,7 @@ class Lexicon:
     def used(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The words of either list that stand in a text, in the lists' order: (prefer, avoid).
 
-        >>> Lexicon("{prefer}{avoid}", ("striped", "tall"), ("lovely",)).used("A tall, lovely tree.")
+        >>> WordLists("{prefer}{avoid}", ("striped", "tall"), ("lovely",)).used("A tall, lovely tree.")
         (('tall',), ('lovely',))
         """
         words = f" {' '.join(re.findall(r'[a-z-]+', text.lower()))} "
@@ -123,11 +123,11 @@ class PromptBook:
     history: bool
     instruct: bool
     system: str
-    full: dict[str, tuple[Round, ...]]
+    full: dict[str, tuple[PromptTurn, ...]]
     class_hints: ClassHints | None = None
     camera_hints: CameraHints | None = None
-    lexicon: Lexicon | None = None
-    paragraph: Round | None = None
+    lexicon: WordLists | None = None
+    paragraph: PromptTurn | None = None
     notes: str = field(default="")
 
 

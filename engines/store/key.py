@@ -161,14 +161,14 @@ def pack_key(
     )
 
 
-def graph_places(pack: Pack) -> dict[str, GraphSpec]:
+def graph_paths(pack: Pack) -> dict[str, GraphSpec]:
     """Place -> primary graph of every graph of the pack, in the order of the roles."""
     return {at.removeprefix("$."): graph for at, graph in graphs_of(pack.spec)}
 
 
 def compiled_graph(pack: Pack, place: str, backend: Backend) -> GraphSpec:
     """The graph that `backend` compiles: the twin for TensorRT where there is one, else the primary one."""
-    places = graph_places(pack)
+    places = graph_paths(pack)
     if place not in places:
         raise UsageError(f"pack {pack.spec.name!r} has no graph {place!r}; it has {', '.join(places) or 'none'}")
     return places[place] if backend == "onnxruntime-cpu" else pack.spec.twins.get(place, places[place])

@@ -19,7 +19,7 @@ from edgecap.engines.store.key import (
     Backend,
     EngineKey,
     compiled_graph,
-    graph_places,
+    graph_paths,
     is_installed,
     pack_key,
     this_device,
@@ -70,7 +70,7 @@ class EngineSessions:
         """See `Pack.open_session`. Raises `EngineMismatchError` or `EngineError` where "store" was asked for and has no
         engine for this device (the message says what the nearest differs in), `TamperedEngineError` where it has a
         damaged one, `EngineError` for a provider that no stored engine serves, and what opening an engine raises."""
-        place = _place_of(pack, graph)
+        place = _graph_path_of(pack, graph)
         session, origin = None, "pack"
         if self.choice == "store":
             session, origin = self._from_store(pack, place, provider, intra_threads), "store"
@@ -137,8 +137,8 @@ class EngineSessions:
         )
 
 
-def _place_of(pack: Pack, graph: GraphSpec) -> str:
-    for place, known in graph_places(pack).items():
+def _graph_path_of(pack: Pack, graph: GraphSpec) -> str:
+    for place, known in graph_paths(pack).items():
         if known == graph:
             return place
     raise EngineError(f"pack {pack.spec.name!r} has no graph {graph.file!r}; open one that its pack.json names")

@@ -57,7 +57,7 @@ def best_boxes(logits: torch.Tensor, boxes_cxcywh: torch.Tensor) -> tuple[torch.
     return torch.cat([centre - half, centre + half], -1), scores, index % classes
 
 
-def melted(network: Any) -> Any:
+def folded_batch_norm(network: Any) -> Any:
     """A copy of `network` with norms and RepVGG branches folded."""
     copied = copy.deepcopy(network).eval()
     fold_norms(copied)

@@ -65,7 +65,7 @@ class DFine:
 
         import transformers
 
-        from edgecap.export.detectors.detr_graph import DetrGraph, melted
+        from edgecap.export.detectors.detr_graph import DetrGraph, folded_batch_norm
         from edgecap.export.detectors.role import DetectorPlan, export_detector
 
         job.say(f"reading {checkpoint.architecture} from {checkpoint.folder}")
@@ -76,7 +76,7 @@ class DFine:
             )
         scale = _pixel_scale(settings)
         plan = DetectorPlan(
-            graph=DetrGraph(melted(network), scale),
+            graph=DetrGraph(folded_batch_norm(network), scale),
             reference=_reference(network, scale),
             labels=labels,
             image_side=side,

@@ -1,4 +1,4 @@
-"""Batch norms melted into the convolutions before them, and RepVGG branches into one convolution: the same function,
+"""Batch norms folded into the convolutions before them, and RepVGG branches into one: the same function,
 fewer nodes, and convolutions that quantise as they run.
 
 Called by the detector recipes on a copy of the network. transformers' detectors keep frozen norms of their own classes,

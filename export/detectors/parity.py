@@ -1,6 +1,6 @@
 """How far one form of a detector is from another, judged on boxes: found again, how far moved, scores.
 
-In: outputs of both on the same pictures (the detector contract of `engines.specs`). Out: `Judged`. Called by
+In: outputs of both on the same pictures (the detector contract of `engines.specs`). Out: `Comparison`. Called by
 `export.detector_role`.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.job import Judged
+from edgecap.export.job import Comparison
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.onnx.parity import GraphParity, box_iou, boxes_matched, compare_outputs
 
@@ -37,7 +37,7 @@ INT8_AS_GOOD: Limits = {"boxes_matched_at_half_share": ("min", 0.8), "scores_cos
 
 def judge(
     graph: str, reference_name: str, reference: Sequence[Arrays], got: Sequence[Arrays], *, limits: Limits
-) -> Judged:
+) -> Comparison:
     """Compare the `BEST` boxes of each picture. Batch size 1 in every output. A detector without any box fails.
 
     Figures: `boxes` compared; the share of them found again with the same class at IoU > .9 (`boxes_matched_share`) and
@@ -56,7 +56,7 @@ def judge(
         "scores_cosine": tensors[0].cosine,
         "embedding_relative_l2": tensors[1].relative_l2,
     }
-    return Judged(GraphParity(graph, reference_name, len(reference), tensors, figures), limits)
+    return Comparison(GraphParity(graph, reference_name, len(reference), tensors, figures), limits)
 
 
 def found_again(reference: Sequence[Arrays], got: Sequence[Arrays], *, iou: float = 0.5) -> float:

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError, UsageError
-from edgecap.engines.graph.letterbox import fit_image, place
+from edgecap.engines.graph.letterbox import fit_image, letterbox
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import DetectorSpec
 from edgecap.export.detectors.options import Twin
@@ -109,7 +109,7 @@ class DetectorPlan:
     def feed(self, picture_rgb: NDArray[np.uint8]) -> Arrays:
         """One picture uint8 [H, W, 3] as the runtime feeds it."""
         height, width = picture_rgb.shape[:2]
-        placement = place((width, height), image_side=self.image_side, stride=self.stride)
+        placement = letterbox((width, height), image_side=self.image_side, stride=self.stride)
         return {"images": fit_image(picture_rgb, placement, pad_value=self.pad_value)[None]}
 
 

@@ -20,7 +20,7 @@ from edgecap.export.hub.pull_plans import PLANS, PlannedRole, PullPlan
 from edgecap.export.job import Recipe
 from edgecap.export.publish.folder_swap import recover, swap_in
 from edgecap.export.publish.pack_merge import ROLES, open_existing, refuse_shipped
-from edgecap.export.publish.publish import Published, Wishes, publish
+from edgecap.export.publish.publish import ExportOptions, Published, publish
 from edgecap.export.recipes import load_recipe, nearest, open_checkpoint
 
 Say = Callable[[str], None]
@@ -47,7 +47,7 @@ def pull(
     out: Path,
     *,
     from_folder: Path | None,
-    wishes: Wishes,
+    options: ExportOptions,
     force: bool = False,
     notice: Say = print,
     say: Say = lambda line: None,
@@ -67,7 +67,7 @@ def pull(
     if from_folder is not None and (from_folder / PACK_FILE).is_file():
         return _install(from_folder, out, say)
     if plan is not None:
-        run = _Run(out.expanduser().absolute(), from_folder, wishes, force, notice, say, watch)
+        run = _Run(out.expanduser().absolute(), from_folder, options, force, notice, say, watch)
         return run.pull(plan)
     if hub_id is None:
         known = ", ".join(p.name for p in PLANS)
@@ -90,7 +90,7 @@ class _Run:
 
     out: Path
     from_folder: Path | None
-    wishes: Wishes
+    options: ExportOptions
     force: bool
     notice: Say
     say: Say
@@ -111,8 +111,8 @@ class _Run:
         if recipe.notice:
             self.notice(recipe.notice)
         self.say(f"{planned.role}: {planned.repo} (licence {planned.licence})")
-        wishes = replace(self.wishes, precision=planned.precision, options=dict(planned.options))
-        return publish(recipe, self._checkpoint(planned, recipe), self.out, wishes, say=self.say)
+        options = replace(self.options, precision=planned.precision, options=dict(planned.options))
+        return publish(recipe, self._checkpoint(planned, recipe), self.out, options, say=self.say)
 
     def _checkpoint(self, planned: PlannedRole, recipe: Recipe) -> Checkpoint:
         if self.from_folder is not None:

@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.letterbox import fit_image, normalise_views, place
+from edgecap.engines.graph.letterbox import fit_image, letterbox, normalise_views
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
@@ -86,7 +86,7 @@ def _decoder_ranges(
 
 def _padded(picture: NDArray[np.uint8], spec: DetectorSpec | SegmenterSpec) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
-    placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+    placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
     return fit_image(picture, placement, pad_value=spec.pad_value)
 
 

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Literal
 
-from edgecap.engines.packs.prompt_book import PromptBook, Round, decode_book
+from edgecap.engines.packs.prompt_book import PromptBook, PromptTurn, decode_book
 from edgecap.engines.packs.specs import PromptLayout
 from edgecap.export.checkpoint.chat import layout_notes
 
@@ -84,7 +84,7 @@ def longest_dialogue(
 
     `encode`: text -> ids of the checkpoint's tokenizer. `prompts`, `max_tokens`: the questions of `--stages fast`.
     """
-    dialogues: list[tuple[Round, ...]] = [(Round(text, max_tokens[name]),) for name, text in prompts.items()]
+    dialogues: list[tuple[PromptTurn, ...]] = [(PromptTurn(text, max_tokens[name]),) for name, text in prompts.items()]
     dialogues += book.full.values() if book.history else [(one,) for rounds in book.full.values() for one in rounds]
     rules = f"{book.system} {book.lexicon.sentence()}" if book.lexicon else book.system
     longest = max(_length(rounds, book, layout, encode) for rounds in dialogues)
@@ -114,7 +114,7 @@ def fill(text: str) -> str:
 
 
 def _length(
-    rounds: Sequence[Round], book: PromptBook, layout: PromptLayout, encode: Callable[[str], Sequence[int]]
+    rounds: Sequence[PromptTurn], book: PromptBook, layout: PromptLayout, encode: Callable[[str], Sequence[int]]
 ) -> int:
     hints, camera = book.class_hints, book.camera_hints
     slots = max((*hints.by_class.values(), *hints.by_category.values()), key=len) if hints else ""

@@ -1,6 +1,6 @@
 """The parity gate: an export that is too far from its original is not published.
 
-In: the `Judged` comparisons of a `RoleExport`. Out: nothing where all pass; `ParityError` where one doesn't, or, with
+In: the comparisons of a `RoleExport`. Out: nothing where all pass; `ParityError` where one doesn't, or, with
 drift allowed, the failures in words for pack.json. Called by `edgecap export` before `pack_merge`.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from edgecap.engines.errors import ParityError
-from edgecap.export.job import Judged
+from edgecap.export.job import Comparison
 from edgecap.export.onnx.parity import GraphParity
 
 _WORST = {"max_abs": max, "relative_l2": max, "cosine": min}
 
 
-def judge(judged: Sequence[Judged], *, allow_drift: bool) -> tuple[str, ...]:
+def judge(judged: Sequence[Comparison], *, allow_drift: bool) -> tuple[str, ...]:
     """The failures, one line each; () where every figure reaches its limit.
 
     Raises `ParityError` naming the first failure unless `allow_drift`. An export that compared nothing, or set no
@@ -35,7 +35,7 @@ def judge(judged: Sequence[Judged], *, allow_drift: bool) -> tuple[str, ...]:
     return drift
 
 
-def failures(row: Judged) -> list[str]:
+def failures(row: Comparison) -> list[str]:
     """What a comparison misses: graph, figure, value, limit. A figure that isn't a number misses every limit."""
     found = []
     for figure, (kind, limit) in row.limits.items():
@@ -63,7 +63,7 @@ def figure_of(parity: GraphParity, figure: str) -> float:
     return math.nan if any(math.isnan(v) for v in values) else _WORST[figure](values)
 
 
-def report(judged: Sequence[Judged], drift: Sequence[str]) -> dict[str, Any]:
+def report(judged: Sequence[Comparison], drift: Sequence[str]) -> dict[str, Any]:
     """What parity.<role>.json says: every comparison with its limits, and what was let through."""
     return {
         "passed": not drift,

@@ -28,7 +28,7 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class ExportOptions:
     """What a person chose besides recipe and checkpoint. `calibrate`: videos; () = the synthetic world."""
 
     precision: Precision = "int8"
@@ -57,27 +57,27 @@ class Published:
 
 
 def publish(
-    recipe: Recipe, checkpoint: Checkpoint, pack: Path, wishes: Wishes, *, say: Callable[[str], None]
+    recipe: Recipe, checkpoint: Checkpoint, pack: Path, options: ExportOptions, *, say: Callable[[str], None]
 ) -> Published:
     """Export and publish one role. Raises what the recipe raises, `ParityError`, `OutputError`."""
     started = time.monotonic()
     refuse_shipped(pack)
     pack = pack.expanduser().absolute()
     open_existing(pack)  # a folder that can't be a pack is told now, not after an hour of export
-    pictures = pictures_from(wishes.calibrate)
+    pictures = pictures_from(options.calibrate)
     with _staging(pack) as staged:
         job = ExportJob(
             checkpoint=checkpoint,
             folder=staged,
-            precision=wishes.precision,
+            precision=options.precision,
             pictures=pictures,
-            with_twins=wishes.with_twins,
-            options=dict(wishes.options),
+            with_twins=options.with_twins,
+            options=dict(options.options),
             say=say,
         )
         with missing_extra(recipe.name, recipe.extra):
             made = recipe(job)
-        drift = judge(made.judged, allow_drift=wishes.allow_drift)
+        drift = judge(made.judged, allow_drift=options.allow_drift)
         names = {p.relative_to(staged).as_posix(): p.stat().st_size for p in staged.rglob("*") if p.is_file()}
         say(f"publishing the {made.role} in {pack}")
         merged = merge_role(pack, made, staged, drift=drift)
@@ -85,12 +85,12 @@ def publish(
         pack=str(pack),
         role=made.role,
         recipe=recipe.name,
-        precision=wishes.precision,
+        precision=options.precision,
         source=made.source,
         licence=made.licence,
         seconds=round(time.monotonic() - started, 1),
         files=names,
-        calibrated_on=", ".join(str(v) for v in wishes.calibrate) or "the synthetic world",
+        calibrated_on=", ".join(str(v) for v in options.calibrate) or "the synthetic world",
         judged=tuple(row.parity.as_dict() for row in made.judged),
         drift=drift,
         notes=merged.notes + _high(made),

@@ -25,7 +25,7 @@ from edgecap.engines.packs.pack import PACK_FILE, Pack
 from edgecap.engines.packs.schema import graphs_of
 from edgecap.engines.packs.specs import PackSpec
 from edgecap.engines.packs.writer import write_pack
-from edgecap.export.job import Judged
+from edgecap.export.job import Comparison
 from edgecap.export.onnx.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
 from edgecap.export.onnx.precision import static_symmetric, to_fp16
 from edgecap.export.onnx.sensitivity import Outputs, run_model
@@ -61,7 +61,7 @@ class Twin:
     """`graph`: as it goes into `PackSpec.twins`."""
 
     graph: GraphSpec
-    judged: Judged
+    judged: Comparison
     kept_high: dict[str, str]
 
 
@@ -83,7 +83,7 @@ def make_twin(source: TwinSource, spec: GraphSpec, destination: Path) -> Twin:
     reference, got = run_model(model, source.feeds), run_model(made.model, source.feeds)
     parity = _parity(destination.name, reference, got)
     limits = LIMITS[source.form] | {k: v for k, v in _TASK_LIMITS.items() if k in parity.figures}
-    return Twin(graph, Judged(parity, limits), made.kept_high)
+    return Twin(graph, Comparison(parity, limits), made.kept_high)
 
 
 def add_twins(
@@ -127,9 +127,9 @@ def add_twins(
 
 def _write_twins(
     sources: Mapping[str, TwinSource], places: Mapping[str, GraphSpec], folder: Path, say: Callable[[str], None]
-) -> tuple[dict[str, GraphSpec], list[Judged]]:
+) -> tuple[dict[str, GraphSpec], list[Comparison]]:
     twins: dict[str, GraphSpec] = {}
-    judged: list[Judged] = []
+    judged: list[Comparison] = []
     for place, source in sources.items():
         if source.ready is not None:
             shutil.copyfile(source.file, folder / source.ready.file)

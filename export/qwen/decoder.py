@@ -16,7 +16,7 @@ from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.decoder.config import Activations, DecoderConfig, Form, WeightFormat, decoder_spec
 from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, text_parity
 from edgecap.export.decoder.shared import build_decoder
-from edgecap.export.job import ExportJob, Judged
+from edgecap.export.job import Comparison, ExportJob
 from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.qwen.plan import QwenPlan
 from edgecap.export.qwen.text_weights import TextWeights
@@ -35,7 +35,7 @@ class DecoderExport:
 
     graph: GraphSpec
     twin: GraphSpec | None
-    judged: tuple[Judged, ...]
+    judged: tuple[Comparison, ...]
     kept_high: dict[str, str]
     sensitivity: tuple[dict[str, Any], ...]
 
@@ -95,7 +95,7 @@ def export_decoder(
         size = variant.write(weights, plan.decoder, job.folder / variant.file()) if kind == wanted else None
         parity = check.parity(variant, job.folder if kind == wanted else None)
         if kind in ("fp32", wanted):
-            judged.append(Judged(parity, DECODER_LIMITS[kind]))
+            judged.append(Comparison(parity, DECODER_LIMITS[kind]))
         row = {"graph": "captioner.decoder", "layers": parity.graph, "weights": kind, **parity.figures}
         rows.append(row if size is None else row | {"bytes": size})
     twin = None
@@ -104,7 +104,7 @@ def export_decoder(
         variant = _Variant("int4" if wanted == "int4" else "fp16", "scatter", "float16")
         variant.write(weights, plan.decoder, job.folder / variant.file())
         twin = variant.spec(plan.decoder, file=variant.file())
-        judged.append(Judged(check.parity(variant, job.folder), DECODER_LIMITS[variant.weights]))
+        judged.append(Comparison(check.parity(variant, job.folder), DECODER_LIMITS[variant.weights]))
     return DecoderExport(
         graph=main.spec(plan.decoder, file=main.file()),
         twin=twin,

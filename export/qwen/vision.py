@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import ParityError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import ExportJob, Judged, Limits, Precision
+from edgecap.export.job import Comparison, ExportJob, Limits, Precision
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.qwen.plan import QwenPlan
@@ -48,7 +48,7 @@ class VisionExport:
 
     graph: GraphSpec
     twin: GraphSpec | None
-    judged: tuple[Judged, ...]
+    judged: tuple[Comparison, ...]
     kept_high: dict[str, str]
 
 
@@ -65,7 +65,7 @@ def export_vision(
         path = folder / f"captioner.vision.{kind}.onnx"
         specs[kind] = vision_spec(plan.vision, file=path.name, vision_format=kind, buckets_wh=plan.buckets_wh)
         write_vision(weights, plan.vision, path, specs[kind], vision_format=kind)
-        judged.append(Judged(vision_parity(path, seen), _LIMITS[kind]))
+        judged.append(Comparison(vision_parity(path, seen), _LIMITS[kind]))
         if folder == work:
             for part in (path, path.with_name(f"{path.name}.data")):
                 part.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZE
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.decoder.step_parity import decoder_parity
-from edgecap.export.job import ExportJob, Judged, Limits, Role, RoleExport
+from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport
 from edgecap.export.prompts.prompt_data import write_book
 from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files
 from edgecap.export.ready_made.graphs import adapt_vision, copy_decoder, read_table
@@ -95,7 +95,7 @@ def _check_options(options: Mapping[str, str]) -> None:
             raise UsageError(f"recipe ready-made has no option {name!r}; it takes {', '.join(known)}")
 
 
-def _judge(folder: Path, spec: CaptionerSpec, original: Original, files: HubFiles) -> tuple[Judged, ...]:
+def _judge(folder: Path, spec: CaptionerSpec, original: Original, files: HubFiles) -> tuple[Comparison, ...]:
     def reference(exact: HubFile | None, chosen: HubFile) -> str:
         return f"the hub's {(exact or chosen).path.name}"
 
@@ -107,10 +107,10 @@ def _judge(folder: Path, spec: CaptionerSpec, original: Original, files: HubFile
         original.texts,
         reference=reference(files.exact_decoder, files.decoder),
     )
-    return vision, Judged(parity, _DECODER_LIMITS[spec.decoder.precision])
+    return vision, Comparison(parity, _DECODER_LIMITS[spec.decoder.precision])
 
 
-def _role_export(job: ExportJob, spec: CaptionerSpec, judged: tuple[Judged, ...]) -> RoleExport:
+def _role_export(job: ExportJob, spec: CaptionerSpec, judged: tuple[Comparison, ...]) -> RoleExport:
     if job.with_twins:
         job.say(f"twins: {NO_TWINS}")
     return RoleExport(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import ExportError, UsageError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import ExportJob, Judged, Role, RoleExport
+from edgecap.export.job import Comparison, ExportJob, Role, RoleExport
 from edgecap.export.onnx.parity import GraphParity, mask_iou
 from edgecap.export.sam2.contracts import segmenter_spec
 from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
@@ -107,12 +107,12 @@ def follow(segmenter: MemorySegmenter, pictures: Sequence[NDArray[np.uint8]]) ->
     return masks
 
 
-def judge_masks(original: Sequence[NDArray[np.bool_]], got: Sequence[NDArray[np.bool_]], *, limit: float) -> Judged:
+def judge_masks(original: Sequence[NDArray[np.bool_]], got: Sequence[NDArray[np.bool_]], *, limit: float) -> Comparison:
     """Mask IoU of the whole chain against transformers' Sam2VideoModel; `limit`: of the mean."""
     values = np.concatenate([mask_iou(a, b) for a, b in zip(original, got, strict=True)])
     figures = {"mask_iou": float(values.mean()), "mask_iou_least": float(values.min()), "masks": float(len(values))}
     parity = GraphParity("segmenter, five graphs in a row", "transformers Sam2VideoModel", len(got), (), figures)
-    return Judged(parity, {"mask_iou": ("min", limit)})
+    return Comparison(parity, {"mask_iou": ("min", limit)})
 
 
 def _opened(graphs: dict[str, GraphSpec], folder: Path) -> MemorySessions:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, place
+from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, letterbox
 from edgecap.export.sam2.settings import Sam2Settings
 
 
@@ -46,7 +46,7 @@ def propagate_reference(
     steps = []
     for index, image in enumerate(frames_rgb):
         size_wh = (image.shape[1], image.shape[0])
-        placement = place(size_wh, image_side=settings.image_side, stride=settings.image_side)
+        placement = letterbox(size_wh, image_side=settings.image_side, stride=settings.image_side)
         padded = torch.from_numpy(fit_image(image, placement, pad_value=settings.pad_value))
         for box in boxes_to_padded(boxes_by_frame.get(index, np.zeros((0, 4), np.float32)), placement):
             _add_box(session, index, torch.from_numpy(box) * settings.image_side)

@@ -1,6 +1,6 @@
 """The five modules -> ONNX files in the precision asked for, and how far each file is from its module.
 
-In: modules with the calls that were noted while they ran (`TorchSession.calls`). Out: files, `GraphSpec`s, `Judged`
+In: modules with the calls that were noted while they ran (`TorchSession.calls`). Out: files, `GraphSpec`s, `Comparison`
 rows. Called by `recipe`.
 """
 
@@ -17,7 +17,7 @@ from torch.export import Dim
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import ExportJob, Judged
+from edgecap.export.job import Comparison, ExportJob
 from edgecap.export.onnx.parity import GraphParity, compare_outputs
 from edgecap.export.onnx.precision import dynamic_int8, to_fp16
 from edgecap.export.onnx.torch_graph import write_module
@@ -45,7 +45,7 @@ class Written:
 
     graphs: dict[str, GraphSpec] = field(default_factory=dict)
     twins: dict[str, GraphSpec] = field(default_factory=dict)
-    judged: list[Judged] = field(default_factory=list)
+    judged: list[Comparison] = field(default_factory=list)
     kept_high: dict[str, str] = field(default_factory=dict)
 
 
@@ -92,7 +92,7 @@ def write_exact(part: str, noted: TorchSession, path: Path) -> None:
     write_module(noted.module, examples, path, noted.spec, dynamic_shapes=free)
 
 
-def judge_file(path: Path, spec: GraphSpec, noted: TorchSession, reference: str) -> Judged:
+def judge_file(path: Path, spec: GraphSpec, noted: TorchSession, reference: str) -> Comparison:
     """The file on every noted call, once with all objects and once with the first alone, against what was noted."""
     session = open_onnx_session(path, spec)
     wanted, got = [], []
@@ -109,7 +109,7 @@ def judge_file(path: Path, spec: GraphSpec, noted: TorchSession, reference: str)
         tensors = compare_outputs(wanted, got)
     except ValueError as error:
         raise ExportError(f"{path.name}: {error}; export with another --precision") from error
-    return Judged(GraphParity(path.name, reference, len(wanted), tensors), LIMITS[spec.precision])
+    return Comparison(GraphParity(path.name, reference, len(wanted), tensors), LIMITS[spec.precision])
 
 
 def _precision(part: str, job: ExportJob) -> str:

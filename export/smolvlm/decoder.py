@@ -19,7 +19,7 @@ from edgecap.export.decoder.config import DecoderConfig, WeightFormat, decoder_s
 from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText
 from edgecap.export.decoder.shared import build_decoder
 from edgecap.export.decoder.step_parity import decoder_parity
-from edgecap.export.job import ExportJob, Judged, Limits
+from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.smolvlm.plan import CaptionerPlan
 
@@ -38,7 +38,7 @@ class DecoderExport:
 
     graph: GraphSpec
     twin: GraphSpec | None
-    judged: tuple[Judged, ...]
+    judged: tuple[Comparison, ...]
     kept_high: dict[str, str]
     sensitivity: tuple[dict[str, Any], ...]
 
@@ -56,7 +56,7 @@ def export_decoder(
         job.say(f"decoder with {kind} weights")
         parity, size = writer.write(job.folder if kind == wanted else work, kind)
         if kind in ("fp32", wanted):
-            judged.append(Judged(parity, _LIMITS[kind]))
+            judged.append(Comparison(parity, _LIMITS[kind]))
         rows.append({"graph": "captioner.decoder", "weights": kind, "bytes": size, **parity.figures})
         if kind != wanted:
             _remove(work / _file(kind))
@@ -65,7 +65,7 @@ def export_decoder(
         job.say("decoder in standard operators, for TensorRT")
         kind = "int4" if wanted == "int4" else "fp16"
         twin, parity = writer.write_twin(job.folder, kind)
-        judged.append(Judged(parity, _LIMITS[kind]))
+        judged.append(Comparison(parity, _LIMITS[kind]))
     return DecoderExport(
         graph=decoder_spec(plan.decoder, file=_file(wanted), weight_format=wanted),
         twin=twin,

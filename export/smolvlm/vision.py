@@ -14,7 +14,7 @@ from typing import Any
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
-from edgecap.export.job import ExportJob, Judged, Limits
+from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.smolvlm.original import Original
 from edgecap.export.smolvlm.plan import CaptionerPlan
@@ -107,7 +107,7 @@ class VisionExport:
 
     graph: GraphSpec
     twin: GraphSpec | None
-    judged: tuple[Judged, ...]
+    judged: tuple[Comparison, ...]
     kept_high: dict[str, str]
 
 
@@ -154,7 +154,7 @@ def check_file(path: Path, spec: GraphSpec) -> None:
     check_graph(path, spec)
 
 
-def judge_vision(path: Path, spec: GraphSpec, original: Original, limits: Limits) -> Judged:
+def judge_vision(path: Path, spec: GraphSpec, original: Original, limits: Limits) -> Comparison:
     """One view alone, then the rest in one batch: another batch size than the export's example. Raises `ExportError`
     where the graph gives values that are not finite."""
     session = open_onnx_session(path, spec)
@@ -164,4 +164,4 @@ def judge_vision(path: Path, spec: GraphSpec, original: Original, limits: Limits
         tensor = compare_tensors("tokens", [tokens[:1], tokens[1:]], got)
     except ValueError as error:
         raise ExportError(f"{path.name}: {error}; export with another --precision") from error
-    return Judged(GraphParity(path.name, original.reference, len(pixels), (tensor,)), limits)
+    return Comparison(GraphParity(path.name, original.reference, len(pixels), (tensor,)), limits)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines.packs.pack import Pack
-from edgecap.engines.store.key import graph_places
+from edgecap.engines.store.key import graph_paths
 from edgecap.engines.store.sessions import EnginesChoice, EngineSessions
 from edgecap.engines.store.store import EngineStore
 from edgecap.export.onnx.parity import GraphParity, TensorParity
@@ -99,7 +99,7 @@ def session_times(pack: Pack, store: Path, *, say: Say) -> dict[str, Any]:
 
 
 def _open_ms(pack: Pack, place: str, store: Path, origin: EnginesChoice) -> float:
-    graph = graph_places(pack)[place]
+    graph = graph_paths(pack)[place]
     taken = []
     for _ in range(OPENS + 1):
         sessions = EngineSessions(origin, store=EngineStore(store))

@@ -15,7 +15,7 @@ from typing import Any
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.onnx_files import external_files
 from edgecap.engines.packs.pack import Pack
-from edgecap.engines.store.key import graph_places
+from edgecap.engines.store.key import graph_paths
 from edgecap.export.job import Precision
 from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.publish.gate import figure_of
@@ -58,12 +58,12 @@ def recipe_rows(name: str, work: Path, *, say: Say) -> dict[str, Any]:
 
 def built_rows(pack: Pack, work: Path, *, say: Say) -> dict[str, Any]:
     """Builds of a pack that is there already (nano)."""
-    return _builds(f"{pack.spec.name} as shipped", pack, tuple(graph_places(pack)), work / "store-rtx", say=say)
+    return _builds(f"{pack.spec.name} as shipped", pack, tuple(graph_paths(pack)), work / "store-rtx", say=say)
 
 
 def graph_entries(pack: Pack, comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Every graph of the pack and every twin: place, file, precision, bytes with its weights, and its comparisons."""
-    entries = [_entry(pack, place, graph, "own", comparisons) for place, graph in graph_places(pack).items()]
+    entries = [_entry(pack, place, graph, "own", comparisons) for place, graph in graph_paths(pack).items()]
     return entries + [_entry(pack, place, graph, "twin", comparisons) for place, graph in pack.spec.twins.items()]
 
 
@@ -135,7 +135,7 @@ def _entry(
 def _unseen(pack: Pack, seen: dict[str, str]) -> tuple[str, ...]:
     """Places whose graph for TensorRT no earlier precision of this recipe had; `seen`: SHA-256 -> place, filled."""
     fresh = []
-    for place, graph in graph_places(pack).items():
+    for place, graph in graph_paths(pack).items():
         digest = pack.spec.files[pack.spec.twins.get(place, graph).file].sha256
         if digest not in seen:
             seen[digest] = place

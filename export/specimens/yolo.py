@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world.seeds import EVALUATION_SEED_END
 from edgecap.bench.world.training import training_frames
-from edgecap.engines.graph.letterbox import fit_image, place
+from edgecap.engines.graph.letterbox import fit_image, letterbox
 from edgecap.export.checkpoint.labels import COCO_LABELS
 from edgecap.export.specimens.detectors import awaken
 
@@ -26,7 +26,7 @@ def frames_of(seed: int, *, image_side: int) -> list[NDArray[np.uint8]]:
 
 def padded(image_rgb: NDArray[np.uint8], *, image_side: int) -> NDArray[np.uint8]:
     """As the runtime feeds it, uint8 [1, 3, h, image_side], h a multiple of 32."""
-    placement = place((image_rgb.shape[1], image_rgb.shape[0]), image_side=image_side, stride=32)
+    placement = letterbox((image_rgb.shape[1], image_rgb.shape[0]), image_side=image_side, stride=32)
     return fit_image(image_rgb, placement, pad_value=114)[None]
 
 

@@ -16,7 +16,7 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import read_book
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.chat_model import Message
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 
 MOST_TOKENS = 320
 """Of one answer: a story of 180 words is the longest that is asked for, at about 1.4 tokens a word."""
@@ -32,7 +32,7 @@ class PackChat:
 
     mode = "pack"
 
-    def __init__(self, captioner: Captioner, *, name: str, max_tokens: int = MOST_TOKENS) -> None:
+    def __init__(self, captioner: LanguageModel, *, name: str, max_tokens: int = MOST_TOKENS) -> None:
         self._captioner, self.name, self._max_tokens = captioner, name, max_tokens
         self.dropped_turns = 0
 
@@ -40,9 +40,9 @@ class PackChat:
     def open(
         cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1, max_tokens: int = MOST_TOKENS
     ) -> PackChat:
-        """Raises `UsageError` for a pack whose decoder can't be asked without a picture, and as `Captioner.open`."""
+        """Raises `UsageError` for a pack that can't be asked without a picture, else as `LanguageModel.open`."""
         check_instructable(pack)
-        captioner = Captioner.open(pack, provider=provider, intra_threads=intra_threads)
+        captioner = LanguageModel.open(pack, provider=provider, intra_threads=intra_threads)
         return cls(captioner, name=f"{pack.spec.name} {pack.spec.version} {pack.digest}", max_tokens=max_tokens)
 
     def ask(self, messages: Sequence[Message]) -> str:

@@ -39,11 +39,11 @@ class AnswerRow:
     @property
     def done(self) -> bool:
         """No token is wanted any more in this round."""
-        round_in_hand = self.question if self.last_round else self.question.earlier[self.turn]
+        round_in_hand = self.question if self.last_turn else self.question.earlier[self.turn]
         return self.ended or len(self.ids) >= round_in_hand.max_tokens
 
     @property
-    def last_round(self) -> bool:
+    def last_turn(self) -> bool:
         """Whether the answer in hand is the one that counts."""
         return self.turn == len(self.turn_ids) - 1
 
@@ -110,7 +110,7 @@ def capacity_for(pictures: int, rows: list[AnswerRow]) -> int:
     return need
 
 
-def rounds_of(rows: list[AnswerRow], *, most_rows: int) -> Iterator[list[AnswerRow]]:
+def turns_of(rows: list[AnswerRow], *, most_rows: int) -> Iterator[list[AnswerRow]]:
     """Runs of rows with whole prompts, at most `most_rows` together (one prompt at least)."""
     group: list[AnswerRow] = []
     for prompt in dict.fromkeys(row.prompt for row in rows):

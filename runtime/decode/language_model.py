@@ -26,7 +26,7 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import PromptBook, read_book
 from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.data.question import Answer, Question, VisualPrompt
-from edgecap.runtime.decode.generation import AnswerRow, capacity_for, gather, rounds_of, take_slots
+from edgecap.runtime.decode.generation import AnswerRow, capacity_for, gather, take_slots, turns_of
 from edgecap.runtime.decode.kv_cache import MOST_KV_BYTES
 from edgecap.runtime.decode.open_port import Chunk, open_port
 from edgecap.runtime.decode.rotary import Part, positions_of, text_positions
@@ -65,7 +65,7 @@ class _Text:
     next_position: int
 
 
-class Captioner:
+class LanguageModel:
     """Answers questions about pictures, greedily. Its buffers are reused: one captioner per thread.
 
     `spec`: the pack's captioner block; `book`: its rules, rounds and hints, for whoever asks. `vision`, `decoder`: open
@@ -94,7 +94,7 @@ class Captioner:
         self._prefilled = 0
 
     @classmethod
-    def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> Captioner:
+    def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> LanguageModel:
         """The captioner of a pack. Raises `PackError` where it has none or a file of it can't be read, and
         what `Pack.open_session` raises."""
         from tokenizers import Tokenizer as TokenizerFile
@@ -132,7 +132,7 @@ class Captioner:
         self._views.encode(frame for prompt in prompts for frame in prompt.frames_rgb)
         rows = self._rows(prompts)
         answers: list[Answer] = []
-        for group in rounds_of(rows, most_rows=self._most_rows(prompts, rows)):
+        for group in turns_of(rows, most_rows=self._most_rows(prompts, rows)):
             answers += self._round(prompts, group)
         return Answers(
             tuple(answers),
@@ -208,7 +208,7 @@ class Captioner:
             for row, logits in self._read(active, [self._question(row) for row in active]):
                 self._choose(row, logits)
             self._speak(active)
-            more = [row for row in active if not row.last_round]
+            more = [row for row in active if not row.last_turn]
             for row in more:
                 row.begin_turn()
             active = gather(more, more, self._port.kv)
@@ -253,7 +253,7 @@ class Captioner:
 
     def _speak(self, rows: list[AnswerRow]) -> None:
         """One token of every unfinished row per run; the rows left are kept at the front of the pool."""
-        kept = [row for row in rows if not row.last_round]
+        kept = [row for row in rows if not row.last_turn]
         active = rows
         while active := gather([row for row in active if not row.done], kept, self._port.kv):
             chunk = Chunk(
@@ -271,7 +271,7 @@ class Captioner:
         """Append the likeliest token that is not banned, with the probability that the model itself gave
         it."""
         allowed = logits
-        if row.last_round and (banned := row.ban.next_ids(row.ids)):
+        if row.last_turn and (banned := row.ban.next_ids(row.ids)):
             allowed = logits.copy()
             allowed[banned] = -np.inf
         best = int(np.argmax(allowed))

@@ -21,7 +21,7 @@ Slot = tuple[int | None, FieldName]
 
 
 class Answerer(Protocol):
-    """What describe needs of a captioner (`captioner.Captioner` is one)."""
+    """What describe needs of a captioner (`captioner.LanguageModel` is one)."""
 
     @property
     def spec(self) -> CaptionerSpec:
@@ -34,7 +34,7 @@ class Answerer(Protocol):
         ...
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
-        """See `Captioner.answer`."""
+        """See `LanguageModel.answer`."""
         ...
 
 

@@ -3,7 +3,7 @@
 In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance. Called by
 `pipeline`.
 
-The questions of a pass (`Script.passes`) go to the captioner together; those whose answer is refused go once more
+The questions of a pass (`Questions.passes`) go to the captioner together; those whose answer is refused go once more
 (`ask`), and what is refused again is said from the Evidence (of the background there is none, so it stays unknown).
 Positions are never asked; of the camera the measured sentence comes first. With a `ChangeGate` an instance is asked
 only for what may have changed since the captioner last spoke of it.
@@ -27,21 +27,21 @@ from edgecap.runtime.describe.ask import Answerer, Replies, Reply, Slot, ask, re
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.describe.legacy_position import legacy_position_sentence
 from edgecap.runtime.describe.prompts import build_prompts
-from edgecap.runtime.describe.questions import INSTANCE_FIELDS, Script
+from edgecap.runtime.describe.questions import INSTANCE_FIELDS, Questions
 from edgecap.runtime.describe.relation_sentences import act_sentences
 
 UNKNOWN = "unknown"
 
 
-class Describer:
+class Captioner:
     """Writes captions.
 
     `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
     about windows whose domain could not be checked too; False for a pack that has a domain check (its
     captioner knows that domain only, and a detector of another kind leaves the check without its
     measurements). `gate`: see `ChangeGate`; None asks about every instance of every window. `options`: see
-    `AskOptions`; `Script` raises `UsageError` for those that the pack's prompts can't follow. `position`: the rule of
-    the position sentence.
+    `AskOptions`; `Questions` raises `UsageError` for those that the pack's prompts can't follow. `position`: the
+    rule of the position sentence.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Describer:
         position: PositionChoice = "corrected",
     ) -> None:
         self._captioner, self._options = captioner, options or AskOptions()
-        self._script = Script(captioner.spec, captioner.book, self._options) if captioner else None
+        self._script = Questions(captioner.spec, captioner.book, self._options) if captioner else None
         self._asks_unchecked = asks_unchecked
         self._gate, self._position = gate, position
 

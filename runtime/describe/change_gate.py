@@ -57,7 +57,7 @@ class KeptText:
     evidence: TrackEvidence
 
 
-def look_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
+def appearance_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
     """What speaks against keeping the words about an instance's looks."""
     changes = _class_changes(before, after)
     distance = palette_distance(before.palette, after.palette)
@@ -119,7 +119,7 @@ class ChangeGate:
         age = clip_index - known.clip_index
         if age > MOST_WINDOWS:
             return (Change("old", f"written {age} windows ago, over {MOST_WINDOWS}"),)
-        compare = look_changes if field == "appearance" else action_changes
+        compare = appearance_changes if field == "appearance" else action_changes
         return compare(known.evidence, track)
 
     def remember(

@@ -15,7 +15,7 @@ from edgecap.runtime.ask_options import Isolation
 from edgecap.runtime.data.evidence import Evidence, TrackEvidence
 from edgecap.runtime.data.question import FieldName, Question, VisualPrompt
 from edgecap.runtime.data.window import Window
-from edgecap.runtime.describe.questions import INSTANCE_FIELDS, SCENE_FIELDS, Script
+from edgecap.runtime.describe.questions import INSTANCE_FIELDS, SCENE_FIELDS, Questions
 from edgecap.runtime.describe.views import frame_picture, instance_picture, nearest_size, pick_times, spread_times
 from edgecap.runtime.measure.best_view import Moment, moment_weight, moments
 
@@ -23,7 +23,7 @@ from edgecap.runtime.measure.best_view import Moment, moment_weight, moments
 def build_prompts(
     window: Window,
     evidence: Evidence,
-    script: Script,
+    script: Questions,
     *,
     fields: tuple[FieldName, ...] = (*INSTANCE_FIELDS, *SCENE_FIELDS),
     relations: Mapping[int, str] | None = None,
@@ -46,7 +46,7 @@ def build_prompts(
 
 
 def instance_prompt(
-    window: Window, track: TrackEvidence, script: Script, questions: tuple[Question, ...]
+    window: Window, track: TrackEvidence, script: Questions, questions: tuple[Question, ...]
 ) -> VisualPrompt | None:
     """The isolated views of one track with its questions; None where no frame has a mask of it."""
     spec, seen = script.spec, moments(window, track.track_id)
@@ -61,7 +61,7 @@ def instance_prompt(
     return VisualPrompt(track.track_id, np.stack([views[i] for i in picks]), times[picks], questions, script.system)
 
 
-def scene_prompt(window: Window, script: Script, questions: tuple[Question, ...]) -> VisualPrompt:
+def scene_prompt(window: Window, script: Questions, questions: tuple[Question, ...]) -> VisualPrompt:
     """The whole picture at evenly spread times, with its questions."""
     spec = script.spec
     frames = [window.observations[i].frame for i in spread_times(len(window.observations), count=spec.views)]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from itertools import chain
 
 from edgecap.engines.errors import UsageError
-from edgecap.engines.packs.prompt_book import PromptBook, Round, placeholders
+from edgecap.engines.packs.prompt_book import PromptBook, PromptTurn, placeholders
 from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.data.evidence import CameraEvidence, Evidence, TrackEvidence
@@ -25,7 +25,7 @@ _TOGETHER = ((*INSTANCE_FIELDS, *SCENE_FIELDS),)
 _IN_ROUNDS: tuple[tuple[FieldName, ...], ...] = (("global",), (*INSTANCE_FIELDS, "background", "camera"))
 
 
-class Script:
+class Questions:
     """The questions of one run. `spec`: as in the pack; `passes`: the fields that are asked together, in order.
     `system`: rules for every prompt. `lexicon`: the word lists where they are told.
 
@@ -40,9 +40,9 @@ class Script:
                 raise UsageError(
                     "--stages full: the pack has no rounds, only single questions; ask for fast, or export it again"
                 )
-            self._rounds: Mapping[str, tuple[Round, ...]] = book.full
+            self._rounds: Mapping[str, tuple[PromptTurn, ...]] = book.full
         else:
-            self._rounds = {name: (Round(text, spec.max_tokens[name]),) for name, text in spec.prompts.items()}
+            self._rounds = {name: (PromptTurn(text, spec.max_tokens[name]),) for name, text in spec.prompts.items()}
         self._history = book is None or book.history
         self.system = book.system if book else ""
         self._check_ablations()

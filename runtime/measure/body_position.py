@@ -2,7 +2,7 @@
 
 The centroid of a visible mask moves less than the body while the body slides behind an edge. So on each axis
 the position is taken from whichever side of the box is free, at the distance from the centroid that it has
-where the whole body shows. In: `Life`, the boxes of the others, the camera's scale. Out: `Anchor`. Called by
+where the whole body shows. In: `Tracklet`, the boxes of the others, the camera's scale. Out: `BodyPosition`. Called by
 motion.py.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.measure.tracklet import Life
+from edgecap.runtime.measure.tracklet import Tracklet
 
 BORDER = 0.012
 """A box edge this near to the frame's border (share of the frame) counts as cut off by it."""
@@ -29,7 +29,7 @@ _WEIGHT_ONE_SIDE, _WEIGHT_NO_SIDE = 0.3, 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Anchor:
+class BodyPosition:
     """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to
     1. `clean` bool [T]: the whole body shows (nothing cuts its box on any side). `blind_xy` bool [T, 2]: most
     of the body is cut off along the *other* axis, so that the part which shows tells nothing of the whole on
@@ -41,64 +41,72 @@ class Anchor:
     blind_xy: NDArray[np.bool_]
 
 
-def anchor(life: Life, others: Sequence[NDArray[np.float32]], *, scales: NDArray[np.float64]) -> Anchor:
+def body_position(
+    tracklet: Tracklet, others: Sequence[NDArray[np.float32]], *, scales: NDArray[np.float64]
+) -> BodyPosition:
     """Body position of every observation.
 
     `others`: per observation the boxes float32 [K, 4] of the other instances in that frame. `scales` [T] > 0:
     how much larger than in a common reference the camera shows things in that frame; lengths are divided by
     it before they are compared.
     """
-    cut = np.concatenate([life.boxes_xyxy[:, :2] <= BORDER, life.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
-    hidden = _hidden_sides(life, others, scales, cut)  # [T, 4] x1 y1 x2 y2
+    cut = np.concatenate([tracklet.boxes_xyxy[:, :2] <= BORDER, tracklet.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
+    hidden = _hidden_sides(tracklet, others, scales, cut)  # [T, 4] x1 y1 x2 y2
     clean: NDArray[np.bool_] = np.logical_not(hidden.any(1))
-    points = life.centroids_xy.astype(np.float64)
-    weights = np.ones(len(life))
-    blind = np.zeros((len(life), 2), bool)
-    extents = (life.boxes_xyxy[:, 2:] - life.boxes_xyxy[:, :2]) / scales[:, None]
+    points = tracklet.centroids_xy.astype(np.float64)
+    weights = np.ones(len(tracklet))
+    blind = np.zeros((len(tracklet), 2), bool)
+    extents = (tracklet.boxes_xyxy[:, 2:] - tracklet.boxes_xyxy[:, :2]) / scales[:, None]
     for axis in (0, 1):
         low, high = hidden[:, axis], hidden[:, axis + 2]
         for rows, edge in ((low & ~high, axis + 2), (high & ~low, axis)):
             if rows.any():
-                points[rows, axis] = _from_side(life, edge, axis, rows, whole=~low & ~high, scales=scales)
+                points[rows, axis] = _from_side(tracklet, edge, axis, rows, whole=~low & ~high, scales=scales)
                 weights[rows] = np.minimum(weights[rows], _WEIGHT_ONE_SIDE)
         weights[low & high] = _WEIGHT_NO_SIDE
         small = extents[:, axis] < _BLIND_SHARE * extents[:, axis].max()
         blind[:, 1 - axis] = (cut[:, axis] | cut[:, axis + 2]) & small
-    return Anchor(points_xy=points, weights=weights, clean=clean, blind_xy=blind)
+    return BodyPosition(points_xy=points, weights=weights, clean=clean, blind_xy=blind)
 
 
 def _from_side(
-    life: Life, edge: int, axis: int, rows: NDArray[np.bool_], *, whole: NDArray[np.bool_], scales: NDArray[np.float64]
+    tracklet: Tracklet,
+    edge: int,
+    axis: int,
+    rows: NDArray[np.bool_],
+    *,
+    whole: NDArray[np.bool_],
+    scales: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Position on one axis from the free box side `edge`, for the observations `rows`."""
-    sides = life.boxes_xyxy[:, edge].astype(np.float64)
-    offsets = (sides - life.centroids_xy[:, axis]) / scales
+    sides = tracklet.boxes_xyxy[:, edge].astype(np.float64)
+    offsets = (sides - tracklet.centroids_xy[:, axis]) / scales
     if whole.any():
-        known = np.interp(life.pts_seconds[rows], life.pts_seconds[whole], offsets[whole])
+        known = np.interp(tracklet.pts_seconds[rows], tracklet.pts_seconds[whole], offsets[whole])
     else:
         # Never whole on this axis: half of the most that was ever seen, the same for both sides.
-        extents = (life.boxes_xyxy[:, axis + 2] - life.boxes_xyxy[:, axis]) / scales
+        extents = (tracklet.boxes_xyxy[:, axis + 2] - tracklet.boxes_xyxy[:, axis]) / scales
         known = np.full(int(rows.sum()), float(extents.max()) / 2 * (1.0 if edge >= 2 else -1.0))
     position: NDArray[np.float64] = sides[rows] - known * scales[rows]
     return position
 
 
 def _hidden_sides(
-    life: Life, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64], cut: NDArray[np.bool_]
+    tracklet: Tracklet, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64], cut: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in
     front."""
     hidden = cut.copy()
-    sizes = life.areas / scales**2
+    sizes = tracklet.areas / scales**2
     whole = ~cut.any(1)
-    for i, seconds in enumerate(life.pts_seconds):
+    for i, seconds in enumerate(tracklet.pts_seconds):
         if len(others[i]) == 0:
             continue
         # Compared with its size around that time, so that a body that comes nearer isn't "hidden" while it is far.
-        near = whole & (np.abs(life.pts_seconds - seconds) <= _USUAL_SECONDS)
+        near = whole & (np.abs(tracklet.pts_seconds - seconds) <= _USUAL_SECONDS)
         if near.any() and sizes[i] < _HIDDEN_AREA * float(np.percentile(sizes[near], 75)):
             for other in others[i]:
-                hidden[i] |= _covered(life.boxes_xyxy[i], other)
+                hidden[i] |= _covered(tracklet.boxes_xyxy[i], other)
     return hidden
 
 

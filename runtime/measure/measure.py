@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
 from edgecap.runtime.data.window import Window
-from edgecap.runtime.measure.body_position import Anchor, anchor
+from edgecap.runtime.measure.body_position import BodyPosition, body_position
 from edgecap.runtime.measure.camera_path import CameraPath, camera_evidence, camera_path
 from edgecap.runtime.measure.motion import camera_scales, depth, image_motion, world_motion
 from edgecap.runtime.measure.palette import best_views, palette
 from edgecap.runtime.measure.position import cells, left_frame, well_seen
 from edgecap.runtime.measure.ranking import held, importance, long_enough, without_duplicates
 from edgecap.runtime.measure.relations.relations import relate
-from edgecap.runtime.measure.tracklet import Life, lives
+from edgecap.runtime.measure.tracklet import Tracklet, tracklets
 
 _EDGE_SECONDS = 0.3
 """A track that starts (ends) this soon after (before) the window does is taken to continue across its border:
@@ -44,71 +44,76 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     height, width = window.observations[0].frame.image_rgb.shape[:2]
     path = camera_path(window.observations, aspect=height / width)
     count = len(window.observations)
-    kept = without_duplicates(long_enough(lives(window), observation_count=count))
-    tracks = [(_track(life, window, path), life) for life in kept]
+    kept = without_duplicates(long_enough(tracklets(window), observation_count=count))
+    tracks = [(_track(tracklet, window, path), tracklet) for tracklet in kept]
     camera = camera_evidence(window.observations, aspect=path.aspect)
     if movers_only:
-        tracks = [(track, life) for track, life in tracks if camera.labels and track.motion_world.moving]
+        tracks = [(track, tracklet) for track, tracklet in tracks if camera.labels and track.motion_world.moving]
     ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], kept, count))
     reported = tuple(track for track, _ in ranked[:max_instances])
     return Evidence(camera=camera, tracks=reported, relations=relate(window, reported, path=path))
 
 
-def _rank(track: TrackEvidence, life: Life, lives: Sequence[Life], observation_count: int) -> tuple[float, int]:
+def _rank(
+    track: TrackEvidence, tracklet: Tracklet, tracklets: Sequence[Tracklet], observation_count: int
+) -> tuple[float, int]:
     worth = importance(
-        life, moving=track.motion_world.moving, observation_count=observation_count, is_held=held(life, lives)
+        tracklet,
+        moving=track.motion_world.moving,
+        observation_count=observation_count,
+        is_held=held(tracklet, tracklets),
     )
-    return -worth, life.track_id
+    return -worth, tracklet.track_id
 
 
-def _track(life: Life, window: Window, path: CameraPath) -> TrackEvidence:
-    scales = camera_scales(life, path)
-    body = anchor(life, _others(life, window), scales=scales)
-    class_name, confidence = _vote(life, window.labels)
-    where, (first_seen, last_seen) = cells(life), well_seen(life)
+def _track(tracklet: Tracklet, window: Window, path: CameraPath) -> TrackEvidence:
+    scales = camera_scales(tracklet, path)
+    body = body_position(tracklet, _others(tracklet, window), scales=scales)
+    class_name, confidence = _vote(tracklet, window.labels)
+    where, (first_seen, last_seen) = cells(tracklet), well_seen(tracklet)
     first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
     return TrackEvidence(
-        track_id=life.track_id,
+        track_id=tracklet.track_id,
         class_name=class_name,
         class_confidence=confidence,
-        mean_score=float(life.scores.mean()),
-        pts_seconds=life.pts_seconds,
-        centroids_xy=life.centroids_xy,
-        boxes_xyxy=life.boxes_xyxy,
-        areas=life.areas,
+        mean_score=float(tracklet.scores.mean()),
+        pts_seconds=tracklet.pts_seconds,
+        centroids_xy=tracklet.centroids_xy,
+        boxes_xyxy=tracklet.boxes_xyxy,
+        areas=tracklet.areas,
         cells=where,
         position_start=where[first_seen],
         position_end=where[last_seen],
-        out_of_frame_at_end=left_frame(life, step_count=len(window.observations), end_seconds=window.end_seconds),
-        motion_image=image_motion(life, body, path),
-        motion_world=world_motion(life, body, path),
-        depth=depth(life, body, scales),
-        palette=_palette(life, body, window),
-        born=float(life.pts_seconds[0]) - first > _EDGE_SECONDS,
-        lost=last - float(life.pts_seconds[-1]) > _EDGE_SECONDS,
+        out_of_frame_at_end=left_frame(tracklet, step_count=len(window.observations), end_seconds=window.end_seconds),
+        motion_image=image_motion(tracklet, body, path),
+        motion_world=world_motion(tracklet, body, path),
+        depth=depth(tracklet, body, scales),
+        palette=_palette(tracklet, body, window),
+        born=float(tracklet.pts_seconds[0]) - first > _EDGE_SECONDS,
+        lost=last - float(tracklet.pts_seconds[-1]) > _EDGE_SECONDS,
     )
 
 
-def _others(life: Life, window: Window) -> list[NDArray[np.float32]]:
+def _others(tracklet: Tracklet, window: Window) -> list[NDArray[np.float32]]:
     """Per observation the boxes float32 [K, 4] of every other instance in that frame."""
     out = []
-    for step in life.steps:
-        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != life.track_id]
+    for step in tracklet.steps:
+        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != tracklet.track_id]
         out.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
     return out
 
 
-def _vote(life: Life, labels: tuple[str, ...]) -> tuple[str, float]:
+def _vote(tracklet: Tracklet, labels: tuple[str, ...]) -> tuple[str, float]:
     """The label with the largest sum of scores, and its share of all."""
-    weights = np.bincount(life.class_ids, weights=life.scores.astype(np.float64), minlength=len(labels))
+    weights = np.bincount(tracklet.class_ids, weights=tracklet.scores.astype(np.float64), minlength=len(labels))
     winner = int(weights.argmax())
     return labels[winner], float(weights[winner] / weights.sum())
 
 
-def _palette(life: Life, body: Anchor, window: Window) -> tuple[ColourShare, ...]:
+def _palette(tracklet: Tracklet, body: BodyPosition, window: Window) -> tuple[ColourShare, ...]:
     return palette(
         [
-            (window.observations[life.steps[i]].frame.image_rgb, life.masks[i])
-            for i in best_views(life.areas, body.clean)
+            (window.observations[tracklet.steps[i]].frame.image_rgb, tracklet.masks[i])
+            for i in best_views(tracklet.areas, body.clean)
         ]
     )

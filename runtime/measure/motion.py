@@ -1,6 +1,6 @@
 """How an instance moves: in the image plane, and in the world with the camera's own movement taken out.
 
-In: `Life`, `Anchor`, `CameraPath`. Out: `Motion`, `Depth`. Called by measure.py.
+In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`. Called by measure.py.
 
 All lengths are frame widths. A path is smoothed over about half a second before anything is decided, so that
 jitter of the masks and camera shake are no movement. The dead zone of a direction is 2 % of the frame's
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.runtime.data.evidence import Depth, Direction, Motion
-from edgecap.runtime.measure.body_position import Anchor
+from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.smoothing import local_linear
-from edgecap.runtime.measure.tracklet import Life
+from edgecap.runtime.measure.tracklet import Tracklet
 
 DIRECTIONS: tuple[Direction, ...] = ("right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right")
 """In steps of 45 degrees, beginning at 0; y grows downward."""
@@ -37,58 +37,58 @@ _LEAST_LEG = 0.03
 Path = NDArray[np.float64]
 
 
-def image_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
+def image_motion(tracklet: Tracklet, anchor: BodyPosition, path: CameraPath) -> Motion:
     """Movement across the picture, whatever the camera does."""
     widths = anchor.points_xy * np.array([1.0, path.aspect])
     return describe_path(
-        life.pts_seconds,
+        tracklet.pts_seconds,
         _sighted(widths, anchor.blind_xy),
         anchor.weights,
         clean=anchor.clean,
-        size=_body_size(life, path),
+        size=_body_size(tracklet, path),
         aspect=path.aspect,
         camera_steps=0,
     )
 
 
-def world_motion(life: Life, anchor: Anchor, path: CameraPath) -> Motion:
+def world_motion(tracklet: Tracklet, anchor: BodyPosition, path: CameraPath) -> Motion:
     """Movement against the background, in the picture of the track's middle observation.
 
     Where camera steps are missing, only the longest stretch of observations without a gap is looked at.
     """
-    rows = longest_stretch(life, path)
-    middle = int(life.steps[rows[len(rows) // 2]])
+    rows = longest_stretch(tracklet, path)
+    middle = int(tracklet.steps[rows[len(rows) // 2]])
     widths = anchor.points_xy[rows] * np.array([1.0, path.aspect])
     carried = np.stack(
         [
-            _apply(path.between(source=int(life.steps[row]), target=middle), point)
+            _apply(path.between(source=int(tracklet.steps[row]), target=middle), point)
             for row, point in zip(rows, widths, strict=True)
         ]
     )
     return describe_path(
-        life.pts_seconds[rows],
+        tracklet.pts_seconds[rows],
         _sighted(carried, anchor.blind_xy[rows]),
         anchor.weights[rows],
         clean=anchor.clean[rows],
-        size=_body_size(life, path),
+        size=_body_size(tracklet, path),
         aspect=path.aspect,
-        camera_steps=int(life.steps[rows[-1]] - life.steps[rows[0]]),
+        camera_steps=int(tracklet.steps[rows[-1]] - tracklet.steps[rows[0]]),
     )
 
 
-def longest_stretch(life: Life, path: CameraPath) -> NDArray[np.intp]:
-    """Indices into the life of its longest run of observations within one stretch of the camera path; at
+def longest_stretch(tracklet: Tracklet, path: CameraPath) -> NDArray[np.intp]:
+    """Indices into the tracklet of its longest run of observations within one stretch of the camera path; at
     least one."""
-    stretches = path.stretches[life.steps]
+    stretches = path.stretches[tracklet.steps]
     best = max(np.unique(stretches), key=lambda s: (int((stretches == s).sum()), -int(s)))
     return np.flatnonzero(stretches == best)
 
 
-def camera_scales(life: Life, path: CameraPath) -> NDArray[np.float64]:
+def camera_scales(tracklet: Tracklet, path: CameraPath) -> NDArray[np.float64]:
     """float64 [T]: how much larger than in its first frame of the stretch the camera shows things at the
     instance's place."""
-    scales = np.empty(len(life))
-    for i, (step, (x, y)) in enumerate(zip(life.steps, life.centroids_xy, strict=True)):
+    scales = np.empty(len(tracklet))
+    for i, (step, (x, y)) in enumerate(zip(tracklet.steps, tracklet.centroids_xy, strict=True)):
         to_first = path.to_first[step]
         moved = to_first @ np.array([x, y * path.aspect, 1.0])
         jacobian = (to_first[:2, :2] - np.outer(moved[:2] / moved[2], to_first[2, :2])) / moved[2]
@@ -96,7 +96,7 @@ def camera_scales(life: Life, path: CameraPath) -> NDArray[np.float64]:
     return scales
 
 
-def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
+def depth(tracklet: Tracklet, anchor: BodyPosition, scales: NDArray[np.float64]) -> Depth:
     """approaching or receding where the mask's scale changes by over 1.25 with the camera's zoom divided out,
     and its box grows or shrinks on both axes.
 
@@ -104,11 +104,11 @@ def depth(life: Life, anchor: Anchor, scales: NDArray[np.float64]) -> Depth:
     is "constant".
     """
     clean = anchor.clean
-    times = life.pts_seconds[clean]
+    times = tracklet.pts_seconds[clean]
     if clean.sum() < 4 or times[-1] - times[0] < 0.5:
         return "constant"
-    extent = life.boxes_xyxy[clean, 2:] - life.boxes_xyxy[clean, :2]
-    sizes = np.column_stack([extent, np.sqrt(life.areas[clean])]) / scales[clean, None]
+    extent = tracklet.boxes_xyxy[clean, 2:] - tracklet.boxes_xyxy[clean, :2]
+    sizes = np.column_stack([extent, np.sqrt(tracklet.areas[clean])]) / scales[clean, None]
     logs = np.log(np.maximum(sizes, 1e-6)).astype(np.float64)
     centred = times - times.mean()
     # A straight line per size: a gesture swings about it; what comes out from behind something grows on one axis.
@@ -137,7 +137,7 @@ def describe_path(
     aspect: float,
     camera_steps: int,
 ) -> Motion:
-    """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `Anchor`, `size` of
+    """Motion of a path float64 [T, 2] in frame widths; `weights` and `clean` [T] as in `BodyPosition`, `size` of
     the body.
 
     It moves where whole bodies drift by more than the dead zone. A swing without drift, or a drift of cut
@@ -219,9 +219,9 @@ def _apply(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[n
     return result
 
 
-def _body_size(life: Life, path: CameraPath) -> float:
+def _body_size(tracklet: Tracklet, path: CameraPath) -> float:
     """Median long side of its box in frame widths."""
-    extents = (life.boxes_xyxy[:, 2:] - life.boxes_xyxy[:, :2]) * np.array([1.0, path.aspect])
+    extents = (tracklet.boxes_xyxy[:, 2:] - tracklet.boxes_xyxy[:, :2]) * np.array([1.0, path.aspect])
     return float(np.median(extents.max(1)))
 
 

@@ -149,7 +149,7 @@ def colour_name(rgb: tuple[int, int, int]) -> str:
 
 def best_views(areas: NDArray[np.float32], clean: NDArray[np.bool_], *, count: int = MOST_VIEWS) -> list[int]:
     """Indices of up to `count` observations to look at, in time order: the largest of each of `count` equal
-    stretches of the life, whole bodies (`clean` bool [T]) before cut ones, and none smaller than a third of
+    stretches of the tracklet, whole bodies (`clean` bool [T]) before cut ones, and none smaller than a third of
     the largest."""
     worth = areas * np.where(clean, 1.0, 0.25)
     parts = np.array_split(np.arange(len(areas)), min(count, len(areas)))

@@ -1,7 +1,7 @@
 """Where an instance is: cells of the 3x3 grid, and whether it has left the frame.
 
 The rule is InstanceCap's (spec/instancecap.md 2.7) with its unreachable "top" row corrected: thirds of the
-frame on both axes, y growing downward, by the centroid of the *visible* mask. In: `Life`. Out: cell names.
+frame on both axes, y growing downward, by the centroid of the *visible* mask. In: `Tracklet`. Out: cell names.
 Called by measure.py.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.measure.tracklet import Life
+from edgecap.runtime.measure.tracklet import Tracklet
 
 ROWS = ("top", "center", "bottom")
 COLUMNS = ("left", "middle", "right")
@@ -42,35 +42,35 @@ def cell(*, x: float, y: float) -> str:
     return f"{ROWS[_third(y)]}-{COLUMNS[_third(x)]}"
 
 
-def cells(life: Life) -> tuple[str, ...]:
+def cells(tracklet: Tracklet) -> tuple[str, ...]:
     """The cell of every observation, in time order."""
-    return tuple(cell(x=float(x), y=float(y)) for x, y in life.centroids_xy)
+    return tuple(cell(x=float(x), y=float(y)) for x, y in tracklet.centroids_xy)
 
 
-def well_seen(life: Life) -> tuple[int, int]:
+def well_seen(tracklet: Tracklet) -> tuple[int, int]:
     """Indices of the first and the last observation in which a fair part of the instance can be seen: at least
     `_FAIR_PART` of the largest visible area within `_REFERENCE_SECONDS` after (before) it. A foot that comes in across
     the border is not yet where the person is. (0, last) for a single observation.
     """
-    return _first_fair(life.pts_seconds, life.areas), len(life) - 1 - _first_fair(
-        -life.pts_seconds[::-1], life.areas[::-1]
+    return _first_fair(tracklet.pts_seconds, tracklet.areas), len(tracklet) - 1 - _first_fair(
+        -tracklet.pts_seconds[::-1], tracklet.areas[::-1]
     )
 
 
-def left_frame(life: Life, *, step_count: int, end_seconds: float) -> bool:
+def left_frame(tracklet: Tracklet, *, step_count: int, end_seconds: float) -> bool:
     """True where the track ended before the last of `step_count` observations, by going out of the picture.
 
     It has gone out where its last movement carries its whole box past a border that it was near to before
     `end_seconds`, or where a border hid most of it and it has not been seen for a second. Occlusion or loss
     in mid-frame is not "out of frame", nor is a part that still stands in the picture.
     """
-    if int(life.steps[-1]) >= step_count - 1:
+    if int(tracklet.steps[-1]) >= step_count - 1:
         return False
-    recent = life.pts_seconds >= life.pts_seconds[-1] - _TREND_SECONDS
-    velocity = _velocity(life.pts_seconds[recent], life.boxes_xyxy[recent])  # of x1 y1 x2 y2
-    box = life.boxes_xyxy[-1].astype(np.float64)
-    mostly_gone = float(life.areas[-1]) < 0.5 * float(np.percentile(life.areas, 75))
-    gap = max(end_seconds - float(life.pts_seconds[-1]), 0.0)
+    recent = tracklet.pts_seconds >= tracklet.pts_seconds[-1] - _TREND_SECONDS
+    velocity = _velocity(tracklet.pts_seconds[recent], tracklet.boxes_xyxy[recent])  # of x1 y1 x2 y2
+    box = tracklet.boxes_xyxy[-1].astype(np.float64)
+    mostly_gone = float(tracklet.areas[-1]) < 0.5 * float(np.percentile(tracklet.areas, 75))
+    gap = max(end_seconds - float(tracklet.pts_seconds[-1]), 0.0)
     for near, far, sign in ((0, 2, -1.0), (1, 3, -1.0), (2, 0, 1.0), (3, 1, 1.0)):
         # `near` is the edge at the border in question: clipped, it stands still, so the far one tells.
         distance = box[near] if sign < 0 else 1.0 - box[near]

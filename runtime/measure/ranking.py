@@ -1,6 +1,6 @@
 """Which instances are reported, and in which order.
 
-In: lives and what was measured of them. Out: the ones to report, most important first. Called by measure.py.
+In: tracklets and what was measured of them. Out: the ones to report, most important first. Called by measure.py.
 """
 
 from __future__ import annotations
@@ -10,73 +10,73 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.measure.tracklet import Life
+from edgecap.runtime.measure.tracklet import Tracklet
 from edgecap.runtime.perceive.detector import iou_matrix
 
 LEAST_OBSERVATIONS = 3
 LEAST_SECONDS = 0.3
 LEAST_WHOLE_OBSERVATIONS, LEAST_WHOLE_SECONDS = 5, 0.5
-"""The same for a life that begins and ends inside the window: nothing before or after it vouches for it. Measured
+"""The same for a tracklet that begins and ends inside the window: nothing before or after it vouches for it. Measured
 on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way."""
 _SAME_IOU, _SAME_BOX_IOU = 0.8, 0.85
 _CONTAINED = 0.8
 """Share of the lesser track's observations that must lie on the other's for both to be one instance."""
 _INSIDE, _WHOLE_LIFE, _STEADY = 0.9, 0.9, 0.05
-"""Share of a box inside another's, share of its life in which it is so, and how far it may stray in it (box sides, one
+"""Share of a box inside another's, share of its tracklet where it is so, and how far it may stray (box sides, one
 sigma): what is worn, carried or ridden stays in its place."""
 _HELD = 0.5
 
 
-def long_enough(lives: Sequence[Life], *, observation_count: int) -> list[Life]:
+def long_enough(tracklets: Sequence[Tracklet], *, observation_count: int) -> list[Tracklet]:
     """Without the flicker of a detector: tracks that have both fewer than 3 observations and under 0.3 s; 5 and 0.5 s
-    where the whole life lies inside the window.
+    where the whole tracklet lies inside the window.
 
     A window that itself has fewer observations (a one-frame video) keeps every track.
     """
-    return [life for life in lives if _long_enough(life, observation_count)]
+    return [tracklet for tracklet in tracklets if _long_enough(tracklet, observation_count)]
 
 
-def _long_enough(life: Life, observation_count: int) -> bool:
-    inside = life.steps[0] > 0 and life.steps[-1] < observation_count - 1
+def _long_enough(tracklet: Tracklet, observation_count: int) -> bool:
+    inside = tracklet.steps[0] > 0 and tracklet.steps[-1] < observation_count - 1
     least = LEAST_WHOLE_OBSERVATIONS if inside else LEAST_OBSERVATIONS
     seconds = LEAST_WHOLE_SECONDS if inside else LEAST_SECONDS
-    return len(life) >= min(least, observation_count) or life.duration_seconds >= seconds
+    return len(tracklet) >= min(least, observation_count) or tracklet.duration_seconds >= seconds
 
 
-def without_duplicates(lives: Sequence[Life]) -> list[Life]:
+def without_duplicates(tracklets: Sequence[Tracklet]) -> list[Tracklet]:
     """Without the tracks that another, better seen one holds already, in the given order.
 
     Two tracks are one instance where their masks have a mean IoU over 0.8, or, being of one class, their boxes one over
     0.85 (a segmenter that gives each pixel to one instance divides a double between its tracks), in the frames that
     both are in, and these are at least 80 % of the lesser one's; the one with more observations x score stays.
     """
-    kept: list[Life] = []
-    for life in sorted(lives, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
-        if not any(_same(life, other) for other in kept):
-            kept.append(life)
-    wanted = {life.track_id for life in kept}
-    return [life for life in lives if life.track_id in wanted]
+    kept: list[Tracklet] = []
+    for tracklet in sorted(tracklets, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
+        if not any(_same(tracklet, other) for other in kept):
+            kept.append(tracklet)
+    wanted = {tracklet.track_id for tracklet in kept}
+    return [tracklet for tracklet in tracklets if tracklet.track_id in wanted]
 
 
-def held(life: Life, lives: Sequence[Life]) -> bool:
-    """Whether a track keeps its place inside a larger one's box for nearly all of its life: a tie on a person, a bag, a
+def held(tracklet: Tracklet, tracklets: Sequence[Tracklet]) -> bool:
+    """Whether a track keeps its place inside a larger one's box nearly always: a tie on a person, a bag, a
     part that was detected as a second instance. It may be real, so it is not left out, but it comes after what stands
     for itself (the reference lets a tie compete on its area alone: spec/instancecap.md 2.1)."""
-    return any(_held_by(life, other) for other in lives if other is not life)
+    return any(_held_by(tracklet, other) for other in tracklets if other is not tracklet)
 
 
-def importance(life: Life, *, moving: bool, observation_count: int, is_held: bool = False) -> float:
+def importance(tracklet: Tracklet, *, moving: bool, observation_count: int, is_held: bool = False) -> float:
     """Mean area x share of the window it is seen in x mean score x motion (1.5 where it moves) x centrality
     (1 at the frame's centre, 0.5 in a corner) x containment (0.5 where another holds it). Unlike the reference's plain
     box area, a still "dining table" over half the frame can lose to a walking person."""
-    centre = life.centroids_xy.astype(np.float64).mean(0)
+    centre = tracklet.centroids_xy.astype(np.float64).mean(0)
     away = float(np.hypot(*(centre - 0.5))) / float(np.hypot(0.5, 0.5))
-    presence = len(life) / observation_count
-    seen = float(life.areas.mean()) * presence * float(life.scores.mean())
+    presence = len(tracklet) / observation_count
+    seen = float(tracklet.areas.mean()) * presence * float(tracklet.scores.mean())
     return seen * (1.5 if moving else 1.0) * (1.0 - 0.5 * away) * (_HELD if is_held else 1.0)
 
 
-def _same(lesser: Life, other: Life) -> bool:
+def _same(lesser: Tracklet, other: Tracklet) -> bool:
     shared = _shared_steps(lesser, other)
     if len(shared) < _CONTAINED * len(lesser):
         return False
@@ -86,7 +86,7 @@ def _same(lesser: Life, other: Life) -> bool:
     return _class_of(lesser) == _class_of(other) and float(np.mean(np.diagonal(iou_matrix(one, two)))) > _SAME_BOX_IOU
 
 
-def _held_by(lesser: Life, other: Life) -> bool:
+def _held_by(lesser: Tracklet, other: Tracklet) -> bool:
     shared = _shared_steps(lesser, other)
     if len(shared) < _WHOLE_LIFE * len(lesser):
         return False
@@ -101,17 +101,17 @@ def _held_by(lesser: Life, other: Life) -> bool:
 
 
 def _boxes(
-    lesser: Life, other: Life, shared: Sequence[tuple[int, int]]
+    lesser: Tracklet, other: Tracklet, shared: Sequence[tuple[int, int]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Boxes [S, 4] of both in the frames that both are in."""
     return lesser.boxes_xyxy[[i for i, _ in shared]], other.boxes_xyxy[[j for _, j in shared]]
 
 
-def _class_of(life: Life) -> int:
-    return int(np.bincount(life.class_ids, weights=life.scores.astype(np.float64)).argmax())
+def _class_of(tracklet: Tracklet) -> int:
+    return int(np.bincount(tracklet.class_ids, weights=tracklet.scores.astype(np.float64)).argmax())
 
 
-def _shared_steps(lesser: Life, other: Life) -> list[tuple[int, int]]:
+def _shared_steps(lesser: Tracklet, other: Tracklet) -> list[tuple[int, int]]:
     """Indices of both in the frames that both are in."""
     places = {int(step): i for i, step in enumerate(other.steps)}
     return [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]

@@ -1,6 +1,6 @@
-"""One track's life in one window, gathered from its observations: what goes into every per-track measurement.
+"""One track's tracklet in one window, gathered from its observations: what goes into every per-track measurement.
 
-In: `Window`. Out: `Life` per track id. Called by measure.py.
+In: `Window`. Out: `Tracklet` per track id. Called by measure.py.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from edgecap.runtime.data.window import TrackedInstance, Window
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Tracklet:
     """The observations of one track that carry a real (non-empty) mask, in time order; T >= 1.
 
     `steps` int64 [T]: indices into `window.observations`. `boxes_xyxy` float32 [T, 4] and `centroids_xy`
@@ -37,7 +37,7 @@ class Life:
         return len(self.steps)
 
     def __repr__(self) -> str:
-        return f"Life(track_id={self.track_id}, {len(self)} observations, {self.duration_seconds:.2f} s)"
+        return f"Tracklet(track_id={self.track_id}, {len(self)} observations, {self.duration_seconds:.2f} s)"
 
     @property
     def duration_seconds(self) -> float:
@@ -45,20 +45,20 @@ class Life:
         return float(self.pts_seconds[-1] - self.pts_seconds[0])
 
 
-def lives(window: Window) -> tuple[Life, ...]:
+def tracklets(window: Window) -> tuple[Tracklet, ...]:
     """Every track of the window that has at least one non-empty mask, by track id."""
     seen: dict[int, list[tuple[int, TrackedInstance]]] = {}
     for step, observation in enumerate(window.observations):
         for instance in observation.instances:
             if instance.mask.area_pixels > 0:
                 seen.setdefault(instance.track_id, []).append((step, instance))
-    return tuple(_life(track_id, rows, window) for track_id, rows in sorted(seen.items()))
+    return tuple(_tracklet(track_id, rows, window) for track_id, rows in sorted(seen.items()))
 
 
-def _life(track_id: int, rows: list[tuple[int, TrackedInstance]], window: Window) -> Life:
+def _tracklet(track_id: int, rows: list[tuple[int, TrackedInstance]], window: Window) -> Tracklet:
     masks = tuple(instance.mask for _, instance in rows)
     sizes = [m.size_wh[0] * m.size_wh[1] for m in masks]
-    return Life(
+    return Tracklet(
         track_id=track_id,
         steps=np.array([step for step, _ in rows], np.int64),
         pts_seconds=np.array([window.observations[step].frame.pts_seconds for step, _ in rows], np.float64),

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from edgecap.engines.errors import EngineError, UsageError
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.packs.pack import Pack
-from edgecap.engines.packs.prompt_book import Round, read_book
+from edgecap.engines.packs.prompt_book import PromptTurn, read_book
 from edgecap.runtime.decode.chat import PackChat, check_instructable
 from edgecap.runtime.decode.chat_model import ChatModel
 from edgecap.runtime.output.paragraph import Paragraph, dense_paragraph
@@ -73,7 +73,7 @@ class ParagraphWriter:
         return Paragraph(dense_paragraph(row), "fallback", tuple(rejections))
 
 
-def check_writes_paragraphs(pack: Pack) -> Round:
+def check_writes_paragraphs(pack: Pack) -> PromptTurn:
     """The pack's aligning prompt. Raises `UsageError` where its captioner has none."""
     check_instructable(pack)
     book = read_book(pack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.letterbox import Placement, boxes_to_frame, fit_image, place
+from edgecap.engines.graph.letterbox import Letterbox, boxes_to_frame, fit_image, letterbox
 from edgecap.engines.graph.session import Session
 from edgecap.engines.packs.specs import DetectorSpec
 from edgecap.runtime.data.detections import Detections
@@ -23,7 +23,7 @@ class PackDetector:
         """Boxes of one frame, best first (see `Detections`); boxes that leave nothing inside the frame are dropped."""
         spec = self._spec
         height, width = frame.image_rgb.shape[:2]
-        placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+        placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
         images = fit_image(frame.image_rgb, placement, pad_value=spec.pad_value)[None]
         found = self._session.run({spec.graph.inputs[0].name: images})
         embedding = found.get("embedding")
@@ -41,7 +41,7 @@ def _select(
     boxes: NDArray[np.float32],
     scores: NDArray[np.float32],
     class_ids: NDArray[np.int64],
-    placement: Placement,
+    placement: Letterbox,
     spec: DetectorSpec,
     embedding: NDArray[np.float32] | None,
 ) -> Detections:

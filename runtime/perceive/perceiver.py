@@ -66,7 +66,7 @@ class Perceiver:
         self.empty_masks = 0
 
     def observe(self, frame: Frame) -> Observation:
-        """The frame's instances, of tracks that are not yet confirmed too: `settle` the window before it is used."""
+        """The frame's instances, unconfirmed tracks included: `drop_unconfirmed` the window before use."""
         with self._timed("detect"):
             detections = self._detector.detect(frame)
         with self._timed("camera"):
@@ -91,7 +91,7 @@ class Perceiver:
         if isinstance(self._detector, Remembers):
             self._detector.reset()
 
-    def settle(self, window: Window) -> Window:
+    def drop_unconfirmed(self, window: Window) -> Window:
         """The window without the instances of tracks that were never confirmed. Call when it closes.
 
         In a window too short to confirm anything (a picture, a shot of two frames) a sure detection is enough.

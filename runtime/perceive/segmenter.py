@@ -8,7 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.letterbox import Placement, boxes_to_frame, boxes_to_padded, enlarge_boxes, fit_image, place
+from edgecap.engines.graph.letterbox import (
+    Letterbox,
+    boxes_to_frame,
+    boxes_to_padded,
+    enlarge_boxes,
+    fit_image,
+    letterbox,
+)
 from edgecap.engines.graph.session import Session
 from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.runtime.data.frame import Frame
@@ -37,7 +44,7 @@ class Segmenter:
             return (), np.zeros(0, np.float32)
         spec = self._spec
         height, width = frame.image_rgb.shape[:2]
-        placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+        placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
         prompts = boxes_to_padded(boxes_xyxy, placement)
         found = self._decode(self._encode(frame, placement), prompts)
         logits = np.asarray(found["mask_logits"], np.float32)
@@ -51,7 +58,7 @@ class Segmenter:
             (width, height),
         ), quality
 
-    def _encode(self, frame: Frame, placement: Placement) -> dict[str, NDArray[Any]]:
+    def _encode(self, frame: Frame, placement: Letterbox) -> dict[str, NDArray[Any]]:
         images = fit_image(frame.image_rgb, placement, pad_value=self._spec.pad_value)[None]
         found = self._encoder.run({self._spec.encoder.inputs[0].name: images})
         return {name: found[name] for name in self._embedding_names}
@@ -91,7 +98,7 @@ class Segmenter:
 
 
 def _to_pixels(
-    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+    boxes_padded: NDArray[np.float32], placement: Letterbox, size_wh: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Boxes relative to the padded picture -> frame pixels float64 [K, 4], not clipped."""
     (w, h), (pw, ph), (width, height) = placement.content_wh, placement.padded_wh, size_wh
@@ -100,7 +107,7 @@ def _to_pixels(
 
 
 def _clipped_pixels(
-    boxes_padded: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]
+    boxes_padded: NDArray[np.float32], placement: Letterbox, size_wh: tuple[int, int]
 ) -> NDArray[np.int64]:
     """Whole pixels [K, 4] (half-open) that the boxes touch inside the frame."""
     scaled = boxes_to_frame(boxes_padded, placement) * np.array([*size_wh, *size_wh], np.float32)

@@ -140,7 +140,7 @@ _LOOK_SIDE = 16
 _LOOK_BINS = (8, 12, 12)
 
 
-def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
+def colour_histogram(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Lab histogram float32 [1152] (sums to 1) of the ellipse in a box's middle (relative); corners are background."""
     height, width = image_rgb.shape[:2]
     x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
@@ -152,7 +152,7 @@ def colour_look(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> 
     return (bins.ravel() / max(float(bins.sum()), 1.0)).astype(np.float32)
 
 
-def look_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+def histogram_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     """Hellinger distance of two looks, 0 (same) to 1 (no colour in common)."""
     return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(a * b).sum()))))
 

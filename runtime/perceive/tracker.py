@@ -16,7 +16,7 @@ from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.association import assign
 from edgecap.runtime.perceive.detector import iou_matrix
-from edgecap.runtime.perceive.track import Track, colour_look, look_distance
+from edgecap.runtime.perceive.track import Track, colour_histogram, histogram_distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Tracker:
         """
         height = frame.image_rgb.shape[0] / frame.image_rgb.shape[1]
         boxes = detections.boxes_xyxy.astype(np.float64) * np.array([1, height, 1, height])
-        looks = [colour_look(frame.image_rgb, box) for box in detections.boxes_xyxy]
+        looks = [colour_histogram(frame.image_rgb, box) for box in detections.boxes_xyxy]
         self._predict(frame.pts_seconds, camera_step, height)
         pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
         merged = self._merged(pairs, boxes, height)
@@ -263,7 +263,7 @@ def _costs(
     hidden = np.array([seconds - t.seen_seconds if t.misses else 0.0 for t in tracks])
     reach = np.minimum((_NEAR + _NEAR_GROWTH * hidden) * sides + _NEAR_SIGMAS * sigmas, _NEAR_MOST * sides)
     distance = np.linalg.norm(centres_t[:, None] - centres_d[None], axis=2) / reach[:, None]
-    look = np.array([[look_distance(t.look, other) for other in looks] for t in tracks])
+    look = np.array([[histogram_distance(t.look, other) for other in looks] for t in tracks])
     other_class = np.array([t.class_id for t in tracks])[:, None] != class_ids[None]
     cost = _OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _LOOK * look + _CLASS * other_class
     unseen = np.array([t.misses > 0 for t in tracks])[:, None]

@@ -18,8 +18,8 @@ from edgecap.engines.store.sessions import EngineSessions
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.window import Window
-from edgecap.runtime.decode.language_model import Captioner
-from edgecap.runtime.describe.captioner import Describer
+from edgecap.runtime.decode.language_model import LanguageModel
+from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.perceive.detector import PackDetector
@@ -46,7 +46,7 @@ def build_stages(config: PipelineConfig) -> StageSet:
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
-    describer = Describer(
+    describer = Captioner(
         captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks, position=config.position
     )
     return StageSet(
@@ -86,7 +86,7 @@ def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[],
     return lambda: Perceiver(detector, segmenter), spec.detector.labels
 
 
-def _captioner(config: PipelineConfig, pack: Pack | None) -> Captioner | None:
+def _captioner(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
     if config.captioner == "none" or pack is None:
         return None
     if config.detector == "motion" and pack.spec.domain is not None:
@@ -94,7 +94,7 @@ def _captioner(config: PipelineConfig, pack: Pack | None) -> Captioner | None:
             f"the captioner of pack {pack.spec.name!r} knows one domain only, and --detector motion can't tell "
             "whether a video is inside it; use --captioner none with --detector motion"
         )
-    return Captioner.open(pack, provider=config.provider, intra_threads=config.threads.describe)
+    return LanguageModel.open(pack, provider=config.provider, intra_threads=config.threads.describe)
 
 
 def _verdict(config: PipelineConfig, pack: Pack | None) -> Callable[[Window], DomainVerdict]:

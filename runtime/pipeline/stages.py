@@ -61,7 +61,7 @@ class Perceives(Protocol):
         """Called before the first frame of a new shot."""
         ...
 
-    def settle(self, window: Window) -> Window:
+    def drop_unconfirmed(self, window: Window) -> Window:
         """The window as it is to be used, without tracks that were never confirmed."""
         ...
 
@@ -197,7 +197,7 @@ def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, 
         return
     seconds = {"decode": video.decode_seconds} | {n: s - video.spent_before.get(n, 0.0) for n, s in spent.items()}
     video.decode_seconds, video.spent_before = 0.0, dict(spent)
-    yield Windowed(video.number, video.perceiver.settle(window), seconds, *video.faults)
+    yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *video.faults)
 
 
 _SAME_START_SECONDS = 0.002  # a row keeps microseconds, a container often milliseconds

@@ -15,7 +15,7 @@ from edgecap.bench.world.cached_clips import cached_clip
 from edgecap.cli.main import main
 from edgecap.engines.compile.onnxruntime import build_ort
 from edgecap.engines.packs.pack import Pack
-from edgecap.engines.store.key import EngineTarget, graph_places, pack_key, this_device
+from edgecap.engines.store.key import EngineTarget, graph_paths, pack_key, this_device
 from edgecap.engines.store.manifest import describe
 from edgecap.engines.store.store import STAMP_FILE, EngineStore, StoredEngine
 
@@ -29,7 +29,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 
 def file_engine(store: EngineStore, pack: Pack, place: str, here: EngineTarget, /, **changes: Any) -> StoredEngine:
     """What the builder of ONNX Runtime makes of one graph, filed for `here`; `changes` are made to its key."""
-    key, graph = dataclasses.replace(pack_key(pack, place, here), **changes), graph_places(pack)[place]
+    key, graph = dataclasses.replace(pack_key(pack, place, here), **changes), graph_paths(pack)[place]
     with store.building(key) as build:
         build_ort(pack.path(graph.file), graph, build.folder / "engine.onnx")
         facts: dict[str, Any] = {"build_seconds": 0.1, "onnx_bytes": 1, "engine_file": "engine.onnx", "graph": place}
@@ -167,7 +167,7 @@ def test_nano_says_the_same_from_the_wheel_and_from_the_store(
     file_engine(store, nano, "detector.graph", here)
     mixed, used = captioned("auto")
     assert used["engines"].startswith("detector.graph store, segmenter.encoder pack, ") and mixed == wheel
-    for place in graph_places(nano):
+    for place in graph_paths(nano):
         if place != "detector.graph":
             file_engine(store, nano, place, here)
     for choice in ("store", "auto"):

@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import ExportJob, Judged, Role, RoleExport
+from edgecap.export.job import Comparison, ExportJob, Role, RoleExport
 from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.recipe_list import Listed
 from tests.export.small_nets import DETECTOR_GRAPH, conv_net, detector_spec, save
@@ -53,11 +53,11 @@ class FakeRecipe:
 FAKE = FakeRecipe()
 
 
-def judged(cosine: float, *, limit: float = 0.99, kind: Literal["min", "max"] = "min") -> Judged:
+def judged(cosine: float, *, limit: float = 0.99, kind: Literal["min", "max"] = "min") -> Comparison:
     """One comparison of one tensor."""
     tensors = (TensorParity("scores", 0.01, 0.001, cosine),)
     parity = GraphParity("detector.onnx", "pytorch", 3, tensors, {"boxes_matched_share": cosine})
-    return Judged(parity, {"cosine": (kind, limit)})
+    return Comparison(parity, {"cosine": (kind, limit)})
 
 
 def save_fake_checkpoint(folder: Path, *, architecture: str = "FakeDetector", licence: str = "apache-2.0") -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecap.bench.world import CLASSES
-from edgecap.bench.world.truth.sentences import global_sentence
+from edgecap.bench.world.ground_truth.sentences import global_sentence
 from edgecap.runtime.english import instances_phrase, plural
 
 LABELS = tuple(c.name for c in CLASSES)

@@ -26,8 +26,8 @@ from edgecap.bench.quality.run import judged_frames
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.bench.world.truth.clip_truth import ClipTruth
-from edgecap.bench.world.truth.motion import position_cell
+from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
+from edgecap.bench.world.ground_truth.motion import position_cell
 from edgecap.runtime.data.evidence import CameraEvidence, TrackEvidence
 from edgecap.runtime.data.question import Answer
 from edgecap.runtime.data.record import Record

@@ -27,9 +27,9 @@ from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.studies.crossings import DURATION_SECONDS, crossing_scene
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import clip_cache, world_version
+from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
 from edgecap.bench.world.render.encode import truth_path, write_clip
 from edgecap.bench.world.scene import Scene
-from edgecap.bench.world.truth.clip_truth import ClipTruth
 from edgecap.engines.graph.device import probe_device
 from edgecap.runtime.config import make_config
 from edgecap.runtime.data.mask import Mask

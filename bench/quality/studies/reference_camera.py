@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from edgecap.bench.quality.camera import CameraCounts, camera_counts
 from edgecap.bench.quality.compare import quality_config
 from edgecap.bench.world.cached_clips import cached_clip, clip_cache
+from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
-from edgecap.bench.world.truth.clip_truth import ClipTruth
 from edgecap.engines.graph.device import probe_device
 from edgecap.runtime.pipeline.collect import CollectSink
 from edgecap.runtime.pipeline.pipeline import Pipeline

@@ -29,9 +29,9 @@ from edgecap.bench.quality.said_facts import frame_indices, said_clip
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.actors import Actor
 from edgecap.bench.world.cached_clips import cached_clip, clip_cache
+from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.scene import Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
-from edgecap.bench.world.truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.engines.graph.device import probe_device
 from edgecap.runtime.data.record import Record
 from edgecap.runtime.data.relation import Relation, RelationName

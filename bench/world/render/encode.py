@@ -10,9 +10,9 @@ from pathlib import Path
 
 import av
 
+from edgecap.bench.world.ground_truth.truth import TruthRecorder
 from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import Scene
-from edgecap.bench.world.truth.truth import TruthRecorder
 
 CRF = 18
 _LARGEST_FPS_DENOMINATOR = 1001

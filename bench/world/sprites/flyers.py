@@ -58,7 +58,7 @@ def airplane(pose: Pose) -> list[Shape]:
 
 
 def bird(pose: Pose) -> list[Shape]:
-    """Round body with a head, beak and fan tail (primary), two broad wings (secondary)."""
+    """Turn body with a head, beak and fan tail (primary), two broad wings (secondary)."""
     reach = 0.15 + 1.0 * float(np.cos(pose.beat)) if pose.gesture == "flap" else 0.92 + 0.08 * pose.gait()
     far = _WING * (0.72, 0.72 * reach) + (0.42, -0.18)
     near = _WING * (0.86, 0.86 * reach) + (0.0, -0.04)

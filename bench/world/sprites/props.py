@@ -20,7 +20,7 @@ def post(pose: Pose) -> list[Shape]:
 
 
 def tree(pose: Pose) -> list[Shape]:
-    """Round tree on a trunk."""
+    """Turn tree on a trunk."""
     return [
         limb([(0, 0), (0, -1.7)], "secondary", 0.30),
         oval((0, -2.3), (0.92, 0.86), "primary"),

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch.export import Dim
 
-from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, place
+from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, letterbox
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import DetectorSpec, SegmenterSpec
 from edgecap.export.nano.vision.blocks import fold_batch_norms
@@ -272,13 +272,13 @@ def _frames(work_dir: Path, split: str, count: int) -> list[CachedFrame]:
 
 def padded(frame: CachedFrame) -> NDArray[np.uint8]:
     """The picture as the runtime feeds it, uint8 [3, H, W]."""
-    placement = place(frame.size_wh, image_side=IMAGE_SIDE, stride=STRIDE)
+    placement = letterbox(frame.size_wh, image_side=IMAGE_SIDE, stride=STRIDE)
     return fit_image(frame.image(), placement, pad_value=PAD_VALUE)
 
 
 def padded_boxes(frame: CachedFrame) -> NDArray[np.float32]:
     """True boxes relative to the padded picture, float32 [n, 4]."""
-    return boxes_to_padded(frame.boxes_xyxy, place(frame.size_wh, image_side=IMAGE_SIDE, stride=STRIDE))
+    return boxes_to_padded(frame.boxes_xyxy, letterbox(frame.size_wh, image_side=IMAGE_SIDE, stride=STRIDE))
 
 
 def _prompts(encoder: Path, frames: Sequence[CachedFrame]) -> Iterator[Arrays]:

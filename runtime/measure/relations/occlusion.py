@@ -61,7 +61,7 @@ class _Moment:
 def hidings(a: Body, b: Body, path: CameraPath, times_seconds: NDArray[np.float64]) -> list[Hiding]:
     """Times at which one of two tracks certainly stands in front of the other, by start.
 
-    `times_seconds` [S]: of all observations of the window, which `Life.steps` count.
+    `times_seconds` [S]: of all observations of the window, which `Tracklet.steps` count.
     """
     alone_a, alone_b = _alone(a, b), _alone(b, a)
     moments = []
@@ -75,12 +75,12 @@ def hidings(a: Body, b: Body, path: CameraPath, times_seconds: NDArray[np.float6
 
 
 def _alone(body: Body, other: Body) -> NDArray[np.intp]:
-    """Rows of the life in which the whole body shows and its box doesn't meet the other's."""
-    there = {int(step): row for row, step in enumerate(other.life.steps)}
+    """Rows of the tracklet in which the whole body shows and its box doesn't meet the other's."""
+    there = {int(step): row for row, step in enumerate(other.tracklet.steps)}
     rows = []
-    for row, step in enumerate(body.life.steps):
+    for row, step in enumerate(body.tracklet.steps):
         near = there.get(int(step))
-        meets = near is not None and _boxes_meet(body.life.boxes_xyxy[row], other.life.boxes_xyxy[near])
+        meets = near is not None and _boxes_meet(body.tracklet.boxes_xyxy[row], other.tracklet.boxes_xyxy[near])
         if body.anchor.clean[row] and not meets:
             rows.append(row)
     return np.array(rows, np.intp)
@@ -93,35 +93,35 @@ def _expected(
 
     Where it isn't seen at `step`, it must have been seen before and after.
     """
-    life = body.life
+    tracklet = body.tracklet
     seconds = times[step]
     usable = alone[
-        (np.abs(life.pts_seconds[alone] - seconds) <= _REFERENCE_SECONDS)
-        & (path.stretches[life.steps[alone]] == path.stretches[step])
+        (np.abs(tracklet.pts_seconds[alone] - seconds) <= _REFERENCE_SECONDS)
+        & (path.stretches[tracklet.steps[alone]] == path.stretches[step])
     ]
-    before, after = usable[life.steps[usable] <= step], usable[life.steps[usable] >= step]
-    row = int(np.searchsorted(life.steps, step))
-    seen = row < len(life) and life.steps[row] == step
+    before, after = usable[tracklet.steps[usable] <= step], usable[tracklet.steps[usable] >= step]
+    row = int(np.searchsorted(tracklet.steps, step))
+    seen = row < len(tracklet) and tracklet.steps[row] == step
     if len(before) and len(after):
         first, last = int(before[-1]), int(after[0])
         ends = [_carried(body, path, r, step) for r in (first, last)]
-        span = max(float(life.pts_seconds[last] - life.pts_seconds[first]), 1e-6)
-        share = (seconds - life.pts_seconds[first]) / span if first != last else 0.0
+        span = max(float(tracklet.pts_seconds[last] - tracklet.pts_seconds[first]), 1e-6)
+        share = (seconds - tracklet.pts_seconds[first]) / span if first != last else 0.0
         place = (1 - share) * ends[0] + share * ends[1]
         reference = first if share < 0.5 else last
     elif seen and len(usable):
         place = body.anchor.points_xy[row] * np.array([1.0, path.aspect])
-        reference = int(usable[np.abs(life.pts_seconds[usable] - seconds).argmin()])
+        reference = int(usable[np.abs(tracklet.pts_seconds[usable] - seconds).argmin()])
     else:
         return None
-    zoom = _magnification(path, source=int(life.steps[reference]), target=step)
-    return _laid(life.masks[reference], life.centroids_xy[reference], place=place, zoom=zoom)
+    zoom = _magnification(path, source=int(tracklet.steps[reference]), target=step)
+    return _laid(tracklet.masks[reference], tracklet.centroids_xy[reference], place=place, zoom=zoom)
 
 
 def _carried(body: Body, path: CameraPath, row: int, step: int) -> NDArray[np.float64]:
     """Where the body's place of one row lies in the picture of `step` if it stands still, frame widths [2]."""
-    x, y = body.life.centroids_xy[row]
-    moved = path.between(source=int(body.life.steps[row]), target=step) @ np.array([x, y * path.aspect, 1.0])
+    x, y = body.tracklet.centroids_xy[row]
+    moved = path.between(source=int(body.tracklet.steps[row]), target=step) @ np.array([x, y * path.aspect, 1.0])
     place: NDArray[np.float64] = moved[:2] / moved[2]
     return place
 
@@ -146,8 +146,8 @@ def _laid(mask: Mask, centroid_xy: NDArray[np.float32], *, place: NDArray[np.flo
 
 
 def _seen(body: Body, step: int) -> Mask | None:
-    row = int(np.searchsorted(body.life.steps, step))
-    return body.life.masks[row] if row < len(body.life) and body.life.steps[row] == step else None
+    row = int(np.searchsorted(body.tracklet.steps, step))
+    return body.tracklet.masks[row] if row < len(body.tracklet) and body.tracklet.steps[row] == step else None
 
 
 def _moment(shape_a: Mask, shape_b: Mask, mask_a: Mask | None, mask_b: Mask | None, seconds: float) -> _Moment | None:

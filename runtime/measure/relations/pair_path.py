@@ -1,6 +1,6 @@
 """Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
 
-In: the `Life` of two tracks, the camera's path. Out: `PairPath`. Called by relations.py; bench makes the same from
+In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`. Called by relations.py; bench makes the same from
 exact places, so that one set of rules defines what is true and what is measured.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.measure.body_position import Anchor
+from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.smoothing import local_linear
-from edgecap.runtime.measure.tracklet import Life
+from edgecap.runtime.measure.tracklet import Tracklet
 
 SMOOTH_SECONDS = 0.4
 """As for the motion of one instance (motion.py)."""
 _UNSURE_SIDE = 0.6
-"""Anchor weights below this belong to a body most of which a border hides; 0.3 and less in practice."""
+"""BodyPosition weights below this belong to a body most of which a border hides; 0.3 and less in practice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ class PairPath:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """One track's life with the places of its body."""
+    """One track's tracklet with the places of its body."""
 
-    life: Life
-    anchor: Anchor
+    tracklet: Tracklet
+    anchor: BodyPosition
 
 
 def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
@@ -70,10 +70,10 @@ def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
 
     World places lie in the picture of the middle shared observation of the longest stretch with a known camera.
     """
-    _, rows_a, rows_b = np.intersect1d(a.life.steps, b.life.steps, assume_unique=True, return_indices=True)
+    _, rows_a, rows_b = np.intersect1d(a.tracklet.steps, b.tracklet.steps, assume_unique=True, return_indices=True)
     if len(rows_a) < 2:
         return None
-    steps = a.life.steps[rows_a]
+    steps = a.tracklet.steps[rows_a]
     stretches = path.stretches[steps]
     names, counts = np.unique(stretches, return_counts=True)
     known: NDArray[np.bool_] = stretches == names[int(counts.argmax())]
@@ -84,15 +84,15 @@ def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
         np.stack([_carried(path, int(s), middle, p) if k else p for s, p, k in zip(steps, points, known, strict=True)])
         for points in (place_a, place_b)
     ]
-    times = a.life.pts_seconds[rows_a]
+    times = a.tracklet.pts_seconds[rows_a]
     weights = np.minimum(a.anchor.weights[rows_a], b.anchor.weights[rows_b])
     return PairPath(
         times_seconds=times,
         world_a_xy=_smooth(times, world[0], known),
         world_b_xy=_smooth(times, world[1], known),
         offset_xy=place_b - place_a,
-        boxes_a=a.life.boxes_xyxy[rows_a].astype(np.float64) * np.tile(widths, 2),
-        boxes_b=b.life.boxes_xyxy[rows_b].astype(np.float64) * np.tile(widths, 2),
+        boxes_a=a.tracklet.boxes_xyxy[rows_a].astype(np.float64) * np.tile(widths, 2),
+        boxes_b=b.tracklet.boxes_xyxy[rows_b].astype(np.float64) * np.tile(widths, 2),
         known=known,
         trust=np.where(weights >= _UNSURE_SIDE, 1.0, weights),
     )

@@ -23,13 +23,13 @@ import numpy as np
 from edgecap.runtime.data.evidence import TrackEvidence
 from edgecap.runtime.data.relation import Order, Relation, RelationName
 from edgecap.runtime.data.window import Window
-from edgecap.runtime.measure.body_position import anchor
+from edgecap.runtime.measure.body_position import body_position
 from edgecap.runtime.measure.camera_path import CameraPath, camera_path
 from edgecap.runtime.measure.motion import camera_scales
 from edgecap.runtime.measure.relations.occlusion import Hiding, hidings
 from edgecap.runtime.measure.relations.pair_path import Body, pair_path
 from edgecap.runtime.measure.relations.pair_rules import PairSpan, pair_spans
-from edgecap.runtime.measure.tracklet import Life, lives
+from edgecap.runtime.measure.tracklet import Tracklet, tracklets
 
 RELATION_NAMES: tuple[RelationName, ...] = get_args(RelationName)
 
@@ -42,7 +42,7 @@ def relate(window: Window, tracks: Sequence[TrackEvidence], *, path: CameraPath 
     if path is None:
         height, width = window.observations[0].frame.image_rgb.shape[:2]
         path = camera_path(window.observations, aspect=height / width)
-    all_lives = {life.track_id: life for life in lives(window)}
+    all_lives = {tracklet.track_id: tracklet for tracklet in tracklets(window)}
     bodies = {t.track_id: _body(all_lives[t.track_id], window, path) for t in tracks}
     times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
     found: list[Relation] = []
@@ -56,12 +56,12 @@ def relate(window: Window, tracks: Sequence[TrackEvidence], *, path: CameraPath 
     return tuple(sorted(found, key=lambda r: (r.start_seconds, r.subject_id, r.object_id, r.name)))
 
 
-def _body(life: Life, window: Window, path: CameraPath) -> Body:
+def _body(tracklet: Tracklet, window: Window, path: CameraPath) -> Body:
     others = []
-    for step in life.steps:
-        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != life.track_id]
+    for step in tracklet.steps:
+        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != tracklet.track_id]
         others.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
-    return Body(life, anchor(life, others, scales=camera_scales(life, path)))
+    return Body(tracklet, body_position(tracklet, others, scales=camera_scales(tracklet, path)))
 
 
 def _hiding(hiding: Hiding, a: int, b: int) -> Relation:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.letterbox import Placement
+from edgecap.engines.graph.letterbox import Letterbox
 from edgecap.runtime.data.mask import Mask
 
 
@@ -14,7 +14,7 @@ def masks_of_picture(
     logits: NDArray[np.float32],
     present: NDArray[np.bool_],
     *,
-    placement: Placement,
+    placement: Letterbox,
     size_wh: tuple[int, int],
     threshold: float,
 ) -> tuple[Mask, ...]:
@@ -32,7 +32,7 @@ def masks_of_picture(
     return tuple(Mask.from_full(owner == k) for k in range(len(logits)))
 
 
-def _resampled(logits: NDArray[np.float32], placement: Placement, size_wh: tuple[int, int]) -> NDArray[np.float32]:
+def _resampled(logits: NDArray[np.float32], placement: Letterbox, size_wh: tuple[int, int]) -> NDArray[np.float32]:
     """Logits [h, w] of the padded picture -> values at the pixel centres of the frame [H, W]."""
     (rows, cols), (content_w, content_h), (padded_w, padded_h) = logits.shape, placement.content_wh, placement.padded_wh
     step_x, step_y = content_w / padded_w * cols / size_wh[0], content_h / padded_h * rows / size_wh[1]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import EngineError, PackError
-from edgecap.engines.graph.letterbox import Placement, boxes_to_padded, fit_image, place
+from edgecap.engines.graph.letterbox import Letterbox, boxes_to_padded, fit_image, letterbox
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
@@ -102,7 +102,7 @@ class MemorySegmenter:
         self._next_id = 0
         self._clock = -1
         self._frame_index: int | None = None
-        self._placement = Placement((1, 1), (1, 1))
+        self._placement = Letterbox((1, 1), (1, 1))
         self._embeddings: Arrays = {}
 
     @property
@@ -178,7 +178,7 @@ class MemorySegmenter:
         """Encode a frame once, whoever asks for it."""
         height, width = frame.image_rgb.shape[:2]
         spec = self._spec
-        self._placement = place((width, height), image_side=spec.image_side, stride=spec.stride)
+        self._placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
         images = fit_image(frame.image_rgb, self._placement, pad_value=spec.pad_value)[None]
         self._embeddings = self._sessions.encoder.run({"images": images})
         self._frame_index = frame.index

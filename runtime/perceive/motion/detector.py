@@ -20,7 +20,7 @@ from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.perceive.camera_step import grey
 from edgecap.runtime.perceive.motion.flow import SIDE, FlowEstimator, ResidualFlow, carry, guided_coefficients
 from edgecap.runtime.perceive.motion.regions import Region, colour_index, find_regions, recoloured
-from edgecap.runtime.perceive.track import colour_look, look_distance
+from edgecap.runtime.perceive.track import colour_histogram, histogram_distance
 
 _HOLD_SECONDS = 1.0  # how long an object that stopped is kept
 _PART_SECONDS = 2.0  # how long it is kept whole while only a part of it moves
@@ -110,7 +110,7 @@ class MotionDetector:
             if share > 0.1:
                 free.remove(best)
                 frames = self._held[best].frames + 1
-            result.append(_Held(region, colour_look(frame.image_rgb, _box(region.mask)), seconds, seconds, frames))
+            result.append(_Held(region, colour_histogram(frame.image_rgb, _box(region.mask)), seconds, seconds, frames))
         return result
 
     @staticmethod
@@ -124,7 +124,7 @@ class MotionDetector:
         moved = seconds if parts else held.moved_seconds
         if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
             return None
-        if look_distance(held.look, colour_look(frame.image_rgb, _box(mask))) > _SAME_LOOK:
+        if histogram_distance(held.look, colour_histogram(frame.image_rgb, _box(mask))) > _SAME_LOOK:
             return None
         for part in parts:
             mask = mask | part.mask

@@ -13,7 +13,7 @@ from edgecap.bench.quality.fields import ways_accepted
 from edgecap.bench.quality.report import BARS, value_of
 from edgecap.bench.quality.run import judged_frames
 from edgecap.bench.quality.tally import Tally
-from edgecap.bench.world.truth.clip_truth import ClipTruth
+from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
 from tests.bench.quality.tiny_clips import STILL, instance, said_of, statement, track, two_dogs
 
 

@@ -17,7 +17,7 @@ from edgecap.engines.compile.trial_feeds import trial_feeds, trial_sizes
 from edgecap.engines.errors import EngineBuildError, EngineError, PackError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.scripted_session import ScriptedSession
-from edgecap.engines.store.key import graph_places
+from edgecap.engines.store.key import graph_paths
 from tests.engines.compile.trt_graphs import scatter_decoder
 from tests.engines.graphs import SCALE
 
@@ -25,7 +25,7 @@ from tests.engines.graphs import SCALE
 @pytest.mark.parametrize("place", ["detector.graph", "segmenter.decoder", "captioner.decoder"])
 def test_nano_answers_with_the_same_bits(tmp_path: Path, place: str):
     pack = Pack.open("nano")
-    spec = graph_places(pack)[place]
+    spec = graph_paths(pack)[place]
     built = build_ort(pack.path(spec.file), spec, tmp_path / "new" / "model.onnx", intra_threads=1)
     original = onnx.load(pack.path(spec.file))
     optimised = onnx.load(built)

@@ -23,7 +23,7 @@ from edgecap.engines.store.key import (
     backend_version,
     compiled_graph,
     flags_text,
-    graph_places,
+    graph_paths,
     graph_sha256,
     pack_key,
     profile_text,
@@ -114,7 +114,7 @@ def test_the_key_of_a_pack(make_pack: Callable[[], Path], pack_spec: PackSpec) -
     assert (on_gpu.precision, on_gpu.profile) == ("fp16", "x float32 [B=1..2..4, 3]")
     assert on_gpu.onnx_sha256 != made.onnx_sha256
     assert compiled_graph(pack, "detector.graph", "tensorrt-rtx") == twin
-    assert graph_places(pack) == {"detector.graph": SCALE}
+    assert graph_paths(pack) == {"detector.graph": SCALE}
 
 
 def _external_pack(folder: Path, pack_spec: PackSpec, *, weights: bytes, location: str = "weights.bin") -> Pack:

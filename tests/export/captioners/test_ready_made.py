@@ -24,7 +24,7 @@ from edgecap.export.recipes import load_recipe
 from edgecap.export.smolvlm.plan import make_plan
 from edgecap.export.specimens.hub_onnx import without_weights, write_hub_onnx
 from edgecap.export.specimens.smolvlm import save_smolvlm
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from tests.export.captioners.test_smolvlm import ask, export, generated
 
 _VISION = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
@@ -56,7 +56,7 @@ def test_answers_are_those_of_transformers(hub: tuple[Path, Any], tmp_path: Path
     assert made.twins == {} and "smolvlm" in made.kept_high["twins"]
     pack = Pack.open(tmp_path / "pack")
     assert read_book(pack) == open_book("edge")
-    captioner = Captioner.open(pack)
+    captioner = LanguageModel.open(pack)
     prompt = ask(captioner.spec)
     said = [answer.text for answer in captioner.answer([prompt]).answers]
     hub[1].model.text_model.config._attn_implementation = "sdpa"

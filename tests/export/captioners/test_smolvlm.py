@@ -31,7 +31,7 @@ from edgecap.export.smolvlm import SMOLVLM
 from edgecap.export.smolvlm.plan import make_plan
 from edgecap.export.specimens.smolvlm import IMAGE_ID, save_smolvlm
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 
 _SMALL_PICTURE = {"image_size": 128}
 _SMALL_VOCABULARY = {"vocab_size": 2048}
@@ -119,7 +119,7 @@ def int4(tmp_path_factory: pytest.TempPathFactory) -> tuple[RoleExport, Path]:
 
 def test_answers_are_those_of_transformers(smolvlm: tuple[Path, Any], fp32: tuple[RoleExport, Path]) -> None:
     pack = Pack.open(fp32[1])
-    captioner = Captioner.open(pack)
+    captioner = LanguageModel.open(pack)
     prompt = ask(captioner.spec)
     said = [answer.text for answer in captioner.answer([prompt]).answers]
     assert said == generated(smolvlm[1], pack, prompt)
@@ -170,7 +170,7 @@ def test_int4_passes_its_gate_and_speaks(int4: tuple[RoleExport, Path]) -> None:
     kl = {row["weights"]: row["kl"] for row in made.sensitivity}
     size = {row["weights"]: row["bytes"] for row in made.sensitivity}
     assert kl["fp32"] < kl["int8"] < kl["int4"] and size["fp32"] > size["int8"] > size["int4"]
-    captioner = Captioner.open(Pack.open(out))
+    captioner = LanguageModel.open(Pack.open(out))
     answers = captioner.answer([ask(captioner.spec)]).answers
     assert [answer.field for answer in answers] == ["appearance", "camera"] and all(a.token_count for a in answers)
     assert np.load(out / spec.embedding_file).dtype == np.float16  # bfloat16 of ordinary size fits

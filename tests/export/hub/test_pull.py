@@ -18,7 +18,7 @@ from edgecap.export.hub import pull as pull_module
 from edgecap.export.hub.hub import CHECKPOINT_FILES, fetch
 from edgecap.export.hub.pull import Pulled, pull
 from edgecap.export.hub.pull_plans import PLANS, PlannedRole, PullPlan
-from edgecap.export.publish.publish import Wishes
+from edgecap.export.publish.publish import ExportOptions
 from edgecap.export.recipe_list import RECIPES
 from tests.export import fake_recipe
 from tests.export.fake_recipe import save_fake_checkpoint
@@ -45,7 +45,12 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
 
 
 def pulled(name: str, out: Path, **options: object) -> Pulled:
-    settings: dict[str, object] = {"from_folder": None, "wishes": Wishes(), "notice": lambda line: None, **options}
+    settings: dict[str, object] = {
+        "from_folder": None,
+        "options": ExportOptions(),
+        "notice": lambda line: None,
+        **options,
+    }
     return pull(name, out, **settings)  # type: ignore[arg-type]
 
 

@@ -77,7 +77,7 @@ def test_detector_int8_keeps_its_heads_in_fp32(detector: tuple[DetectorGraph, Pa
     feeds = ({"images": i[None]} for i in images)
     quantise_static(path, int8, detector_graph("int8-static"), keep_fp32=heads, feeds=feeds)
     assert len(nodes_reading(int8, heads)) == 2  # read directly, not through a DequantizeLinear
-    assert "Relu" not in operator_counts(int8)  # each melted into its convolution or sum
+    assert "Relu" not in operator_counts(int8)  # each folded_batch_norm into its convolution or sum
     assert int8.stat().st_size < path.stat().st_size / 3
     scores = [run_graph(p, {"images": images})["scores"] for p in (path, int8)]
     assert compare_tensors("scores", scores[:1], scores[1:]).cosine > 0.98

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from edgecap.engines.errors import ParityError
-from edgecap.export.job import Judged
+from edgecap.export.job import Comparison
 from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.publish.gate import failures, figure_of, judge, report
 from tests.export.fake_recipe import judged
@@ -36,7 +36,7 @@ def test_figures_are_those_of_the_worst_tensor_or_the_task() -> None:
     ],
 )
 def test_limits(figure: str, kind: str, limit: float, passes: bool) -> None:
-    row = Judged(PARITY, {figure: (kind, limit)})  # type: ignore[dict-item]
+    row = Comparison(PARITY, {figure: (kind, limit)})  # type: ignore[dict-item]
     assert (judge([row], allow_drift=True) == ()) is passes
     if not passes:
         with pytest.raises(ParityError, match=rf"x\.int8\.onnx against fp32: {figure} is .*{limit:.4g} is needed"):
@@ -45,12 +45,12 @@ def test_limits(figure: str, kind: str, limit: float, passes: bool) -> None:
 
 def test_a_figure_that_is_no_number_misses_every_limit() -> None:
     broken = GraphParity("x", "fp32", 1, (TensorParity("a", 0.0, 0.0, float("nan")), TENSORS[0]))
-    assert failures(Judged(broken, {"cosine": ("min", -1.0)}))
-    assert failures(Judged(broken, {"cosine": ("max", 2.0)}))
+    assert failures(Comparison(broken, {"cosine": ("min", -1.0)}))
+    assert failures(Comparison(broken, {"cosine": ("max", 2.0)}))
 
 
-@pytest.mark.parametrize("rows", [[], [Judged(PARITY, {})]], ids=["nothing-compared", "no-limit"])
-def test_a_gate_without_a_measurement_is_closed(rows: list[Judged]) -> None:
+@pytest.mark.parametrize("rows", [[], [Comparison(PARITY, {})]], ids=["nothing-compared", "no-limit"])
+def test_a_gate_without_a_measurement_is_closed(rows: list[Comparison]) -> None:
     with pytest.raises(ParityError, match="nothing was compared"):
         judge(rows, allow_drift=False)
 

@@ -20,7 +20,7 @@ from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.export.decoder.shared import DecoderConfig, build_decoder, decoder_spec
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.rotary import Rotary, positions_of
 from tests.runtime.decode.test_language_model import Letters
 
@@ -201,7 +201,7 @@ def test_answers_with_shared_prefixes_are_those_of_transformers(form: str, netwo
     build_decoder(weights, CONFIG, weight_format="fp32", form=form, path=tmp_path / graph.file)
     spec = _spec(graph)
     vision = ScriptedSession(spec.vision, _see)
-    captioner = Captioner(
+    captioner = LanguageModel(
         spec,
         vision=vision,
         decoder=open_onnx_session(tmp_path / graph.file, graph),
@@ -225,7 +225,7 @@ def test_answers_with_shared_prefixes_are_those_of_transformers(form: str, netwo
 def test_prompts_of_another_size_are_refused(network: Any) -> None:
     graph = decoder_spec(replace(CONFIG), file="d", weight_format="fp32")
     spec = _spec(graph)
-    captioner = Captioner(
+    captioner = LanguageModel(
         spec,
         vision=ScriptedSession(spec.vision, []),
         decoder=ScriptedSession(graph, []),

@@ -26,7 +26,7 @@ from edgecap.export.qwen import QWEN2_5_VL
 from edgecap.export.qwen.vision_reference import cut_patches
 from edgecap.export.specimens.qwen import IMAGE_ID, MEAN, SPECIALS, STD, save_qwen
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 
 OPTIONS = {"buckets": "112x112,168x84,84x140", "views": "2"}
 _ANSWER = 12
@@ -149,7 +149,7 @@ def test_answers_are_those_of_transformers(made: tuple[Any, Path, RoleExport, Pa
         )
         for i, (track, size) in enumerate(zip((1, 2, 3), spec.buckets_wh, strict=True))
     ]
-    answers = Captioner.open(pack).answer(prompts).answers
+    answers = LanguageModel.open(pack).answer(prompts).answers
     wanted = [generate(model, spec, tokenizer, p.frames_rgb, q.text) for p in prompts for q in p.questions]
     assert len({tuple(ids) for ids in wanted}) == len(wanted), "the pictures and questions must make a difference"
     assert len(set(itertools.chain(*wanted))) > 15
@@ -263,7 +263,7 @@ def test_wrong_pictures_or_positions_would_show(made: tuple[Any, Path, RoleExpor
     views, questions = views_of((168, 84), seed=0), (Question("appearance", "Describe the person.", _ANSWER),)
 
     def said(spec: CaptionerSpec, views: np.ndarray) -> str:
-        captioner = Captioner.open(replace(pack, spec=replace(pack.spec, captioner=spec)))
+        captioner = LanguageModel.open(replace(pack, spec=replace(pack.spec, captioner=spec)))
         return captioner.answer([VisualPrompt(1, views, np.zeros(2), questions)]).answers[0].text
 
     assert len({said(spec, views), said(spec, views[::-1].copy()), said(plain, views)}) == 3

@@ -13,8 +13,8 @@ from safetensors.numpy import save_file
 from edgecap.bench.tables.export import export_section
 from edgecap.engines.errors import UsageError
 from edgecap.engines.packs.pack import Pack
-from edgecap.engines.store.key import graph_places
-from edgecap.export.job import Judged
+from edgecap.engines.store.key import graph_paths
+from edgecap.export.job import Comparison
 from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.publish.gate import report
 from edgecap.export.recipe_list import RECIPES
@@ -76,7 +76,7 @@ def test_a_specimen_that_cannot_be_written_is_a_row_too(tmp_path: Path, monkeypa
 def test_what_the_gate_wrote_is_what_the_table_reads(tmp_path: Path) -> None:
     tensors = (TensorParity("boxes", 0.5, 1e-3, 0.99), TensorParity("scores", 0.1, 2e-2, 0.999))
     parity = GraphParity("d.int8.onnx", "fp32", 4, tensors, {"boxes_matched_share": 0.7})
-    judged = Judged(parity, {"boxes_matched_share": ("min", 0.9)})
+    judged = Comparison(parity, {"boxes_matched_share": ("min", 0.9)})
     (tmp_path / "parity.detector.json").write_text(json.dumps(report([judged], ())))
     [row] = table_rows.read_comparisons(tmp_path / "parity.detector.json")
     assert (row["max_abs"], row["relative_l2"], row["cosine"]) == (0.5, 2e-2, 0.99)
@@ -86,7 +86,7 @@ def test_what_the_gate_wrote_is_what_the_table_reads(tmp_path: Path) -> None:
 def test_nano_compares_every_graph_but_its_decoder_twin() -> None:
     pack = Pack.open("nano")
     entries = table_rows.graph_entries(pack, nano_comparisons(pack))
-    assert [e["place"] for e in entries] == [*graph_places(pack), *pack.spec.twins]
+    assert [e["place"] for e in entries] == [*graph_paths(pack), *pack.spec.twins]
     assert [e["file"] for e in entries if not e["parity"]] == [pack.spec.twins["captioner.decoder"].file]
     assert all(e["bytes"] == pack.spec.files[e["file"]].bytes for e in entries)
 
@@ -105,7 +105,7 @@ def test_builds_are_the_commands_own(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_every_session_of_nano_is_opened_from_pack_and_store(tmp_path: Path) -> None:
     pack = Pack.open("nano")
     times = session_times(pack, tmp_path / "store", say=_quiet)
-    assert set(times["places"]) == set(graph_places(pack)) == set(times["again"])
+    assert set(times["places"]) == set(graph_paths(pack)) == set(times["again"])
     assert all(t["pack_ms"] > 0 and t["store_ms"] > 0 for t in times["places"].values())
     assert set(times["again"].values()) == {"already built"}
 

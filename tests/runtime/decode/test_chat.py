@@ -13,7 +13,7 @@ from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import PromptLayout
 from edgecap.runtime.decode.chat import PackChat, check_instructable
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from tests.runtime.decode.test_language_model import (
     BOS,
     DECODER,
@@ -30,9 +30,9 @@ from tests.runtime.decode.test_language_model import (
 LAYOUT = PromptLayout("h ", "s ", ".", "q ", "?", answer_after=". and ", before_system="rule {system}. h ")
 
 
-def _captioner(most: int | None = None) -> Captioner:
+def _captioner(most: int | None = None) -> LanguageModel:
     decoder = replace(DECODER, ranges={"M": (1, 64, most)} if most else {})
-    return Captioner(
+    return LanguageModel(
         replace(SPEC, layout=LAYOUT),
         vision=ScriptedSession(VISION, _see),
         decoder=ScriptedSession(decoder, _decode),

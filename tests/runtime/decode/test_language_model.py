@@ -17,7 +17,7 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode import kv_cache
 from edgecap.runtime.decode.kv_cache import KvPool
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.wordban import WordBan
 
 HIDDEN, VOCAB, SIDE, VIEWS, TOKENS = 8, 40, 4, 2, 3
@@ -117,9 +117,13 @@ def _logits(read: NDArray[np.float32]) -> NDArray[np.float32]:
     return (np.tanh((read * weights).sum(0)) @ HEAD).astype(np.float32)
 
 
-def _captioner() -> tuple[Captioner, ScriptedSession, ScriptedSession]:
+def _captioner() -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
     vision, decoder = ScriptedSession(VISION, _see), ScriptedSession(DECODER, _decode)
-    return Captioner(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), vision, decoder
+    return (
+        LanguageModel(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()),
+        vision,
+        decoder,
+    )
 
 
 def _view(seed: int) -> NDArray[np.uint8]:

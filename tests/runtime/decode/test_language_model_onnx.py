@@ -15,7 +15,7 @@ from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.decoder.shared import DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from tests.runtime.decode.test_language_model import BOS, EOS, SIDE, SPEC, TOKENS, VIEWS, VISION, VOCAB, Letters
 
 CONFIG = DecoderConfig(
@@ -123,7 +123,7 @@ def test_answers_equal_full_prefill_one_by_one(form: WeightFormat, tmp_path: Pat
     spec = _spec(form)
     (tmp_path / "decoder.onnx").write_bytes(build_decoder(_weights(), CONFIG, weight_format=form).SerializeToString())
     session = open_onnx_session(tmp_path / "decoder.onnx", spec.decoder)
-    captioner = Captioner(
+    captioner = LanguageModel(
         spec, vision=ScriptedSession(spec.vision, _see), decoder=session, embedding=EMBEDDING, tokenizer=Letters()
     )
     for _ in range(2):  # the second time the memory is full of the first

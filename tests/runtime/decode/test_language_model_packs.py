@@ -16,11 +16,11 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode import language_model as captioner_module
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.tokens import PromptTokens
 from edgecap.runtime.decode.view_encoder import ViewEncoder
 from edgecap.runtime.describe.prompts import build_prompts
-from edgecap.runtime.describe.questions import Script
+from edgecap.runtime.describe.questions import Questions
 from edgecap.runtime.describe.views import frame_picture, frame_view, instance_picture, instance_view, nearest_size
 from tests.runtime.decode.test_language_model import (
     BOS,
@@ -54,9 +54,9 @@ def test_no_layout_is_bos_and_the_bare_question() -> None:
     assert tokens.around(views=2) == [[BOS], [], []] and tokens.question("who") == _ids("who")
 
 
-def _captioner(spec: CaptionerSpec, *, vision: Any = _see) -> tuple[Captioner, ScriptedSession, ScriptedSession]:
+def _captioner(spec: CaptionerSpec, *, vision: Any = _see) -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
     eye, decoder = ScriptedSession(spec.vision, vision), ScriptedSession(spec.decoder, _decode)
-    return Captioner(spec, vision=eye, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), eye, decoder
+    return LanguageModel(spec, vision=eye, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), eye, decoder
 
 
 def _prompt(track: int | None, *questions: Question, seed: int = 0) -> VisualPrompt:
@@ -94,7 +94,7 @@ def test_a_twin_of_another_contract_serves_the_same_pack() -> None:
     questions = [Question("appearance", "what is it", 12), Question("action", "does it", 9)]
     prompts = [_prompt(1, *questions, seed=1), _prompt(2, *questions, seed=2)]
     own = _captioner(SPEC)[0].answer(prompts)
-    twin = Captioner(
+    twin = LanguageModel(
         SPEC,
         vision=ScriptedSession(VISION, _see),
         decoder=ScriptedSession(SCATTER, _scatter),
@@ -219,7 +219,7 @@ def test_prompts_take_the_nearest_of_the_packs_sizes() -> None:
         prompts={"appearance": "{class}", "action": "{class} {motion}", "background": "b", "global": "{instances}"},
         max_tokens={"appearance": 2, "action": 2, "background": 2, "global": 2},
     )
-    prompts = build_prompts(window, make_evidence(window), Script(spec, None, AskOptions()))
+    prompts = build_prompts(window, make_evidence(window), Questions(spec, None, AskOptions()))
     height, width = window.observations[0].frame.image_rgb.shape[:2]
     for prompt, instance in zip(prompts, window.observations[0].instances, strict=False):
         x1, y1, x2, y2 = instance.box_xyxy

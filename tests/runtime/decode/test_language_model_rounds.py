@@ -10,7 +10,7 @@ import pytest
 from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.packs.specs import PromptLayout
 from edgecap.runtime.data.question import Answer, Question, Turn, VisualPrompt
-from edgecap.runtime.decode.language_model import Captioner
+from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.tokens import PromptTokens
 from tests.runtime.decode.test_language_model import (
     BOS,
@@ -29,10 +29,10 @@ LAYOUT = PromptLayout("h ", "s ", ".", "q ", "?", answer_after=". and ", before_
 CHATTY = replace(SPEC, layout=LAYOUT)
 
 
-def _captioner(spec=CHATTY) -> tuple[Captioner, ScriptedSession]:
+def _captioner(spec=CHATTY) -> tuple[LanguageModel, ScriptedSession]:
     decoder = ScriptedSession(DECODER, _decode)
     vision = ScriptedSession(VISION, _see)
-    return Captioner(spec, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), decoder
+    return LanguageModel(spec, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), decoder
 
 
 def _frames(seed: int) -> np.ndarray:

@@ -15,9 +15,9 @@ from edgecap.runtime.data.question import Answer, Question, VisualPrompt
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.decode.language_model import Answers
-from edgecap.runtime.describe.captioner import Describer
+from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.prompts import build_prompts
-from edgecap.runtime.describe.questions import Script
+from edgecap.runtime.describe.questions import Questions
 from edgecap.runtime.describe.views import spread_times
 from tests.runtime.fake_records import make_evidence, make_window
 
@@ -70,7 +70,7 @@ def _good(track_id: int | None, question: Question) -> str:
 
 def _describe(captioner: Scripted | None, verdict: DomainVerdict = INSIDE, **options: Any) -> Any:
     window = make_window()
-    return Describer(captioner, **options).describe(window, make_evidence(window), verdict)
+    return Captioner(captioner, **options).describe(window, make_evidence(window), verdict)
 
 
 def test_one_round_asks_everything_with_its_hints() -> None:
@@ -183,14 +183,14 @@ def test_motion_detector_s_class_is_computed() -> None:
     window = replace(make_window(), labels=("object",))
     evidence = make_evidence(window)
     evidence = replace(evidence, tracks=tuple(replace(t, class_name="object") for t in evidence.tracks))
-    caption = Describer(None).describe(window, evidence, UNCHECKED)
+    caption = Captioner(None).describe(window, evidence, UNCHECKED)
     name = caption.instances[0].class_name
     assert (name.text, name.provenance, name.confidence) == ("object", "computed", None)
 
 
 def test_views_show_the_instance_and_the_whole_picture() -> None:
     window = make_window()
-    person, dog, scene = build_prompts(window, make_evidence(window), Script(SPEC, None, AskOptions()))
+    person, dog, scene = build_prompts(window, make_evidence(window), Questions(SPEC, None, AskOptions()))
     assert person.frames_rgb.shape == (4, 32, 32, 3) and scene.frames_rgb.shape == (4, 32, 32, 3)
     middles = person.frames_rgb[:, 16, 16].tolist()
     assert middles == [[220, 30, 30]] * 4, "the red block in the middle of every view"
@@ -202,8 +202,8 @@ def test_views_show_the_instance_and_the_whole_picture() -> None:
 def test_a_track_without_a_mask_is_not_asked_about() -> None:
     window, evidence = make_window(), make_evidence(make_window())
     empty = make_window(track_ids=(9,))
-    assert [p.track_id for p in build_prompts(empty, evidence, Script(SPEC, None, AskOptions()))] == [9, None]
-    caption = Describer(Scripted(_good)).describe(empty, make_evidence(window), INSIDE)
+    assert [p.track_id for p in build_prompts(empty, evidence, Questions(SPEC, None, AskOptions()))] == [9, None]
+    caption = Captioner(Scripted(_good)).describe(empty, make_evidence(window), INSIDE)
     assert caption.instances[0].appearance.provenance == "fallback"
 
 
@@ -226,13 +226,13 @@ def test_what_an_instance_does_to_others_stands_behind_the_models_words() -> Non
     right = evidence.tracks[0].motion_world
     moving = replace(evidence.tracks[1], motion_world=right, motion_image=right)
     evidence = replace(evidence, tracks=(evidence.tracks[0], moving))
-    dog = Describer(captioner).describe(window, evidence, INSIDE).instances[1]
+    dog = Captioner(captioner).describe(window, evidence, INSIDE).instances[1]
     assert dog.action.text == "It walks. It moves to the right. It follows the person."
     assert dog.action.computed_part == "It moves to the right. It follows the person."
 
 
 def test_relations_are_part_of_a_caption_without_a_model() -> None:
     window, evidence = _related()
-    person, dog = Describer(None).describe(window, evidence, INSIDE).instances
+    person, dog = Captioner(None).describe(window, evidence, INSIDE).instances
     assert dog.action.text.endswith(" It follows the person.") and dog.action.provenance == "computed"
     assert "follows" not in person.action.text

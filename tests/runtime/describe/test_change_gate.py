@@ -16,8 +16,8 @@ from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe import change_gate
-from edgecap.runtime.describe.captioner import Describer
-from edgecap.runtime.describe.change_gate import ChangeGate, action_changes, look_changes, palette_distance
+from edgecap.runtime.describe.captioner import Captioner
+from edgecap.runtime.describe.change_gate import ChangeGate, action_changes, appearance_changes, palette_distance
 from edgecap.runtime.output.row import field_block, record_to_json
 from edgecap.runtime.output.schema import schema_errors
 from edgecap.runtime.pipeline.pipeline import Pipeline
@@ -60,7 +60,7 @@ def test_palette_distance_is_total_variation() -> None:
 )
 def test_looks_change_beyond_the_thresholds(after: dict[str, Any], codes: list[str]) -> None:
     before = _track(palette=_shares(0.9))
-    changed = look_changes(before, replace(_track(palette=_shares(0.9)), **after))
+    changed = appearance_changes(before, replace(_track(palette=_shares(0.9)), **after))
     assert [c.code for c in changed] == codes
 
 
@@ -118,7 +118,7 @@ def _windows(count: int) -> list[tuple[Window, Evidence]]:
 
 def test_the_describer_asks_of_instances_once_and_keeps_the_words() -> None:
     captioner, plain = Scripted(_good), Scripted(_good)
-    gated, every_time = Describer(captioner, gate=ChangeGate()), Describer(plain)
+    gated, every_time = Captioner(captioner, gate=ChangeGate()), Captioner(plain)
     captions = [gated.describe(w, e, INSIDE) for w, e in _windows(3)]
     expected = [every_time.describe(w, e, INSIDE) for w, e in _windows(3)]
     scene = [(None, "background"), (None, "global")]
@@ -138,7 +138,7 @@ def test_only_the_field_that_changed_is_asked_again_and_what_is_computed_is_new(
     captioner = Scripted(
         lambda track, q: "It stands still." if track == 7 and q.field == "action" else GOOD[track, q.field]
     )
-    describer = Describer(captioner, gate=ChangeGate())
+    describer = Captioner(captioner, gate=ChangeGate())
     (w0, e0), (w1, e1) = _windows(2)
     resting = Evidence(e0.camera, (replace(e0.tracks[0], motion_world=STILL, motion_image=STILL), e0.tracks[1]))
     describer.describe(w0, resting, INSIDE)
@@ -152,7 +152,7 @@ def test_only_the_field_that_changed_is_asked_again_and_what_is_computed_is_new(
 def test_kept_words_must_pass_the_checks_against_the_new_evidence() -> None:
     said = "A person in a blue shirt and yellow trousers."
     captioner = Scripted(lambda track, q: said if (track, q.field) == (7, "appearance") else _good(track, q))
-    describer = Describer(captioner, gate=ChangeGate())
+    describer = Captioner(captioner, gate=ChangeGate())
     then = (ColourShare("blue", 0.75), ColourShare("yellow", 0.15), ColourShare("black", 0.1))
     now = (ColourShare("blue", 0.9), ColourShare("black", 0.1))
     assert palette_distance(then, now) < change_gate.LOOK_DISTANCE  # the gate alone would keep "yellow trousers"
@@ -165,7 +165,7 @@ def test_kept_words_must_pass_the_checks_against_the_new_evidence() -> None:
 
 def test_refused_and_computed_words_are_never_kept() -> None:
     captioner = Scripted(lambda track, q: "A yellow dog." if (track, q.field) == (9, "appearance") else _good(track, q))
-    describer = Describer(captioner, gate=ChangeGate())
+    describer = Captioner(captioner, gate=ChangeGate())
     captions = [describer.describe(w, e, INSIDE) for w, e in _windows(2)]
     assert [c.instances[1].appearance.provenance for c in captions] == ["fallback", "fallback"]
     first_round_of_second = _asked(captioner)[2]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecap.runtime.describe.captioner import Describer
+from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.legacy_position import (
     OUT,
     legacy_cell,
@@ -74,8 +74,8 @@ def test_a_track_is_outside_wherever_it_was_not_seen() -> None:
 def test_the_switch_changes_the_position_and_nothing_else() -> None:
     window = make_window()
     evidence = make_evidence(window)
-    ours = Describer(None).describe(window, evidence, INSIDE)
-    theirs = Describer(None, position="legacy").describe(window, evidence, INSIDE)
+    ours = Captioner(None).describe(window, evidence, INSIDE)
+    theirs = Captioner(None, position="legacy").describe(window, evidence, INSIDE)
     assert ours.instances[0].position.text == "The person stays at top-left."
     assert all("top" not in i.position.text for i in theirs.instances)
     assert [i.action for i in ours.instances] == [i.action for i in theirs.instances]

@@ -13,8 +13,8 @@ from edgecap.engines.packs.prompt_book import ClassHints, decode_book
 from edgecap.runtime.ask_options import AskOptions
 from edgecap.runtime.data.evidence import CameraEvidence
 from edgecap.runtime.data.question import Question
-from edgecap.runtime.describe.captioner import Describer
-from edgecap.runtime.describe.questions import Script
+from edgecap.runtime.describe.captioner import Captioner
+from edgecap.runtime.describe.questions import Questions
 from tests.runtime.describe.test_captioner import GOOD, INSIDE, SPEC, Scripted
 from tests.runtime.fake_records import make_evidence, make_window
 
@@ -67,7 +67,7 @@ def _describe(captioner: Any, camera: CameraEvidence | None = None, **options: A
     evidence = make_evidence(window)
     if camera is not None:
         evidence = replace(evidence, camera=camera)
-    return Describer(captioner, options=AskOptions(**options)).describe(window, evidence, INSIDE)
+    return Captioner(captioner, options=AskOptions(**options)).describe(window, evidence, INSIDE)
 
 
 def _turns(question: Question) -> list[tuple[str, int]]:
@@ -151,7 +151,7 @@ def test_no_movement_is_guessed_where_none_was_measured() -> None:
 def test_the_camera_hint_has_a_branch_for_stillness_and_one_for_movement(labels: Any, hint: str) -> None:
     phases = () if labels == ("static",) else (labels,)
     camera = CameraEvidence(labels, 0.3, 0, 0, 0, 0, "", 0.9, phases)
-    assert Script(SPEC, _book(), AskOptions("full")).camera_hint(camera) == hint
+    assert Questions(SPEC, _book(), AskOptions("full")).camera_hint(camera) == hint
 
 
 def test_without_the_class_hint_only_the_hint_is_gone() -> None:
@@ -212,7 +212,7 @@ def test_fast_asks_everything_at_once_with_the_rules() -> None:
 )
 def test_what_the_prompts_cannot_follow_is_refused(options: dict, book: bool, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Script(SPEC, _book() if book else None, AskOptions(**options))
+        Questions(SPEC, _book() if book else None, AskOptions(**options))
 
 
 def test_hints_of_classes_nobody_listed() -> None:

@@ -15,7 +15,7 @@ from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.measure.motion import octant
 from edgecap.runtime.measure.ranking import importance
-from edgecap.runtime.measure.tracklet import lives
+from edgecap.runtime.measure.tracklet import tracklets
 from tests.runtime.drawn_windows import LABELS, SIZE_WH, Body, View, layered, straight, window
 
 STILL = straight(0.5, 0.28)
@@ -201,7 +201,7 @@ def test_the_class_is_a_vote_weighted_by_score():
 
 
 def test_importance_is_the_documented_product():
-    (life,) = lives(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
+    (life,) = tracklets(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
     still = importance(life, moving=False, observation_count=40)
     assert still == pytest.approx(float(life.areas.mean()) * 0.8, rel=0.02)
     assert importance(life, moving=True, observation_count=80) == pytest.approx(0.75 * still)

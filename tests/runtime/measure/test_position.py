@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgecap.runtime.measure.position import CELLS, cell, cells, left_frame, well_seen
-from edgecap.runtime.measure.tracklet import lives
+from edgecap.runtime.measure.tracklet import tracklets
 from tests.runtime.drawn_windows import Body, View, straight, window
 
 THIRD = 1 / 3
@@ -44,7 +44,7 @@ def test_cells_and_their_borders(x, y, expected):
 
 
 def _life(drawn):
-    (life,) = lives(drawn)
+    (life,) = tracklets(drawn)
     return life
 
 

@@ -69,7 +69,7 @@ def play(
 
 def test_every_actor_keeps_one_track_from_its_first_frame() -> None:
     perceiver, window, actors = play(TruthDetector())
-    settled = perceiver.settle(window)
+    settled = perceiver.drop_unconfirmed(window)
     track_of: dict[int, set[int]] = {}
     for observation, ids in zip(settled.observations, actors, strict=True):
         assert len(observation.instances) == len(ids)  # nothing lost before confirmation
@@ -93,7 +93,7 @@ def test_flash_is_in_the_raw_window_and_not_in_the_settled_one() -> None:
     perceiver, window, _ = play(TruthDetector(flash_index=9), seconds=2.0)
     corner = [i for o in window.observations for i in o.instances if i.box_xyxy[2] < 0.1 and i.box_xyxy[3] < 0.12]
     assert len(corner) == 1
-    settled = perceiver.settle(window)
+    settled = perceiver.drop_unconfirmed(window)
     ids = {i.track_id for o in settled.observations for i in o.instances}
     assert corner[0].track_id not in ids
     assert len(settled.observations) == len(window.observations)
@@ -104,10 +104,10 @@ def test_a_picture_is_reported_on_one_sure_look() -> None:
     alone = dataclasses.replace(window, observations=window.observations[:1])
     fresh = Perceiver(TruthDetector(), None)
     assert not any(fresh._tracker.is_confirmed(i.track_id) for i in alone.observations[0].instances)
-    assert len(fresh.settle(alone).observations[0].instances) == len(actors[0]) > 0
+    assert len(fresh.drop_unconfirmed(alone).observations[0].instances) == len(actors[0]) > 0
     doubtful = tuple(dataclasses.replace(i, score=0.4) for i in alone.observations[0].instances)
     alone = dataclasses.replace(alone, observations=(dataclasses.replace(alone.observations[0], instances=doubtful),))
-    assert not fresh.settle(alone).observations[0].instances
+    assert not fresh.drop_unconfirmed(alone).observations[0].instances
 
 
 def test_cut_ends_tracks_and_ids_go_on() -> None:

@@ -28,7 +28,7 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import DomainVerdict, FailedVideo, Record
 from edgecap.runtime.data.window import Observation, Window
-from edgecap.runtime.describe.captioner import Describer
+from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.perceive.domain import unchecked
 from edgecap.runtime.pipeline.collect import CollectSink
@@ -92,7 +92,7 @@ class FakePerceiver:
     def cut(self) -> None:
         self.cuts += 1
 
-    def settle(self, window: Window) -> Window:
+    def drop_unconfirmed(self, window: Window) -> Window:
         return replace(window, dropped_frames=window.dropped_frames)
 
 
@@ -123,7 +123,7 @@ class Rig:
         def describe(window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
             time.sleep(self.describe_slow)
             self.described.append(window.clip_index)
-            return Describer(None).describe(window, evidence, verdict)
+            return Captioner(None).describe(window, evidence, verdict)
 
         return StageSet(
             open_video, new_perceiver, ("object",), measure, lambda window: unchecked(), describe, {"pack": "fake"}

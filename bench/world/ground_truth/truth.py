@@ -14,12 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.world.actors import Actor
-from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
-from edgecap.bench.world.scene import Scene
-from edgecap.bench.world.truth import sentences
-from edgecap.bench.world.truth.caption import instance_caption
-from edgecap.bench.world.truth.events import Event, path_events, visibility_events
-from edgecap.bench.world.truth.motion import (
+from edgecap.bench.world.ground_truth.caption import instance_caption
+from edgecap.bench.world.ground_truth.events import Event, path_events, visibility_events
+from edgecap.bench.world.ground_truth.motion import (
     VISIBLE_FRACTION,
     angle_degrees,
     compass_word,
@@ -28,7 +25,10 @@ from edgecap.bench.world.truth.motion import (
     visible_pixels,
     world_displacement,
 )
-from edgecap.bench.world.truth.rle import Rle, encode_mask
+from edgecap.bench.world.ground_truth.rle import Rle, encode_mask
+from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
+from edgecap.bench.world.scene import Scene
+from edgecap.bench.world.truth import sentences
 
 SCHEMA = "edgecap.world.truth/1"
 LEAST_SEEN_SECONDS = 0.5

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.truth.events import Event
-from edgecap.bench.world.truth.rle import decode_mask
-from edgecap.bench.world.truth.truth import SCHEMA
+from edgecap.bench.world.ground_truth.events import Event
+from edgecap.bench.world.ground_truth.rle import decode_mask
+from edgecap.bench.world.ground_truth.truth import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
