@@ -12,9 +12,9 @@ import math
 from collections.abc import Sequence
 
 from edgecap.bench.quality.facts import Heading, TrueClip, TrueInstance
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.ground_truth.motion import position_cell, visible_pixels
-from edgecap.bench.world.truth import sentences
 from edgecap.runtime.data.mask import Mask
 
 _STATIC = "static"

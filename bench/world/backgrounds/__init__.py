@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgecap.bench.world.backgrounds import country, shore, town
 from edgecap.bench.world.backgrounds.brush import Brush
 from edgecap.bench.world.colours import RGB
-from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.ground_truth import sentences
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.bench.world.scene import Scene
-from edgecap.bench.world.truth import sentences
 
 _CAMERA_PHRASES = {
     "pan_left": "pans left",

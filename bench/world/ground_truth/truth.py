@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.world.actors import Actor
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.bench.world.ground_truth.caption import instance_caption
 from edgecap.bench.world.ground_truth.events import Event, path_events, visibility_events
 from edgecap.bench.world.ground_truth.motion import (
@@ -28,7 +29,6 @@ from edgecap.bench.world.ground_truth.motion import (
 from edgecap.bench.world.ground_truth.rle import Rle, encode_mask
 from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import Scene
-from edgecap.bench.world.truth import sentences
 
 SCHEMA = "edgecap.world.truth/1"
 LEAST_SEEN_SECONDS = 0.5

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.world import CLASSES, COLOURS
-from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, fill
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, encode
 from edgecap.runtime.english import instances_phrase

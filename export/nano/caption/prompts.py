@@ -11,7 +11,7 @@ from itertools import product
 
 from edgecap.bench.world.classes import CLASSES
 from edgecap.bench.world.colours import COLOURS
-from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.runtime.english import instances_phrase
 
 PROMPTS: dict[str, str] = {

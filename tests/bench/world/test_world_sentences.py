@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from edgecap.bench.world import BACKGROUNDS, CLASSES, COLOURS
-from edgecap.bench.world.truth import sentences as say
+from edgecap.bench.world.ground_truth import sentences as say
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ import av
 import numpy as np
 import pytest
 
-from edgecap.bench.world import ClipTruth, Renderer, make_scene, truth_path, write_clip
+from edgecap.bench.world import ClipTruth, Renderer, make_scene, truth, truth_path, write_clip
 from edgecap.bench.world.ground_truth.caption import camera_sentence, position_sentence
 from edgecap.bench.world.ground_truth.events import visibility_events
 from edgecap.bench.world.ground_truth.motion import compass_word, image_displacement, position_cell, world_displacement
 from edgecap.bench.world.ground_truth.rle import decode_mask, encode_mask
-from edgecap.bench.world.truth import truth
 
 SIZE = (640, 360)
 

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tokenizers")
 
 from edgecap.bench.world import CLASSES
-from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.export.nano.caption.evaluate import shares
 from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
 from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, MAX_TOKENS, fill

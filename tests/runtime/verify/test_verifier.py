@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from edgecap.bench.world.classes import CLASSES
-from edgecap.bench.world.truth import sentences
+from edgecap.bench.world.ground_truth import sentences
 from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.question import Answer, FieldName
 from edgecap.runtime.verify.verifier import check_form, check_instance, check_scene
