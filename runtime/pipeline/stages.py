@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,7 +76,7 @@ class StageSet:
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
     new_perceiver: Callable[[], Perceives]
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     measure: Callable[[Window], Evidence]
     verdict: Callable[[Window], DomainVerdict]
     describe: Callable[[Window, Evidence, DomainVerdict], Caption]
