@@ -27,6 +27,8 @@ from edgecap.export.specimens.smolvlm import save_smolvlm
 from edgecap.runtime.decode.language_model import LanguageModel
 from tests.export.captioners.test_smolvlm import ask, export, generated
 
+pytestmark = pytest.mark.slow
+
 _VISION = {"hidden_size": 64, "intermediate_size": 128, "num_attention_heads": 2, "image_size": 64, "patch_size": 8}
 _TEXT = {"hidden_size": 64, "intermediate_size": 96, "num_attention_heads": 2, "num_key_value_heads": 1,
          "head_dim": 32, "vocab_size": 512}  # fmt: skip

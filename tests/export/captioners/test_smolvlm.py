@@ -33,6 +33,8 @@ from edgecap.export.specimens.smolvlm import IMAGE_ID, save_smolvlm
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
 
+pytestmark = pytest.mark.slow
+
 _SMALL_PICTURE = {"image_size": 128}
 _SMALL_VOCABULARY = {"vocab_size": 2048}
 

@@ -17,9 +17,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ROOT / ".yolo"
 
-pytestmark = pytest.mark.skipif(
-    not (PACKAGES / "ultralytics").is_dir(), reason="ultralytics isn't in .yolo; run: make yolo"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PACKAGES / "ultralytics").is_dir(), reason="ultralytics isn't in .yolo; run: make yolo"),
+]
 
 
 @pytest.fixture(scope="module", params=["yolo11n", "yolo26n-seg"])

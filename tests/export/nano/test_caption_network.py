@@ -21,6 +21,8 @@ from edgecap.export.nano.caption.model import NetworkConfig, build_network, text
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter, Prompted  # noqa: E402
 from edgecap.export.nano.caption.train import load_trainer, train_captioner  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:

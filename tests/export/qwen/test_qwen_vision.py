@@ -17,6 +17,8 @@ from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.qwen.vision_sizes import VisionSizes
 from edgecap.export.specimens.qwen import TINY_VISION, save_qwen
 
+pytestmark = pytest.mark.slow
+
 SIZES_WH = ((112, 112), (224, 112), (168, 84), (84, 168), (140, 56), (28, 28))
 """Whole windows of 112 pixels, parts of windows in both directions, a picture of a single token."""
 

@@ -24,7 +24,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def squares(count: int, *, fps: float = 8.0, side: int = 24) -> Iterator[tuple[NDArray[np.uint8], float]]:
-    """A red square that moves to the right over a speckled ground (a plain one would not show that the camera is still)."""
+    """A red square that moves to the right over a speckled ground: a plain one hides that the camera is still."""
     ground = np.random.default_rng(5).integers(90, 220, (30, 50, 1)).repeat(4, 0).repeat(4, 1).repeat(3, 2)
     for index in range(count):
         rgb = ground.astype(np.uint8)

@@ -1,0 +1,146 @@
+"""The house rules that a machine can check, one test a rule; a failure lists every place at once."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FLOORS = {
+    "engines": ("errors", "files", "graph", "tensorrt", "packs", "store", "compile", "doctor"),
+    "runtime": tuple(
+        [
+            "english",
+            "config",
+            "data",
+            "video",
+            "perceive",
+            "measure",
+            "verify",
+            "decode",
+            "describe",
+            "output",
+            "pipeline",
+            "api",
+            "enhance",
+        ]
+    ),
+    "bench": ("world", "quality", "dataset", "speed", "gpu", "tables"),
+    "export": tuple(
+        [
+            "checkpoint",
+            "onnx",
+            "job",
+            "recipe_list",
+            "recipes",
+            "prompts",
+            "decoder",
+            "detectors",
+            "sam2",
+            "smolvlm",
+            "qwen",
+            "ready_made",
+            "publish",
+            "hub",
+            "nano",
+            "specimens",
+        ]
+    ),
+    "cli": (),
+}
+"""Rooms in import order, each with its floors in import order: a line imports only what stands to its left."""
+ROOMS = tuple(FLOORS)
+HEAVY = {"torch", "transformers", "onnx", "onnxscript", "onnxslim", "ultralytics", "sam2", "optimum", "safetensors"}
+SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+_MOST_LINES, _MOST_FUNCTION_LINES, _MOST_MODULES = 300, 45, 15
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """Dotted names, of lazy imports too."""
+    for node in ast.walk(TREES[path]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _floor(room: str, parts: tuple[str, ...]) -> int | None:
+    return FLOORS[room].index(parts[0]) if parts and parts[0] in FLOORS[room] else None
+
+
+def test_every_room_has_code_and_every_file_a_floor() -> None:
+    assert {path.relative_to(ROOT).parts[0] for path in SOURCES} == set(ROOMS)
+    homeless = [
+        _name(path)
+        for path in SOURCES
+        for room, first in [(path.relative_to(ROOT).parts[0], path.relative_to(ROOT).with_suffix("").parts[1])]
+        if room != "cli" and first != "__init__" and first not in FLOORS[room] and first != "results"
+    ]
+    assert not homeless, homeless
+
+
+def test_a_line_imports_only_what_stands_to_its_left() -> None:
+    wrong = []
+    for path in SOURCES:
+        room, *inside = path.relative_to(ROOT).with_suffix("").parts
+        for name in _imports(path):
+            root, *parts = name.split(".")
+            if root in ROOMS:
+                wrong.append(f"{_name(path)}: bare room {name}")
+            elif root in HEAVY and room != "export":
+                wrong.append(f"{_name(path)}: only export/ may import {name}")
+            elif root == "edgecap" and parts and parts[0] in ROOMS:
+                other, rest = parts[0], tuple(parts[1:])
+                here, there = _floor(room, tuple(inside)), _floor(other, rest)
+                if ROOMS.index(other) > ROOMS.index(room):
+                    wrong.append(f"{_name(path)}: {room} imports {name}")
+                elif other == room and here is not None and there is not None and there > here:
+                    wrong.append(f"{_name(path)}: floor {inside[0]} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_are_short() -> None:
+    tests = sorted((ROOT / "tests").rglob("*.py"))
+    sizes = {_name(path): path.read_text(encoding="utf-8").count("\n") for path in [*SOURCES, *tests]}
+    assert not [f"{name}: {size}" for name, size in sizes.items() if size > _MOST_LINES]
+
+
+def test_functions_are_short() -> None:
+    long = [
+        f"{_name(path)}:{node.lineno} {node.name}: {size}"
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (size := (node.end_lineno or node.lineno) - node.lineno + 1) > _MOST_FUNCTION_LINES
+    ]
+    assert not long, "\n".join(long)
+
+
+def test_folders_are_small() -> None:
+    modules: dict[str, int] = defaultdict(int)
+    for path in [*SOURCES, *(ROOT / "tests").rglob("*.py")]:
+        modules[path.parent.relative_to(ROOT).as_posix()] += path.stem not in ("__init__", "__main__", "conftest")
+    assert not {folder: count for folder, count in modules.items() if count > _MOST_MODULES}
+
+
+def test_no_module_docstring_says_who_calls_it() -> None:
+    """It can't stay true: a third of such sentences were wrong."""
+    telling = [
+        _name(path)
+        for path, tree in TREES.items()
+        if re.search(r"\b(?:Called|Run|Used|Made and read|Ordered|Fed) by\b", ast.get_docstring(tree) or "")
+    ]
+    assert not telling, telling
+
+
+def test_heavy_packages_stay_in_export() -> None:
+    assert any(name.split(".")[0] == "torch" for path in SOURCES for name in _imports(path)), "the rule would be empty"
