@@ -1,12 +1,14 @@
-"""README's table of recipes: what each graph weighs in each precision, how true it is, how long TensorRT-RTX took.
+"""The table of recipes: size of each graph per precision, its parity, and TensorRT-RTX's build time.
 
 In: `bench/results/export.json` as `python -m edgecap.export.specimens.table` wrote it. Out: Markdown. A cell
-that isn't a figure has a number, and the line the tool printed stands under that number below the table.
+that isn't a figure has a number that refers to the line the tool printed, listed below the table.
 """
 
 from __future__ import annotations
 
 from typing import Any
+
+from edgecap.bench.tables.markdown import numbered, table
 
 _FIGURES = {
     "boxes_matched_share": "boxes matched",
@@ -15,7 +17,7 @@ _FIGURES = {
     "top1_agreement": "top-1",
     "kl": "KL",
 }
-"""Task figures that have room in a cell."""
+"""Task figures shown in a cell."""
 _SHIPPED = "as shipped"
 
 
@@ -35,15 +37,9 @@ def export_section(data: dict[str, Any]) -> str:
     """Everything between the markers."""
     recipes, notes = data["recipes"], _Notes()
     targets = sorted({t for row in recipes.values() for b in row.get("builds", ()) for t in b["targets"]}, key=_sm)
-    lines = [
-        "| recipe, graph | fp32 | INT8 | INT4 / FP16 | for TensorRT | " + " | ".join(targets) + " |",
-        "|" + "---|" * (5 + len(targets)),
-    ]
-    for name, row in recipes.items():
-        lines += _recipe_lines(name, row, targets, notes)
-    parts = [_head(recipes), "\n".join(lines)]
-    if notes.lines:
-        parts.append("\n".join(f"{number}. {line}" for number, line in enumerate(notes.lines, 1)))
+    head = ["recipe, graph", "fp32", "INT8", "INT4 / FP16", "for TensorRT", *targets]
+    rows = [cells for name, row in recipes.items() for cells in _recipe_rows(name, row, targets, notes)]
+    parts = [_head(recipes), table(head, rows), numbered(notes.lines)]
     parts += [_whole_roles(recipes), _repeats(recipes), _sessions(recipes)]
     return "\n\n".join(part for part in parts if part)
 
@@ -54,23 +50,24 @@ def _head(recipes: dict[str, Any]) -> str:
     stand = "; ".join(f"{name} = {row['stands_for']}" for name, row in recipes.items())
     return (
         "Every recipe through `edgecap export` and `edgecap build --backend tensorrt-rtx --target SM`; "
-        "`python -m edgecap.export.specimens.table`. Real checkpoints can't be had where this was measured: these have "
+        "`python -m edgecap.export.specimens.table`. No real checkpoints were available here: these have "
         f"random weights at true layer shapes ({stand}). A cell: size on disk, relative L2 distance of the worst "
-        "output from PyTorch (where less than fp32, detectors' and nano's: from the fp32 ONNX), task figures. Exported "
-        "with `--allow-drift`, or nothing would be published of a form that misses its limits. Engines: seconds to "
+        "output from PyTorch (below fp32, detectors' and nano's: from the fp32 ONNX), task figures. Exported with "
+        "`--allow-drift`; otherwise a form that misses its limits is not published. Engines: seconds to "
         f"compile and size; none was run, as there was no GPU. Machine: {'; '.join(machines)}; {', '.join(versions)}."
     )
 
 
-def _recipe_lines(name: str, row: dict[str, Any], targets: list[str], notes: _Notes) -> list[str]:
+def _recipe_rows(name: str, row: dict[str, Any], targets: list[str], notes: _Notes) -> list[list[str]]:
+    empty = [""] * (3 + len(targets))
     if "error" in row:
-        return [f"| {name} | failed {notes.mark(f'{name}: ' + row['error'])} |" + " |" * (3 + len(targets))]
+        return [[name, f"failed {notes.mark(f'{name}: ' + row['error'])}", *empty]]
     exports = row["exports"]
     places = list(dict.fromkeys(g["place"] for made in exports.values() for g in made.get("graphs", ())))
     if not places:
         marks = " ".join(notes.mark(f"{name} {precision}: {made['error']}") for precision, made in exports.items())
-        return [f"| {name} | failed {marks} |" + " |" * (3 + len(targets))]
-    lines = []
+        return [[name, f"failed {marks}", *empty]]
+    rows = []
     for place in places:
         shipped = exports.get(_SHIPPED)
         if shipped:
@@ -81,8 +78,8 @@ def _recipe_lines(name: str, row: dict[str, Any], targets: list[str], notes: _No
             cells.append("; ".join(f"{p.upper()} {_own(name, exports, p, place, notes)}" for p in small))
         cells.append(_twins(name, exports, place, notes))
         cells += [_engines(name, row["builds"], target, place, notes) for target in targets]
-        lines.append(f"| {name}, {place} | " + " | ".join(cells) + " |")
-    return lines
+        rows.append([f"{name}, {place}", *cells])
+    return rows
 
 
 def _own(name: str, exports: dict[str, Any], precision: str, place: str, notes: _Notes) -> str:
@@ -143,7 +140,7 @@ def _graph(made: dict[str, Any], place: str, form: str) -> dict[str, Any] | None
 def _cell(name: str, graph: dict[str, Any], notes: _Notes) -> str:
     words = [_megabytes(graph["bytes"]), *(_parity(row) for row in graph["parity"])]
     if not graph["parity"]:
-        words.append("not compared by itself")
+        words.append("not compared on its own")
     failures = [failure for row in graph["parity"] for failure in row["failures"]]
     marks = "".join(f" **misses** {notes.mark(f'{name}: {failure}')}" for failure in failures)
     return "; ".join(words) + marks
@@ -187,18 +184,15 @@ def _repeats(recipes: dict[str, Any]) -> str:
                 continue
             timings |= {e["timings"] for e in first["engines"].values() if e.get("timings")}
             there = sum(engine["status"] == "already built" for engine in again["engines"].values())
-            rows.append(
-                f"| {build['label']} | {built:.1f} s | {again['command_seconds']:.1f} s, "
-                f"{there} of {len(again['engines'])} already built | {_seconds(fresh) or 0:.1f} s |"
-            )
+            repeated = f"{again['command_seconds']:.1f} s, {there} of {len(again['engines'])} already built"
+            rows.append([build["label"], f"{built:.1f} s", repeated, f"{_seconds(fresh) or 0:.1f} s"])
     if not rows:
         return ""
-    head = (
+    head = ["recipe, precision", "first build", "again: the whole command", "again, into an empty store"]
+    return (
         f"The same engines again for {target}. Kernel timings: {'; '.join(sorted(timings))}; so a build into an empty "
-        "store starts from nothing.\n\n"
-        "| recipe, precision | first build | again: the whole command | again, into an empty store |\n|---|---|---|---|"
+        f"store starts from scratch.\n\n{table(head, rows)}"
     )
-    return "\n".join([head, *rows])
 
 
 def _seconds(tried: dict[str, Any]) -> float | None:
@@ -217,15 +211,15 @@ def _sessions(recipes: dict[str, Any]) -> str:
         if "error" in sessions:
             tables.append(f"Opening the sessions of {name} failed: {sessions['error']}")
             continue
-        lines = [
-            f"| {place} | {t['pack_ms']:.1f} ms | {t['store_ms']:.1f} ms | {t['build_seconds']:.2f} s |"
+        rows = [
+            [place, f"{t['pack_ms']:.1f} ms", f"{t['store_ms']:.1f} ms", f"{t['build_seconds']:.2f} s"]
             for place, t in sessions["places"].items()
         ]
         tables.append(
             f"Warm opening of every session of {name}, {sessions['compiler']} on the CPU, median of "
             f"{sessions['opens']}; the store's include its check of the engine's bytes. `edgecap build {name}`: "
             f"{sessions['build_command_seconds']:.1f} s, the second time {sessions['again_command_seconds']:.1f} s.\n\n"
-            "| graph | from the pack | from the store | build |\n|---|---|---|---|\n" + "\n".join(lines)
+            + table(["graph", "from the pack", "from the store", "build"], rows)
         )
     return "\n\n".join(tables)
 

@@ -1,13 +1,15 @@
 """The figures of docs/method.md, written from measurements that are in the repository.
 
 In: `bench/results/{calls,identity,verify,relations,reference_camera}.json` as the benches wrote them. Out: the text
-between the markers `<!-- figures -->` and `<!-- /figures -->`. Called by `readme`, as the numbers of README.md are.
+between the markers `<!-- figures -->` and `<!-- /figures -->`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+
+from edgecap.bench.tables.markdown import table
 
 COMMANDS = {
     "calls": "edgecap bench calls --clips 3 --seed-start 2000 --json",
@@ -25,11 +27,6 @@ def method_section(load: Callable[[str], dict[str, Any]]) -> str:
     parts = [_calls(load("calls")), _identity(load("identity")), _verify(load("verify"))]
     parts += [_relations(load("relations")), _camera(load("reference_camera"))]
     return "\n\n".join(parts)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def _calls(data: dict[str, Any]) -> str:
@@ -55,7 +52,7 @@ def _calls(data: dict[str, Any]) -> str:
         f"{first['instances']:.1f} instances each, so the reference asks 4 + 4n = "
         f"{first['reference_calls']:.1f} times a clip. Means per "
         "clip; times over those of the first row, all in one run. nano has no camera question (3 + 4n). "
-        f"Machine: {data['machine']}.\n\n{_table(head, rows)}"
+        f"Machine: {data['machine']}.\n\n{table(head, rows)}"
     )
 
 
@@ -80,9 +77,9 @@ def _identity(data: dict[str, Any]) -> str:
     )
     head = ["clip", "meetings", "IDF1", "HOTA", "never leave", "IDF1", "HOTA", "one id in all windows"]
     return (
-        f"**Ids over ten windows of a minute of crossings** (`{COMMANDS['identity']}`): every actor goes to "
-        "and fro, two are twins in class "
-        f"and colour, one leaves the picture and returns. Machine: {data['machine']}.\n\n{_table(head, rows)}"
+        f"**Ids over ten windows of a minute of crossings** (`{COMMANDS['identity']}`): every actor goes "
+        "back and forth, two share class "
+        f"and colour, one leaves the picture and returns. Machine: {data['machine']}.\n\n{table(head, rows)}"
     )
 
 
@@ -97,11 +94,11 @@ def _verify(data: dict[str, Any]) -> str:
     ]
     n, caught, alarms = (sum(t[k] for t in kinds.values()) for k in range(3))
     rows.append(["all", str(n), f"{caught / n:.1%}", f"{alarms / n:.1%}"])
-    head = ["kind of false statement", "planted", "caught", "true twin refused"]
+    head = ["kind of false statement", "planted", "caught", "true counterpart refused"]
     return (
         f"**The verifier** (`{COMMANDS['verify']}`): one false statement planted into each of {n} true "
         "captions of held-out moving clips "
-        f"(seeds {data['seeds'][0]}-{data['seeds'][-1]}).\n\n{_table(head, rows)}"
+        f"(seeds {data['seeds'][0]}-{data['seeds'][-1]}).\n\n{table(head, rows)}"
     )
 
 
@@ -115,7 +112,7 @@ def _relations(data: dict[str, Any]) -> str:
     return (
         f"**Relations** (`{COMMANDS['relations']}`): {data['clips']} held-out clips, tier {data['tier']}; "
         "doubtful cases count for neither "
-        f"side. Machine: {data['machine']}.\n\n{_table(head, rows)}"
+        f"side. Machine: {data['machine']}.\n\n{table(head, rows)}"
     )
 
 
@@ -124,7 +121,7 @@ def _camera(data: dict[str, Any]) -> str:
     return (
         f"**Camera** (`{COMMANDS['reference_camera']}`): {data['clips']} held-out clips, tier {data['tier']}; "
         "the reference's rule is given "
-        f"the exact camera path, ours the pixels.\n\n{_table(['', 'exact label set', 'micro-F1'], rows)}"
+        f"the exact camera path, ours the pixels.\n\n{table(['', 'exact label set', 'micro-F1'], rows)}"
     )
 
 

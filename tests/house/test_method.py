@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 import pytest
 
-from edgecap.bench.tables import readme
 from edgecap.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,7 +35,7 @@ def test_all_twenty_defects_have_a_line_and_a_test() -> None:
 
 
 def test_every_bad_input_of_the_specification_has_a_line_and_a_test() -> None:
-    """Spec/instancecap.md 10.3 has twelve; a file that breaks off is ours."""
+    """Twelve in docs/spec/instancecap.md 10.3; the truncated file is ours."""
     rows = _rows("Bad input")
     assert len(rows) >= 13 and all(len(row) == 4 and all(row) and "::test_" in row[3] for row in rows)
     words = " ".join(row[0] for row in rows)
@@ -65,7 +64,3 @@ def test_its_commands_are_the_command_lines(line: str) -> None:
     options = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     for word in words:
         assert not word.startswith("--") or word in options, f"{line}: {word}"
-
-
-def test_the_figures_are_the_generated_ones() -> None:
-    assert readme.render_method(TEXT) == TEXT, "run `make readme` after a measurement"

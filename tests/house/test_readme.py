@@ -1,4 +1,4 @@
-"""README: its Python runs and prints what it says, its commands exist, its numbers are the generated ones."""
+"""README: its Python runs and prints what it says, its commands exist. The generated tables match the measurements."""
 
 from __future__ import annotations
 
@@ -47,8 +47,14 @@ def test_every_command_of_the_readme_exists(line: str) -> None:
         assert option in done.stdout, f"{line}: {option} is not an option of it"
 
 
-def test_the_numbers_are_the_generated_ones() -> None:
-    assert readme.render(TEXT) == TEXT, "run `make readme` after a measurement"
+@pytest.mark.parametrize("document", readme.DOCUMENTS)
+def test_the_tables_are_the_generated_ones(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert readme.render(document, text) == text, "run `make readme` after a measurement"
+
+
+def test_the_readme_fits_120_lines() -> None:
+    assert TEXT.count("\n") <= 120
 
 
 def test_pictures_exist() -> None:
