@@ -218,7 +218,7 @@ def stage_threads(text: str) -> StageThreads:
     for stage, _, number in pairs:
         if stage.strip() not in stages or stage.strip() in counts or not number.strip().isdecimal():
             raise UsageError(
-                f"--threads wants a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
+                f"--threads expects a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
             )
         counts[stage.strip()] = int(number)
     return StageThreads(**counts)
@@ -278,7 +278,7 @@ def _file_sinks(
     from edgecap.runtime.output.srt import SrtSink
 
     resumed = bool(earlier.clips or earlier.failures)
-    # Events first: see EventSink, a clip whose events are there but whose row is not is not told twice.
+    # Events first: see EventSink, a clip whose events are there but whose row is not is not reported twice.
     sinks: list[Any] = [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
     sinks.append(JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures))
     if report:

@@ -40,7 +40,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
 @click.option(
-    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original, and say so."
+    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original; the pack records it."
 )
 @click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")

@@ -29,7 +29,7 @@ from edgecap.engines.errors import UsageError
     metavar="VIDEO|DIR",
     help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
 )
-@click.option("--allow-drift", is_flag=True, help="Publish even if an export is too far from its original, and say so.")
+@click.option("--allow-drift", is_flag=True, help="Publish even if an export is too far from its original; the pack records it.")
 @click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
 @click.option("--force", is_flag=True, help="Export again what is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")

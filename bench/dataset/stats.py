@@ -1,7 +1,6 @@
 """A set of clips in figures: durations, scenes, instances per clip, classes.
 
-In: a curation.jsonl (kept and dropped clips) or any InstanceCap rows (all count as kept). Out: `SetStats`. Called by
-the command line; stats_picture.py draws them.
+In: a curation.jsonl (kept and dropped clips) or any InstanceCap rows (all count as kept). Out: `SetStats`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 from edgecap.bench.dataset.scenes import UNKNOWN, scene_of
 from edgecap.engines.errors import InputError
 from edgecap.runtime.output.row import structure_of
-from edgecap.runtime.printable import printable
+from edgecap.runtime.english import printable
 from edgecap.runtime.video.inputs import looking_at
 
 DURATION_EDGES = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)

@@ -1,6 +1,6 @@
 """The parts of `bench.gpu_check`: each looks at one thing on this GPU and returns plain data.
 
-In: a `PartContext`. Out: a dict for the JSON. Called by `gpu_check`, one process a part. A part raises when the thing
+In: a `PartContext`. Out: a dict for the JSON. A part raises when the thing
 it looks at is not there; `gpu_check` writes the reason down.
 """
 

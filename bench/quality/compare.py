@@ -1,7 +1,5 @@
 """Two packs on the same clips: what quantisation (or anything else) costs in points of every figure, and what
 it saves in bytes.
-
-Called by `edgecap bench compare`, and importable by the recipe that builds packs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How an instance moves: in the image plane, and in the world with the camera's own movement taken out.
 
-In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`. Called by measure.py.
+In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`.
 
 All lengths are frame widths. A path is smoothed over about half a second before anything is decided, so that
 jitter of the masks and camera shake are no movement. The dead zone of a direction is 2 % of the frame's

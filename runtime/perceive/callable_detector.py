@@ -44,7 +44,7 @@ class CallableDetector:
     """Calls `function` on every analysed frame and checks what it returns.
 
     The function gives boxes and no masks, so an instance's mask is the ellipse inside its box (79 % of the box, without
-    its corners): colours are measured in it, and a record's `used.segmenter` says so.
+    its corners): colours are measured in it, and a record's `used.segmenter` reports it.
     `labels`: names so far. Raises UsageError, with expected and got, for an answer of another form.
     """
 

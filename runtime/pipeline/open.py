@@ -1,5 +1,4 @@
-"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner. Called
-by `Pipeline` alone.
+"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def _is(kind: type[Message]) -> Callable[[Message], bool]:
 
 
 def _may_be_dropped(message: Message) -> bool:
-    """Frames only, and never the one that tells of a cut."""
+    """Frames only, and never the one that marks a cut."""
     return isinstance(message, Sampled) and not message.is_cut
 
 

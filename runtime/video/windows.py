@@ -1,7 +1,4 @@
 """Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
-
-Called by pipeline: `FrameSampler.keep` on every frame's time, `ShotDetector.is_cut` on every kept frame,
-`WindowBuilder.add` on every observation.
 """
 
 from __future__ import annotations
