@@ -57,7 +57,7 @@ class DecoderNet:
         self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: Any) -> str:
         """Append a node named after its first output; returns that output."""
         from onnx import helper
 
@@ -165,10 +165,12 @@ class DecoderNet:
                 unsigned, scale = quantise_blocks(weight[part])
                 chunk = (unsigned.astype(np.int16) - 128).astype(np.int8)
             codes[:, part], scales[:, part] = chunk.reshape(-1, width).T, scale.T
-        kind, chunks = (TensorProto.INT8, iter([codes]))
+        kind: int = TensorProto.INT8
+        chunks: Iterable[NDArray[Any]] = [codes]
         if small:  # chunks of 32 rows hold an even number of codes, whatever N is
             steps = _parts(width, per_step=_CHUNK // rows, multiple=BLOCK)
-            kind, chunks = TensorProto.INT4, (pack_pairs(codes[s].view(np.uint8).ravel() & 15) for s in steps)
+            kind = TensorProto.INT4
+            chunks = (pack_pairs(codes[s].view(np.uint8).ravel() & np.uint8(15)) for s in steps)
         names = [self._stream(out + ".codes", kind, (width, rows), chunks)]
         names.append(self.constant(out + ".scales", scales))
         return self.node("DequantizeLinear", names, [f"{out}.weight"], axis=0, block_size=BLOCK)

@@ -107,13 +107,16 @@ def text_figures(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> dict[
 
 
 def _read(port: DecoderPort, prompt: TextPrompt) -> NDArray[np.float32]:
-    return port.read(Chunk.join([prompt.vectors], [prompt.positions], begins=[0]))[0].copy()
+    logits: NDArray[np.float32] = port.read(Chunk.join([prompt.vectors], [prompt.positions], begins=[0]))[0].copy()
+    return logits
 
 
 def _step(port: DecoderPort, prompt: TextPrompt, vector: NDArray[np.float32], *, step: int) -> NDArray[np.float32]:
     """Read the answer's token number `step`, [1, H]."""
-    place = text_positions(prompt.next_position + step, count=1)
-    return port.read(Chunk.join([vector], [place], begins=[len(prompt.vectors) + step]))[0].copy()
+    position = text_positions(prompt.next_position + step, count=1)
+    chunk = Chunk.join([vector], [position], begins=[len(prompt.vectors) + step])
+    logits: NDArray[np.float32] = port.read(chunk)[0].copy()
+    return logits
 
 
 def _log_softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -29,6 +29,9 @@ class DetrGraph(nn.Module):
     """images uint8 [B, 3, S, S] -> boxes_xyxy float32 [B, Q, 4] relative to the picture, scores float32 [B, Q] in 0-1,
     best first, class_ids int64 [B, Q], embedding float32 [B, E] (mean of the encoder's coarsest feature map)."""
 
+    gain: torch.Tensor
+    shift: torch.Tensor
+
     def __init__(self, network: Any, scale: PixelScale) -> None:
         super().__init__()
         self.network = network

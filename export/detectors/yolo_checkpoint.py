@@ -50,7 +50,7 @@ def unpack(file: Path, folder: Path) -> Path:
     of model. `OutputError` where the folder can't be written.
     """
     content = read_pickle(file)
-    model = next((content[key] for key in ("ema", "model") if content.get(key) is not None), None)
+    model: Any = next((content[key] for key in ("ema", "model") if content.get(key) is not None), None)
     kind = getattr(model, "kind", None)
     if kind not in MODEL_CLASSES:
         raise CheckpointError(

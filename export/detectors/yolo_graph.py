@@ -93,6 +93,7 @@ class YoloGraph(nn.Module):
     def _features(self, x: Any) -> list[torch.Tensor]:
         """Feature maps that the head reads, finest first."""
         held: list[Any] = []
+        layer: Any
         for layer in self.layers:
             if layer.f != -1:
                 x = held[layer.f] if isinstance(layer.f, int) else [x if j == -1 else held[j] for j in layer.f]
@@ -106,7 +107,8 @@ class YoloGraph(nn.Module):
         distance itself."""
         rows, columns = distances.shape[-2:]
         if self.bins > 1:
-            shares = distances.flatten(2).unflatten(1, (4, self.bins)).softmax(2)  # [B, 4, R, A]
+            split = distances.flatten(2).unflatten(1, (4, self.bins))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            shares = split.softmax(2)  # [B, 4, R, A]
             sides = (shares * torch.arange(self.bins, dtype=shares.dtype)[:, None]).sum(2)
         else:
             sides = distances.flatten(2)

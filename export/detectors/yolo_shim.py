@@ -61,11 +61,11 @@ def _settings() -> Iterator[None]:
         try:
             yield
         finally:
-            for name, value in before.items():
-                if value is None:
+            for name, earlier in before.items():
+                if earlier is None:
                     os.environ.pop(name, None)
                 else:
-                    os.environ[name] = value
+                    os.environ[name] = earlier
 
 
 @contextmanager
@@ -76,11 +76,11 @@ def _torchvision_known() -> Iterator[None]:
     asked = importlib.metadata.version
     paired = _PAIRED.get(".".join(torch.__version__.split(".")[:2]), "0.28.0")
 
-    def answer(name: str) -> str:
+    def answer(distribution_name: str) -> str:
         try:
-            return asked(name)
+            return asked(distribution_name)
         except importlib.metadata.PackageNotFoundError:
-            if name == "torchvision":
+            if distribution_name == "torchvision":
                 return paired
             raise
 

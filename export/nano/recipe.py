@@ -118,7 +118,7 @@ def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[
         segmenter=segmenter.spec,
         captioner=captioner,
         domain=domain,
-    )  # type: ignore[arg-type]
+    )
     write_pack(staging, spec)
     say("making the TensorRT twins")
     sources = nano_twin_sources(staging, work_dir, decoder=write_decoder_twin(work_dir / "caption"))

@@ -134,7 +134,7 @@ def _pairs(codes: NDArray[np.generic]) -> NDArray[np.uint8]:
     low = np.ascontiguousarray(codes).view(np.uint8)
     if low.shape[-1] % 2:  # INT4 tensors are packed flat
         low = np.append(low.reshape(-1), np.zeros(low.size % 2, np.uint8)).astype(np.uint8)
-    packed: NDArray[np.uint8] = low[..., 0::2] | (low[..., 1::2] << 4)
+    packed: NDArray[np.uint8] = low[..., 0::2] | (low[..., 1::2] << np.uint8(4))
     return packed
 
 

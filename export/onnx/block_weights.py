@@ -8,7 +8,7 @@ of a batch;
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +57,7 @@ def quantise_blocks4(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDA
 
 def pack_pairs(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Two 4-bit codes a byte, the earlier one in the low half: uint8 [..., 2k] of values 0-15 -> uint8 [..., k]."""
-    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << np.uint8(4))
     return packed
 
 
@@ -96,7 +96,8 @@ def _small_matmul(model: onnx.ModelProto, node: onnx.NodeProto, held: onnx.Tenso
     codes, scales = quantise_blocks(np.ascontiguousarray(numpy_helper.to_array(held).T))
     names = [f"{held.name}.codes", f"{held.name}.scales"]
     if names[0] not in {i.name for i in model.graph.initializer}:
-        named = zip((codes, scales), names, strict=True)
+        arrays: tuple[NDArray[Any], ...] = (codes, scales)
+        named = zip(arrays, names, strict=True)
         model.graph.initializer.extend(numpy_helper.from_array(v, n) for v, n in named)
     width, rows = held.dims
     return helper.make_node(

@@ -79,6 +79,7 @@ def _round(x: Any, block: int | None) -> Any:
 
     width = x.shape[-1]
     step = block or width
-    cells = torch.nn.functional.pad(x, (0, -width % step)).unflatten(-1, (-1, step))
+    padded = torch.nn.functional.pad(x, (0, -width % step))
+    cells = padded.reshape(*padded.shape[:-1], -1, step)
     scale = cells.abs().amax(-1, keepdim=True).clamp_min(1e-10) / 127
     return ((cells / scale).round() * scale).flatten(-2)[..., :width]

@@ -29,7 +29,7 @@ def load_tower(weights: Mapping[str, NDArray[Any]], vision_config: Mapping[str, 
     names = [name for name, _ in tower.named_parameters()]
     tower.load_state_dict({n: torch.from_numpy(np.array(weights[n], np.float32)) for n in names}, assign=True)
     tower.rotary_pos_emb = Qwen2_5_VLVisionRotaryEmbedding(config)  # its table is no weight, so meta left it empty
-    return tower.eval()
+    return tower.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
 
 
 def tower_tokens(tower: Any, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -78,6 +78,7 @@ def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
     from transformers import Sam2VideoConfig
 
     grids = [image_side // n for n in (4, 8, 16)]
+    config: Any
     try:
         config = Sam2VideoConfig.from_dict({**checkpoint.config, "model_type": "sam2_video"})
     except (TypeError, ValueError, AttributeError, KeyError) as error:

@@ -31,7 +31,8 @@ def save_specimen(folder: Path, *, size: Size = "micro", image_side: int = 128, 
     from transformers import Sam2VideoModel
 
     torch.manual_seed(seed)
-    model = Sam2VideoModel(_config(size, image_side)).eval()
+    model = Sam2VideoModel(_config(size, image_side))
+    model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     with torch.no_grad():
         enliven(model)
     folder.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,8 @@ def save_qwen(
         tie_word_embeddings=tied,
     )
     torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(config).eval()
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     roughen(model, seed=seed)
     _liven(model, width=vision["hidden_size"], text_width=text["hidden_size"])
     model.generation_config.eos_token_id = [END_ID, 0]

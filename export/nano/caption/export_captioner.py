@@ -26,7 +26,7 @@ from edgecap.export.nano.caption.model import MEAN, STD, NetworkConfig, vision_t
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter
 from edgecap.export.nano.caption.parity import captioner_parity
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
-from edgecap.export.nano.caption.tokenizer import BOS, EOS
+from edgecap.export.nano.caption.tokenizer import BOS, EOS, special_id
 from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
 from edgecap.export.onnx.block_weights import quantise_matmuls
@@ -61,7 +61,7 @@ def export_captioner(
     _write_decoder(weights, sizes, out_dir / DECODER_FILES["int8"], weight_format="int8")
     shutil.copyfile(work_dir / TOKENIZER_FILE, out_dir / TOKENIZER_FILE)
     write_book(out_dir, "nano", PromptLayout())
-    specials = trainer.tokenizer.token_to_id(BOS), trainer.tokenizer.token_to_id(EOS)
+    specials = special_id(trainer.tokenizer, BOS), special_id(trainer.tokenizer, EOS)
     spec = captioner_spec(config, bos_id=specials[0], eos_id=specials[1])
     (out_dir / "captioner.json").write_text(json.dumps(asdict(spec), indent=1))
     if parity_sets == 0:

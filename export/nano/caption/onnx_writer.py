@@ -77,6 +77,7 @@ class OnnxWriter:
 
     def _prompt_embeds(self, prompt: Prompted) -> NDArray[np.float32]:
         question = self._embed[encode(self.tokenizer, prompt.question)]
+        assert self.spec.bos_id is not None  # nano's tokenizer has one
         return np.concatenate([self._embed[[self.spec.bos_id]], prompt.tokens, question])
 
     def _call(

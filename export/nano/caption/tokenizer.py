@@ -42,6 +42,13 @@ def corpus_words() -> list[str]:
     return sorted({word for line in closed_corpus() for word in re.findall(r" ?[A-Za-z]+|[^A-Za-z\s]", line)})
 
 
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of one of SPECIALS."""
+    found = tokenizer.token_to_id(token)
+    assert found is not None, token  # training puts them first
+    return int(found)
+
+
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:
     """Ids of `text` without specials; a special's spelling inside the text is read as plain characters."""
     tokenizer.encode_special_tokens = True

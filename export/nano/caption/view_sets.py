@@ -117,7 +117,7 @@ def _isolated(
     row = _row_if_seen(frame, actor_id)
     assert row is not None, "picks hold seen frames only"
     box = flawed_box(frame.boxes_xyxy[row], rng=rng)
-    others = np.delete(frame.visible_masks, row, axis=0).any(0)
+    others = np.asarray(np.delete(frame.visible_masks, row, axis=0).any(0))
     bits = flawed_mask(frame.visible_masks[row], box_xyxy=box, others=others, rng=rng)
     if np.count_nonzero(bits) < _LEAST_PIXELS // 3:
         bits = frame.visible_masks[row]

@@ -52,7 +52,7 @@ class Detector(nn.Module):
         self.box_branch = ConvUnit(64, 64)
         self.class_head = nn.Conv2d(64, classes, 1)
         self.box_head = nn.Conv2d(64, 4, 1)
-        nn.init.constant_(self.class_head.bias, _PRIOR_LOGIT)
+        nn.init.constant_(self.class_head.get_parameter("bias"), _PRIOR_LOGIT)
 
     def forward(self, images: torch.Tensor) -> DenseMaps:
         """[B, 3, H, W] uint8 or float 0-255 -> maps at stride 8."""

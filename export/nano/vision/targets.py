@@ -154,4 +154,5 @@ def _coverage(view: View, instance: int, crop_xyxy: NDArray[np.float32]) -> NDAr
     matrix = np.array([[step[0], 0, source[0] + step[0] / 2 - 0.5], [0, step[1], source[1] + step[1] / 2 - 0.5]])
     mask = (_window(view) == instance + 1).astype(np.float32)
     sampled = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return sampled.reshape(MASK_SIDE, 2, MASK_SIDE, 2).mean(axis=(1, 3))
+    cells: NDArray[np.float32] = sampled.reshape(MASK_SIDE, 2, MASK_SIDE, 2).mean(axis=(1, 3))
+    return cells
