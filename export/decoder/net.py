@@ -1,7 +1,7 @@
 """Nodes and weights of a decoder under construction: norms, and matrix products in every weight format.
 
-In: weights by name, asked for one by one. Out: nodes and initialisers, the large ones streamed to a file where there
-is one. Called by `decoder_graph` and `scatter_decoder`.
+In: weights by name, asked for one by one. Out: nodes and initialisers, the large ones streamed to a file where there is
+one.
 
 The residual stream and the norms stay float32 whatever the rest is: the sums of Qwen2's layers leave float16's range
 (a few channels reach 1e4 and more), and a norm costs nothing next to a matrix product.
@@ -112,7 +112,7 @@ class DecoderNet:
         return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def _dense(self, name: str, weight: NDArray[np.float32]) -> str:
-        """[N, K] -> the constant [K, N] that MatMul wants."""
+        """[N, K] -> the constant [K, N] that MatMul expects."""
         rows, width = weight.shape
         chunks = (weight[:, part].T.astype(self.real) for part in _parts(width, per_step=_CHUNK // rows))
         return self._stream(name, self.kind(self.real), (width, rows), chunks)

@@ -1,8 +1,8 @@
 """Does a decoder speak like another? One's greedy texts, replayed token by token on the other.
 
 In: `SpokenText`s (by PyTorch, or by `speak` on an fp32 graph) and a decoder's port. Out: a `GraphParity` with top-1
-agreement and KL divergence. Called by the captioner recipes. Numpy only: graphs run through the runtime's own ports, so
-positions, memory and contract are those of a real answer: the prompt in one piece, then one token a run.
+agreement and KL divergence. Numpy only: graphs run through the runtime's own ports, so positions, memory and contract
+are those of a real answer: the prompt in one piece, then one token a run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A captioner's decoder file against the PyTorch model that it came from, on the model's own greedy texts.
 
 In: the torch model and prompts as vectors; a decoder file of any of the three contracts. Out: `SpokenText`s and a
-`GraphParity`. Called by the recipes smolvlm and ready-made; the comparison itself is `text_parity`'s.
+`GraphParity`. The comparison itself is `text_parity`'s.
 """
 
 from __future__ import annotations

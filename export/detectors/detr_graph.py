@@ -1,7 +1,7 @@
 """A DETR of transformers as one graph: uint8 pictures in, sorted boxes out.
 
-Called by `export.dfine`. The network class gives `logits` [B, Q, C] and `pred_boxes` [B, Q, 4] (centre, width, height,
-relative) and its encoder's feature maps; everything after that, and the scaling of pixels before it, is here.
+The network class gives `logits` [B, Q, C] and `pred_boxes` [B, Q, 4] (centre, width, height, relative) and its
+encoder's feature maps; everything after that, and the scaling of pixels before it, is here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Batch norms folded into the convolutions before them, and RepVGG branches into one: the same function,
 fewer nodes, and convolutions that quantise as they run.
 
-Called by the detector recipes on a copy of the network. transformers' detectors keep frozen norms of their own classes,
-which neither the exporter nor onnxslim folds; here a norm is anything with running statistics, a weight and a bias.
+transformers' detectors keep frozen norms of their own classes, which neither the exporter nor onnxslim folds; here a
+norm is anything with running statistics, a weight and a bias.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """YOLO11 and YOLO26 of ultralytics as one graph: uint8 pictures in, the best 300 boxes out.
 
-In: a checkpoint folder (`export.yolo_checkpoint`). Out: the network, built anew from its layer table, and a module that
-wires its layers to our contract. Called by `export.yolo`. Only layer classes of ultralytics run; how its head turns
-distances into boxes is written here (distribution focal loss: Li et al. 2020; anchor-free boxes: Tian et al. 2019).
+In: a checkpoint folder (`export.yolo_checkpoint`). Out: the network, rebuilt from its layer table, and a module that
+wires its layers to our contract. Only layer classes of ultralytics run; how its head turns distances into boxes is
+written here (distribution focal loss: Li et al. 2020; anchor-free boxes: Tian et al. 2019).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Import of ultralytics (AGPL-3.0, never a dependency) without torchvision, without network, without its own habits.
 
 ultralytics asks for torchvision's version while it is imported, and for the package itself only in code that is not
-used here. PyPI's torchvision wants CUDA libraries, and its mere presence makes transformers' model classes fail
-(spec/measured.md A): so for the time of the import the question is answered, and nothing is installed.
-Called by `export.yolo_graph`; ultralytics lies in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
+used here. PyPI's torchvision needs CUDA libraries, and its mere presence makes transformers' model classes fail
+(spec/measured.md A): so for the time of the import the question is answered, and nothing is installed. Ultralytics lies
+in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """4-bit weights in a traced graph: each MatMul by a stored matrix becomes MatMulNBits, or reads a blocked
 DequantizeLinear.
 
-In: an fp32 `onnx.ModelProto` and the names of the nodes. Called by `precision.int4_blocks`. The numbers of symmetric
-blocks come from `block_weights`.
+In: an fp32 `onnx.ModelProto` and the names of the nodes. The numbers of symmetric blocks come from `block_weights`.
 """
 
 from __future__ import annotations

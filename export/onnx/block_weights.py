@@ -1,9 +1,8 @@
 """8- and 4-bit weights in blocks of 32: the numbers, and a pass that puts 8-bit ones into an exported graph.
 
-In: float weights or an fp32 graph. Out: codes and scales, or the graph with smaller weights. Called by `decoder_net`
-and the captioner's exporter. Activations are quantised per row while running, so an answer never depends on the rest
-of a batch;
-`quantize_dynamic`, whose scale is per tensor, moved the nano vision tokens by up to 0.05 between batch sizes.
+In: float weights or an fp32 graph. Out: codes and scales, or the graph with smaller weights. Activations are quantised
+per row while running, so an answer never depends on the rest of a batch; `quantize_dynamic`, whose scale is per tensor,
+moved the nano vision tokens by up to 0.05 between batch sizes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How far one form of a graph is from another: PyTorch, fp32 ONNX, quantised ONNX.
 
-In: outputs of both on the same inputs. Out: `TensorParity` per output and task figures (boxes matched, mask IoU).
-Called by every exporter; the numbers go into the pack's parity report as they are.
+In: outputs of both on the same inputs. Out: `TensorParity` per output and task figures (boxes matched, mask IoU). The
+numbers go into the pack's parity report as they are.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """What a general vision-language model is asked for each field of a caption, as pack data.
 
-In: nothing. Out: templates and limits for `CaptionerSpec`. Called by the captioner recipes (smolvlm, ready_made,
-qwen2_5_vl). What stands in braces are hints filled in by the runtime from what it measured, as the method
-injects its detector's and tracker's findings into the questions (InstanceCap, CVPR 2025, section 3); these are the
-questions of `--stages fast`, one slot each, the rounds of `--stages full` are in prompts/edge.json. The rules in the
-words match what `runtime.checks` refuses: several sentences, more words than the field allows, things that can't
-be seen.
+In: nothing. Out: templates and limits for `CaptionerSpec`. What stands in braces are hints filled in by the runtime
+from what it measured, as the method injects its detector's and tracker's findings into the questions (InstanceCap, CVPR
+2025, section 3); these are the questions of `--stages fast`, one slot each, the rounds of `--stages full` are in
+prompts/edge.json. The rules in the words match what `runtime.checks` refuses: several sentences, more words than the
+field allows, things that can't be seen.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The words a captioner is exported with: rules, rounds, hints and lists, and the room they need.
 
 In: a name of `export/prompts/`. Out: a `PromptBook`, its file in a pack's folder, and how many positions the longest
-dialogue takes. Called by the captioner recipes. `edge` is for models that follow instructions, `nano` for the shipped
-one, which knows its four questions only. The stages are those of InstanceCap's improved chain of thought
-(spec/instancecap.md 3.2), in our own words.
+dialogue takes. `edge` is for models that follow instructions, `nano` for the shipped one, which knows its four
+questions only. The stages are those of InstanceCap's improved chain of thought (spec/instancecap.md 3.2), in our own
+words.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONG = {
     "moves away from the third teddy bear.",
     "global": "Three people and two dogs walk past a red car at a wide crossing while the camera pans right slowly.",
 }
-"""The longest hints that the runtime makes of eight instances, its limit unless told otherwise (words.py,
+"""The longest hints that the runtime makes of eight instances, its default limit (words.py,
 relation_words.py, check_form.MOST_WORDS)."""
 _LONG_CAMERA = (
     "The camera pans right and zooms in moderately fast, then pans back left and tilts up, then rolls to the left, "
@@ -61,7 +61,7 @@ def book_for(name: BookName, layout: PromptLayout) -> PromptBook:
 def write_book(
     folder: Path, name: BookName, layout: PromptLayout, *, say: Callable[[str], None] = lambda line: None
 ) -> None:
-    """Put the book of `book_for` into a pack's folder, under `PROMPT_FILE`. `say`: told what the layout has no place
+    """Put the book of `book_for` into a pack's folder, under `PROMPT_FILE`. `say`: gets what the layout has no place
     for."""
     for note in layout_notes(layout).values() if open_book(name).system else ():
         say(note)

@@ -1,6 +1,6 @@
 """What follows from a Qwen2.5-VL checkpoint's config, processor and tokenizer, before any weight is read.
 
-In: a `Checkpoint` and the command's options. Out: `QwenPlan`. Called by the recipe.
+In: a `Checkpoint` and the command's options. Out: `QwenPlan`.
 """
 
 from __future__ import annotations

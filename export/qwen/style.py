@@ -1,6 +1,6 @@
 """What is asked, and how: the two kinds of checkpoint that share the Qwen2.5-VL architecture.
 
-In: the `style` option. Out: prompts, limits, the system line. Called by `plan`.
+In: the `style` option. Out: prompts, limits, the system line.
 
     instruct    Qwen2.5-VL-3B/7B-Instruct: answers one short question per field
     captioner   InstanceCap-Captioner (a fine-tune of the 7B): knows one request, to describe a clip, and answers in

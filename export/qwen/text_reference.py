@@ -1,6 +1,6 @@
 """transformers' own text model, loaded alone, and what it says to a prompt: the measure of our decoder.
 
-In: text weights by name, the config's text block, a prompt as vectors. Out: `SpokenText`s. Called by the recipe.
+In: text weights by name, the config's text block, a prompt as vectors. Out: `SpokenText`s.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each kind of layer of the vision tower loses in 8 bits, tried one kind at a time inside the PyTorch tower.
 
-In: the loaded tower, one view. Out: rows of the sensitivity table. Called by the recipe. The rounding is that of
-`vision_linears`, done in float32 before each product: same loss, no graph written per row.
+In: the loaded tower, one view. Out: rows of the sensitivity table. The rounding is that of `vision_linears`, done in
+float32 before each product: same loss, no graph written per row.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """transformers' own vision tower, loaded alone, as the measure of our graph.
 
-In: tower weights by name, the config's vision block, pictures. Out: tokens. Called by the recipe's parity check, tests.
-Of a 7B checkpoint this reads 2.7 GB, not 33.
+In: tower weights by name, the config's vision block, pictures. Out: tokens. Of a 7B checkpoint this reads 2.7 GB, not
+33.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def load_tower(weights: Mapping[str, NDArray[Any]], vision_config: Mapping[str, 
 
 
 def tower_tokens(tower: Any, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """pixels float32 [n,3,h,w] (normalised) -> tokens float32 [n,T,H], each picture by itself."""
+    """pixels float32 [n,3,h,w] (normalised) -> tokens float32 [n,T,H], each picture on its own."""
     import torch
 
     found = []

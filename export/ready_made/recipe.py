@@ -1,9 +1,9 @@
 """The hub's ready-made ONNX files of SmolVLM and Idefics3 -> the captioner of a pack, without PyTorch.
 
-In: an `ExportJob` over a folder with config.json, tokenizer files and onnx/*.onnx. Out: `RoleExport`. Called by
-`edgecap export ready-made`. The decoder stays the hub's (the "growing" contract: its keys and values are copied at
-every step, so `smolvlm` from safetensors is the faster pack). Where the folder has no unrounded graphs to compare with,
-the chosen ones are compared with themselves run the plain way: that proves our nodes and reading, not their rounding.
+In: an `ExportJob` over a folder with config.json, tokenizer files and onnx/*.onnx. Out: `RoleExport`. The decoder stays
+the hub's (the "growing" contract: its keys and values are copied at every step, so `smolvlm` from safetensors is the
+faster pack). Where the folder has no unrounded graphs to compare with, the chosen ones are compared with themselves run
+the plain way: that proves our nodes and reading, not their rounding.
 """
 
 from __future__ import annotations

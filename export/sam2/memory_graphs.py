@@ -1,6 +1,6 @@
 """Modules behind the graphs of the memory: attention to what is remembered, and the encoder that remembers.
 
-Memory attention is written anew from the layers' weights, because transformers' has no mask for empty slots. Three
+Memory attention is rewritten from the layers' weights, because transformers' has no mask for empty slots. Three
 changes leave its result as it was (up to rounding) and make it cheaper:
 
 - rotary pairs (2i, 2i+1) become halves (i, i + d/2) by reordering the rows of the query and key projections;

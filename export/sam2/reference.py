@@ -1,7 +1,7 @@
 """What transformers' own Sam2VideoModel makes of a clip: the yardstick of our propagation.
 
 Frames come in one at a time (`streaming`), objects may be added at any frame; the model is run as its processor would
-run it, on the same padded picture that the pack's graphs get. Called by `check` and by tests.
+run it, on the same padded picture that the pack's graphs get.
 """
 
 from __future__ import annotations

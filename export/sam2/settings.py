@@ -83,7 +83,7 @@ def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
         config = Sam2VideoConfig.from_dict({**checkpoint.config, "model_type": "sam2_video"})
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise CheckpointError(
-            f"{checkpoint.folder}: config.json is no Sam2VideoConfig ({error}); fetch it again"
+            f"{checkpoint.folder}: config.json is not a Sam2VideoConfig ({error}); fetch it again"
         ) from error
     config.image_size = image_side
     config.prompt_encoder_config.image_size = image_side

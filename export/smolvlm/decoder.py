@@ -1,7 +1,7 @@
 """The text side of SmolVLM and Idefics3: a Llama decoder, straight from the safetensors, in the asked-for formats.
 
 In: the plan, the checkpoint, what PyTorch said. Out: graph files, their parity, the row of each weight format in the
-sensitivity table. Called by the recipe.
+sensitivity table.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What the original says of the job's pictures: the reference of every comparison.
 
-In: the PyTorch model (or, in `ready_made`, the hub's own graphs), the plan, pictures. Out: `Original`. Called by the
-recipes.
+In: the PyTorch model (or, in `ready_made`, the hub's own graphs), the plan, pictures. Out: `Original`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What follows from a SmolVLM or Idefics3 checkpoint's config, processor and tokenizer, before any weight is read.
 
-In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`. Called by the recipe and by `ready_made`.
+In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`.
 """
 
 from __future__ import annotations

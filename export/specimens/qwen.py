@@ -85,8 +85,8 @@ def save_qwen(
     model.generation_config.pad_token_id = 0
     save_hub_folder(folder, model, dtype=dtype, shard_size=shard_size)
     write_tokenizer(folder, specials=SPECIALS)
-    told = {"eos_token": "<|im_end|>", "tokenizer_class": "GPT2Tokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    stated = {"eos_token": "<|im_end|>", "tokenizer_class": "GPT2Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated))
     (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": MEAN, "image_std": STD}))
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
     if layout == "hub":

@@ -1,7 +1,7 @@
 """The trained captioner as pack files: two graphs with 8-bit weights, embed.npy, tokenizer.json, with a parity report.
 
-In: a checkpoint of `train`. Out: the files and a `CaptionerSpec`. Called by the recipe and by
-`python -m edgecap.export.nano.caption.export_captioner`.
+In: a checkpoint of `train`. Out: the files and a `CaptionerSpec`. Command: `python -m
+edgecap.export.nano.caption.export_captioner`.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _write_vision(network: Any, config: NetworkConfig, *, fp32: Path, int8: Path
 
 
 def decoder_weights(network: Any) -> Mapping[str, NDArray[np.float32]]:
-    """Names and arrays as `decoder_graph.build_decoder` wants them."""
+    """Names and arrays as `decoder.shared.build_decoder` expects them."""
     named = {k: v.detach().numpy() for k, v in network.model.text_model.state_dict().items()}
     return {**named, "lm_head.weight": network.lm_head.weight.detach().numpy()}
 

@@ -1,7 +1,6 @@
 """Flaws of a real front end, drawn at random: video coding, box errors, mask errors.
 
-In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead. Called by
-`view_sets`.
+In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Greedy answers straight from the exported graphs, in batches: the exporter's own check, without the runtime's engine.
 
-In: the files of a pack part and prompts. Out: texts, and first-step logits for parity. Called by `parity`.
+In: the files of a pack part and prompts. Out: texts, and first-step logits for parity.
 """
 
 from __future__ import annotations

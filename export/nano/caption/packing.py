@@ -1,6 +1,6 @@
 """Labels to token rows: both questions of a view set in one row behind one shared visual prefix.
 
-In: labels of `view_sets`. Out: numpy arrays for one training step. Called by `train` and `evaluate`.
+In: labels of `view_sets`. Out: numpy arrays for one training step.
 
     column    0    1 ... F*T    P ...            ...            ... S-1
     token     BOS  <image> ...  question answer EOS  question answer EOS  PAD

@@ -1,7 +1,7 @@
 """The captioner's tokenizer: byte-level BPE trained on the closed corpus, so that a word is one token and any text
 round-trips.
 
-In: the corpus of `prompts`. Out: a `tokenizers.Tokenizer` (tokenizer.json). Called by `train` and `export_captioner`.
+In: the corpus of `prompts`. Out: a `tokenizers.Tokenizer` (tokenizer.json).
 """
 
 from __future__ import annotations

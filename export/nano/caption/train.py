@@ -1,8 +1,7 @@
 """Training of the nano captioner on a CPU core: one vision encode per view set, both its questions in one row.
 
 In: shards of `dataset`. Out: `captioner.pt` (weights, optimiser, clock) in the work folder, every few minutes,
-resumable.
-Called by the recipe and by `python -m edgecap.export.nano.caption.train`.
+resumable. Command: `python -m edgecap.export.nano.caption.train`.
 
 Measured on one Zen 5 core (CPU seconds): fp32 36 sets/s, bfloat16 autocast 37 (its attention backward takes 55 %),
 bfloat16 with attention in fp32 86.

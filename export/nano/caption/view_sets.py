@@ -1,8 +1,7 @@
 """View sets: what the captioner will be shown at run time, made from rendered scenes with the truth attached.
 
-In: a seed of the world. Out: `ViewSet`s of its instances and of the whole picture. Called by `dataset`'s generator.
-The views are cut by `runtime.views`, from frames and masks as flawed as H.264, our detector and our segmenter make
-them.
+In: a seed of the world. Out: `ViewSet`s of its instances and of the whole picture. The views are cut by
+`runtime.views`, from frames and masks as flawed as H.264, our detector and our segmenter make them.
 """
 
 from __future__ import annotations

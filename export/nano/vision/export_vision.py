@@ -1,7 +1,7 @@
 """Trained checkpoints -> ONNX graphs of the pack: fp32, static INT8, and how far apart they are.
 
 In: the work folder with `detector.pt` and `segmenter.pt`. Out: `*.fp32.onnx` beside the checkpoints, the graphs that
-ship in `out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports. Called by the recipe of the pack.
+ship in `out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports.
 """
 
 from __future__ import annotations
