@@ -19,7 +19,7 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.decoder.step_parity import decoder_parity
+from edgecap.export.decoder.parity import decoder_parity
 from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport
 from edgecap.export.prompts.prompt_data import write_book
 from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.decoder.config import DecoderConfig, WeightFormat, decoder_spec
-from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, decoder_parity
 from edgecap.export.decoder.shared import build_decoder
-from edgecap.export.decoder.step_parity import decoder_parity
 from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.smolvlm.plan import CaptionerPlan

@@ -13,11 +13,9 @@ from numpy.typing import NDArray
 
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import open_tokenizer
-from edgecap.export.decoder.parity import SpokenText
-from edgecap.export.decoder.step_parity import TORCH, speak_torch
+from edgecap.export.decoder.parity import TORCH, SpokenText, speak_torch
 from edgecap.export.job import ExportJob
-from edgecap.export.prompts.caption_prompts import PROMPTS
-from edgecap.export.prompts.prompt_data import fill
+from edgecap.export.prompts.prompt_data import PROMPTS, fill
 from edgecap.export.smolvlm.plan import CaptionerPlan
 from edgecap.export.smolvlm.vectors import prompt_vectors, square_views
 
