@@ -1,6 +1,6 @@
 """YOLO11 and YOLO26 (random weights, true layer shapes) from .pt to boxes in the runtime.
 
-ultralytics is AGPL-3.0 and lies apart, in .yolo (`make yolo`): it is imported in a process of its own only.
+ultralytics is AGPL-3.0 and is kept apart, in .yolo (`make yolo`): it is imported in a process of its own only.
 """
 
 from __future__ import annotations

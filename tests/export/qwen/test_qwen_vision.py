@@ -49,9 +49,9 @@ def _write(tower: tuple[Any, Any, VisionSizes], folder: Path, kind: VisionFormat
 
 def _distance(session: Any, torch_tower: Any, size_wh: tuple[int, int]) -> float:
     pixels = _pixels(size_wh, count=2)
-    want, got = tower_tokens(torch_tower, pixels), session.run(None, {"pixels": pixels})[0]
-    assert got.shape == want.shape == (2, size_wh[0] * size_wh[1] // 28**2, 128)
-    return float(np.linalg.norm(got - want) / np.linalg.norm(want))
+    expected, got = tower_tokens(torch_tower, pixels), session.run(None, {"pixels": pixels})[0]
+    assert got.shape == expected.shape == (2, size_wh[0] * size_wh[1] // 28**2, 128)
+    return float(np.linalg.norm(got - expected) / np.linalg.norm(expected))
 
 
 # fp32 differs by the order of sums; fp16 has 11 bits of mantissa; int8 has 8 bits of weights and of activations.
