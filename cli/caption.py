@@ -19,6 +19,7 @@ from edgecap.runtime.config import StageThreads, make_config
 if TYPE_CHECKING:
     from edgecap.runtime.data.record import FailedVideo, Record
     from edgecap.runtime.output.resume import EarlierRun
+    from edgecap.runtime.pipeline.summary import RunSummary
 
 EVENTS_FILE = "events.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
@@ -180,10 +181,15 @@ def caption(
     console.summary(summary, out=str(out))
     writer = paragraph_writer(config) if paragraph_by == "pack" else None
     derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
+    _print_causes(summary)
+    return summary.exit_code
+
+
+def _print_causes(summary: RunSummary) -> None:
+    """Tracebacks of the failed videos, under --debug."""
     if os.environ.get(DEBUG_VARIABLE):
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
-    return summary.exit_code
 
 
 class JsonPrinter:

@@ -15,8 +15,8 @@ from rich.text import Text
 
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
-from edgecap.runtime.pipeline.summary import RunSummary
 from edgecap.runtime.english import printable
+from edgecap.runtime.pipeline.summary import RunSummary
 
 
 class ConsoleSink:

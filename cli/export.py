@@ -66,7 +66,7 @@ def export(
     from edgecap.export.publish.publish import ExportOptions, publish
     from edgecap.export.recipes import load_recipe
 
-    options = ExportOptions(
+    wanted = ExportOptions(
         precision=chosen["precision"],
         calibrate=chosen["calibrate"],
         options=parse_options(options),
@@ -77,7 +77,7 @@ def export(
     loaded = load_recipe(recipe)
     if loaded.notice:
         click.echo(f"edgecap: notice: {loaded.notice}", err=True)
-    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, options, say=say)
+    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, wanted, say=say)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(published), indent=2))
     else:

@@ -1,4 +1,4 @@
-"""English and text for people: class names counted in words: the phrase a prompt or a sentence uses for "what is there".
+"""English for people: class names counted in words, plurals, names that any terminal can print.
 
 In: class names. Out: an English noun phrase.
 """

@@ -7,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from edgecap.bench.quality.evaluate import Figures
 from edgecap.bench.quality.report import BARS, value_of
 from edgecap.bench.quality.run import run_tier
 from edgecap.engines.packs.pack import Pack
-from edgecap.runtime.config import PipelineConfig, make_config
+from edgecap.runtime.config import PipelineConfig, PipelineOptions, make_config
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
 ALLOWED_LOSS_POINTS = 1.0
@@ -81,9 +82,10 @@ def compare_packs(
     )
 
 
-def quality_config(pack: str, **options: object) -> PipelineConfig:
+def quality_config(pack: str, **options: Unpack[PipelineOptions]) -> PipelineConfig:
     """The config of quality runs: windows so long that a clip of the world is one record."""
-    return make_config(**{"pack": pack, "window_seconds": 10.0, "max_instances": 16} | options)
+    defaults: PipelineOptions = {"pack": pack, "window_seconds": 10.0, "max_instances": 16}
+    return make_config(**(defaults | options))
 
 
 def differences_of(tier: str, first: Figures, second: Figures) -> list[Difference]:

@@ -1,6 +1,7 @@
 """One graph of a pack becomes one engine of the store.
 
-In: a pack, the place of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Builds under the store's lock, measures how true the engine is where it can run, publishes.
+In: a pack, the place of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Builds under the
+store's lock, measures how true the engine is where it can run, publishes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an engine is compiled for: the GPU of this machine, or one that is named.
 
-In: the words of `--target`, the compiler, the machine. Out: `BuildTarget`. TensorRT times kernels on the GPU itself, so it builds for this device alone; TensorRT-RTX compiles
-ahead of time for any SM it knows, without a GPU.
+In: the words of `--target`, the compiler, the machine. Out: `BuildTarget`. TensorRT times kernels on the GPU itself,
+so it builds for this device alone; TensorRT-RTX compiles ahead of time for any SM it knows, without a GPU.
 """
 
 from __future__ import annotations

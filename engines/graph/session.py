@@ -99,7 +99,8 @@ def _check(
         array = arrays[tensor.name]
         if array.dtype != np.dtype(tensor.dtype):
             raise EngineError(
-                f"{spec.file}: {kind} {tensor.name!r} expected {tensor.dtype}, got {array.dtype}; convert it with .astype"
+                f"{spec.file}: {kind} {tensor.name!r} expected {tensor.dtype}, got {array.dtype}; "
+                "convert it with .astype"
             )
         if not _fits(array.shape, tensor.axes, sizes):
             known = {axis: sizes[axis] for axis in tensor.axes if isinstance(axis, str) and axis in sizes}

@@ -135,7 +135,8 @@ class CaptionerSpec:
     nearest to its shape; () = always view_side x view_side. `tokens_per_view` is then that of the largest bucket.
     A `rope` with sections needs rope_cos and rope_sin among the decoder's inputs ("shared" and "scatter"), or
     position_ids int64 [3,B,S] ("growing").
-    The decoder follows one of three contracts, recognised by its input names; a twin may follow another than the pack's own.
+    The decoder follows one of three contracts, recognised by its input names; a twin may follow another than the
+    pack's own.
       "shared"    the one above (ONNX Runtime's GroupQueryAttention);
       "scatter"   past and present as above, but instead of seqlens_k and total_sequence_length: write_indices int64 [B]
                   (where the S new positions go), position_ids int64 [B,S] (absent where `rope` is given) and

@@ -89,9 +89,7 @@ def describe(
         raise EngineBuildError(f"{graph}: the builder left no {engine_file}, or an empty one; nothing was published")
     for name, value in (parity or {}).items():
         if not math.isfinite(value):
-            raise EngineBuildError(
-                f"{graph}: parity figure {name} is {value}; the engine gives no numbers, rebuild it"
-            )
+            raise EngineBuildError(f"{graph}: parity figure {name} is {value}; the engine gives no numbers, rebuild it")
     return EngineManifest(
         key=key,
         pack=pack.spec.name,

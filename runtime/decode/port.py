@@ -1,5 +1,4 @@
-"""What the decoder ports have in common: the memory, the bounds of the graph, and where a token's place goes in.
-"""
+"""What the decoder ports have in common: the memory, the bounds of the graph, and where a token's place goes in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which words of an earlier window still hold, so that the captioner need not be asked again.
 
-In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds. A kept text passes the checks against the *new* Evidence before it is
-used (describe).
+In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds. A
+kept text passes the checks against the *new* Evidence before it is used (describe).
 
 What the gate cannot see is a change that leaves no mark in the Evidence: a gesture of something at rest, words on a
 shirt. `MOST_WINDOWS` bounds how long such a change can go unsaid.

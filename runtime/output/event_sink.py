@@ -1,8 +1,9 @@
 """Events as JSON Lines while the video plays: what `events.EventStream` makes of each record, on disk before the next
 one.
 
-In: records. Out: one file; the events of a clip are appended together and end with its "clip" event. Open it before the sink of the captions file: after kill -9 a clip whose caption
-was not written is described again, and its events, which are there, are not written a second time.
+In: records. Out: one file; the events of a clip are appended together and end with its "clip" event. Open it before
+the sink of the captions file: after kill -9 a clip whose caption was not written is described again, and its events,
+which are there, are not written a second time.
 """
 
 from __future__ import annotations

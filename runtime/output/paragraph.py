@@ -1,8 +1,9 @@
 """A structured caption as one flowing paragraph: instances with their places, how they stand to each other, then the
 setting, then the camera.
 
-In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Order and rules: spec/instancecap.md 9 (the alignment step, whose prompt the reference does not
-publish; this is our own flattener without a model).
+In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Order and rules:
+spec/instancecap.md 9 (the alignment step, whose prompt the reference does not publish; this is our own flattener
+without a model).
 
 The same row always gives the same paragraph; which of several wordings is used follows from a hash of the row's
 texts, so that a data set is not one sentence frame 22,000 times. The captioner's sentences are carried over word for

@@ -21,9 +21,9 @@ from edgecap.runtime.data.frame import VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
+from edgecap.runtime.english import printable
 from edgecap.runtime.measure.best_view import best_moment
 from edgecap.runtime.output import rle
-from edgecap.runtime.english import printable
 
 SCHEMA_VERSION = 1
 _STRUCTURE, _STRUCTURE_ALSO = "Structural Description", "Structured Description"

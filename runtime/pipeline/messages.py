@@ -1,5 +1,4 @@
-"""What travels through the queues between decode, perceive, describe and write.
-"""
+"""What travels through the queues between decode, perceive, describe and write."""
 
 from __future__ import annotations
 

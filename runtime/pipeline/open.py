@@ -1,5 +1,4 @@
-"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner.
-"""
+"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
-"""
+"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together."""
 
 from __future__ import annotations
 
