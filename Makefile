@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test quick lint bench readme yolo clean
+.PHONY: demo test quick lint bench readme docs yolo clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
@@ -32,6 +32,11 @@ bench: $(VENV)/run.stamp
 
 readme: $(VENV)/dev.stamp
 	$(BIN)/python -m edgecap.bench.tables.readme
+
+# API pages and documents as a site in build/site (mkdocs BSD-2, mkdocstrings ISC, 10 MB).
+docs: $(VENV)/dev.stamp
+	$(PIP) 'mkdocs>=1.6,<2' 'mkdocstrings[python]>=0.29'
+	$(BIN)/mkdocs build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

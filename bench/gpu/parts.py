@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EdgecapError, EngineError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.spec import GraphSpec
+from edgecap.runtime.config import ProviderChoice
 
 Part = Callable[["PartContext"], dict[str, Any]]
-from edgecap.runtime.config import ProviderChoice
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,12 @@ def compare_packs(
     )
 
 
-def quality_config(pack: str, **options: Unpack[PipelineOptions]) -> PipelineConfig:
+def quality_config(pack: str, /, **options: Unpack[PipelineOptions]) -> PipelineConfig:
     """The config of quality runs: windows so long that a clip of the world is one record."""
-    defaults: PipelineOptions = {"pack": pack, "window_seconds": 10.0, "max_instances": 16}
-    return make_config(**(defaults | options))
+    options.setdefault("window_seconds", 10.0)
+    options.setdefault("max_instances", 16)
+    options["pack"] = pack
+    return make_config(**options)
 
 
 def differences_of(tier: str, first: Figures, second: Figures) -> list[Difference]:

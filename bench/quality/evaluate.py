@@ -1,6 +1,7 @@
-"""One clip's truth against what was said of it, and the pooling of many clips into figures [spec 7.2-7.5]. Two rows keep every figure honest:
-`oracle_said` (the truth put through the same arithmetic must reach 1.0) and `blind_said` (a guesser who sees
-nothing, only knows where instances are).
+"""One clip's truth against what was said of it, and the pooling of many clips into figures.
+
+Definitions: docs/spec/metrics.md 7.2-7.5. Two rows keep every figure honest: `oracle_said` (the truth put through the
+same arithmetic must reach 1.0) and `blind_said` (a guesser who sees nothing, only knows where instances are).
 """
 
 from __future__ import annotations
