@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         path = unquote(urlsplit(self.path).path)
         if path.startswith("/api/") and not path.startswith("/api/models/"):
-            return self._send(404, {}, b"")  # what the client looks up now and then for itself, once in its cache's life
+            return self._send(404, {}, b"")  # the client's own look-ups
         self.hub.asked.append((self.command, path, self.headers.get("Range", "")))
         if self.hub.status:
             return self._send(self.hub.status, {"X-Error-Code": self.hub.reason} if self.hub.reason else {}, b"no")
