@@ -44,7 +44,7 @@ def test_run_gives_new_arrays_by_name(scale_path: Path):
     [
         pytest.param({}, "want ['x'], got []", id="missing input"),
         pytest.param({"x": rows(1), "z": rows(1)}, "got ['x', 'z']", id="unknown input"),
-        pytest.param({"x": rows(1).astype(np.float64)}, "wants float32, got float64", id="wrong dtype"),
+        pytest.param({"x": rows(1).astype(np.float64)}, "expected float32, got float64", id="wrong dtype"),
         pytest.param({"x": np.zeros((1, 4), np.float32)}, "got shape [1, 4]", id="wrong fixed axis"),
         pytest.param({"x": np.zeros(3, np.float32)}, "got shape [3]", id="wrong rank"),
     ],
@@ -67,7 +67,7 @@ def test_one_axis_name_has_one_size_per_call(tmp_path: Path):
     path = save_graph(tmp_path / spec.file, [helper.make_node("Add", ["a", "b"], ["y"])], spec)
     session = open_onnx_session(path, spec)
     # The graph itself would broadcast [1] over [2] and say nothing.
-    with pytest.raises(EngineError, match=r"input 'b' wants axes \['B'\] with \{'B': 2\}, got shape \[1\]"):
+    with pytest.raises(EngineError, match=r"input 'b' expected axes \['B'\] with \{'B': 2\}, got shape \[1\]"):
         session.run({"a": np.zeros(2, np.float32), "b": np.zeros(1, np.float32)})
 
 

@@ -36,7 +36,7 @@ def test_a_list_answers_in_order_and_then_says_it_is_over():
 
 
 def test_feeds_and_answers_are_checked():
-    with pytest.raises(EngineError, match="wants float32, got float64"):
+    with pytest.raises(EngineError, match="expected float32, got float64"):
         ScriptedSession(SCALE, double).run({"x": np.ones((1, 3))})
     with pytest.raises(GraphContractError, match="output 'y'"):
         ask(ScriptedSession(SCALE, lambda feeds: {"y": np.ones((1, 2), np.float32)}), 0)

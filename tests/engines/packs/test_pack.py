@@ -97,7 +97,7 @@ def lead_out(folder: Path) -> None:
         pytest.param(flip_a_byte, ["scale.onnx: expected SHA-256 ", ", got "], id="one bit"),
         pytest.param(truncate, ["scale.onnx: expected ", " bytes, got "], id="truncated"),
         pytest.param(lambda folder: (folder / SCALE.file).unlink(), ["scale.onnx is missing"], id="missing"),
-        pytest.param(lead_out, ["scale.onnx leads out of the pack, to "], id="link out of the pack"),
+        pytest.param(lead_out, ["scale.onnx points outside the pack folder, to "], id="link out of the pack"),
         pytest.param(
             lambda folder: (folder / "extra.onnx").write_bytes(b"x"),
             ["holds extra.onnx", "doesn't list"],
