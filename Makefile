@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint bench readme yolo clean
+.PHONY: demo test quick lint bench readme docs yolo clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
@@ -12,11 +12,18 @@ demo: $(VENV)/run.stamp
 	@echo "captions   demo/out/captions.jsonl"
 	@echo "report     demo/out/report.html"
 
+# A worker a core, a file a worker: what a file's fixtures export is made once.
+PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
 test: $(VENV)/dev.stamp .yolo/8.4.190.stamp lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
+
+quick: $(VENV)/dev.stamp lint
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(VENV)/run.stamp
@@ -25,6 +32,11 @@ bench: $(VENV)/run.stamp
 
 readme: $(VENV)/dev.stamp
 	$(BIN)/python -m edgecap.bench.tables.readme
+
+# API pages and documents as a site in build/site (mkdocs BSD-2, mkdocstrings ISC, 10 MB).
+docs: $(VENV)/dev.stamp
+	$(PIP) 'mkdocs>=1.6,<2' 'mkdocstrings[python]>=0.29'
+	$(BIN)/mkdocs build
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

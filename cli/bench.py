@@ -7,11 +7,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from edgecap.engines.errors import UsageError
+from edgecap.runtime.config import PipelineConfig
 
 THROUGHPUT_SEED = 7
 _TIERS = ("clean", "moving", "stress")
@@ -191,7 +192,7 @@ def bench_verify(
     count: int,
     tier: str,
     clips: int,
-    captioner: str | None,
+    captioner: Literal["pack", "none"] | None,
     misses: int,
     seed_start: int,
     pack: str,
@@ -201,7 +202,6 @@ def bench_verify(
     """Plant false statements into true captions of held-out clips; print what the verifier catches, and how many true
     captions it refuses.
     """
-    from edgecap.bench.quality.compare import quality_config
     from edgecap.bench.quality.planted.planted import measure_planted, planted_json, planted_lines
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.runtime.pipeline.pipeline import Pipeline
@@ -213,7 +213,7 @@ def bench_verify(
     seeds = _seeds(seed_start, clips)
     say = _progress(as_json)
     report = measure_planted(
-        Pipeline(quality_config(pack, **({} if captioner is None else {"captioner": captioner}))),
+        Pipeline(_quality_config(pack, captioner)),
         work or clip_cache(),
         seeds=seeds,
         count=count,
@@ -290,3 +290,9 @@ def _progress(as_json: bool) -> Callable[[str], None]:
     if as_json or not sys.stderr.isatty():
         return lambda text: None
     return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+
+
+def _quality_config(pack: str, captioner: Literal["pack", "none"] | None) -> PipelineConfig:
+    from edgecap.bench.quality.compare import quality_config
+
+    return quality_config(pack) if captioner is None else quality_config(pack, captioner=captioner)

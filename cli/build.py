@@ -56,7 +56,7 @@ class Refusal:
 @click.option("--level", type=click.IntRange(0, 5), default=3, show_default=True, help="TensorRT's optimisation level.")
 @click.option("--workspace-mib", type=click.IntRange(min=1), help="Most GPU memory for one operator's scratch.")
 @click.option(
-    "--allow-drift", is_flag=True, help="Publish an engine that misses its parity limits; its manifest says so."
+    "--allow-drift", is_flag=True, help="Publish an engine that misses its parity limits; its manifest records it."
 )
 @click.option("--wait", is_flag=True, help="Wait for another process that is building the same engine.")
 @click.option(

@@ -19,6 +19,7 @@ from edgecap.runtime.config import StageThreads, make_config
 if TYPE_CHECKING:
     from edgecap.runtime.data.record import FailedVideo, Record
     from edgecap.runtime.output.resume import EarlierRun
+    from edgecap.runtime.pipeline.summary import RunSummary
 
 EVENTS_FILE = "events.jsonl"
 DEBUG_VARIABLE = "EDGECAP_DEBUG"
@@ -180,10 +181,15 @@ def caption(
     console.summary(summary, out=str(out))
     writer = paragraph_writer(config) if paragraph_by == "pack" else None
     derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
+    _print_causes(summary)
+    return summary.exit_code
+
+
+def _print_causes(summary: RunSummary) -> None:
+    """Tracebacks of the failed videos, under --debug."""
     if os.environ.get(DEBUG_VARIABLE):
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
-    return summary.exit_code
 
 
 class JsonPrinter:
@@ -218,7 +224,7 @@ def stage_threads(text: str) -> StageThreads:
     for stage, _, number in pairs:
         if stage.strip() not in stages or stage.strip() in counts or not number.strip().isdecimal():
             raise UsageError(
-                f"--threads wants a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
+                f"--threads expects a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
             )
         counts[stage.strip()] = int(number)
     return StageThreads(**counts)
@@ -278,7 +284,7 @@ def _file_sinks(
     from edgecap.runtime.output.srt import SrtSink
 
     resumed = bool(earlier.clips or earlier.failures)
-    # Events first: see EventSink, a clip whose events are there but whose row is not is not told twice.
+    # Events first: see EventSink, a clip whose events are there but whose row is not is not reported twice.
     sinks: list[Any] = [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
     sinks.append(JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures))
     if report:

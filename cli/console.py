@@ -15,8 +15,8 @@ from rich.text import Text
 
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.english import printable
 from edgecap.runtime.pipeline.summary import RunSummary
-from edgecap.runtime.printable import printable
 
 
 class ConsoleSink:
@@ -122,9 +122,8 @@ def domain_warning(record: Record) -> str:
     )
     name = printable(PurePath(record.video.path).name)
     return (
-        f"{name} does not look like what pack {record.used.get('pack', '?')} was trained on"
-        f"{how_far}: its instances and words are withheld; use --detector motion for plain, true captions, or --pack "
-        "with a pack from a model hub"
+        f"{name} is outside the training domain of pack {record.used.get('pack', '?')}{how_far}: instances not "
+        "reported; use --detector motion for measured captions, or --pack with a pack exported from a hub checkpoint"
     )
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -83,7 +83,7 @@ def filter_clips(
     source: Path,
     out: Path,
     videos: Path | None,
-    detector: str,
+    detector: Literal["pack", "motion"],
     pack: str,
     scenes: bool,
     resume: bool,

@@ -80,16 +80,16 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 
     pack, store = Pack.open(pack_name), EngineStore()
     wanted = _target(backend, target)
-    told: list[dict[str, Any]] = []
+    answer: list[dict[str, Any]] = []
     for place in [graph] if graph else graph_paths(pack):
         key = pack_key(pack, place, wanted)
         rows = explained(store, key, pack=pack.spec.name, graph=place)
-        told.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
+        answer.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
     damaged = [entry.problem for entry in entries(store) if entry.problem]
     if as_json:
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(answer, indent=2))
         return 0
-    for one in told:
+    for one in answer:
         _print_explained(one)
     for problem in damaged:
         click.echo(f"damaged: {problem}")
@@ -155,11 +155,11 @@ def _rows(rows: tuple[Explained, ...]) -> list[dict[str, Any]]:
     ][:_NEAREST]
 
 
-def _print_explained(told: dict[str, Any]) -> None:
-    click.echo(f"{told['graph']}  {told['digest'][:12]}")
-    if not told["engines"]:
+def _print_explained(answer: dict[str, Any]) -> None:
+    click.echo(f"{answer['graph']}  {answer['digest'][:12]}")
+    if not answer["engines"]:
         click.echo("  no engine of this graph; run edgecap build")
-    for row in told["engines"]:
+    for row in answer["engines"]:
         verdict = "; ".join(row["differences"]) or "the very one: it is used"
         click.echo(f"  {row['digest'][:12]} ({row['label']}): {verdict}")
 

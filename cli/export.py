@@ -40,7 +40,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
 )
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
 @click.option(
-    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original, and say so."
+    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original; the pack records it."
 )
 @click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
@@ -66,7 +66,7 @@ def export(
     from edgecap.export.publish.publish import ExportOptions, publish
     from edgecap.export.recipes import load_recipe
 
-    options = ExportOptions(
+    wanted = ExportOptions(
         precision=chosen["precision"],
         calibrate=chosen["calibrate"],
         options=parse_options(options),
@@ -77,7 +77,7 @@ def export(
     loaded = load_recipe(recipe)
     if loaded.notice:
         click.echo(f"edgecap: notice: {loaded.notice}", err=True)
-    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, options, say=say)
+    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, wanted, say=say)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(published), indent=2))
     else:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgecap.engines.errors import UsageError
+
+if TYPE_CHECKING:
+    from edgecap.export.hub.pull import Pulled
 
 
 @click.command()
@@ -29,7 +33,9 @@ from edgecap.engines.errors import UsageError
     metavar="VIDEO|DIR",
     help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
 )
-@click.option("--allow-drift", is_flag=True, help="Publish even if an export is too far from its original, and say so.")
+@click.option(
+    "--allow-drift", is_flag=True, help="Publish even if an export misses its parity limits; the pack records it."
+)
 @click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
 @click.option("--force", is_flag=True, help="Export again what is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
@@ -52,7 +58,6 @@ def pull(
         return _print_plans(as_json)
     if pack is None:
         raise UsageError("missing PACK; edgecap pull --list names the packs")
-    from edgecap.cli.export import print_published
     from edgecap.cli.progress import Transfers, sayer
     from edgecap.export.hub.pull import pull as pull_pack
     from edgecap.export.publish.publish import ExportOptions
@@ -71,7 +76,14 @@ def pull(
         )
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(pulled), indent=2))
-        return 0
+    else:
+        _print_pulled(pulled)
+    return 0
+
+
+def _print_pulled(pulled: Pulled) -> None:
+    from edgecap.cli.export import print_published
+
     for published in pulled.published:
         print_published(published)
     if pulled.kept:
@@ -79,7 +91,6 @@ def pull(
     for line in pulled.unpinned:
         click.echo(f"edgecap: warning: not pinned: {line}", err=True)
     click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO --pack {pulled.pack}")
-    return 0
 
 
 def _print_plans(as_json: bool) -> int:

@@ -1,7 +1,7 @@
 """What a recipe is given and what it gives back: one role of a pack.
 
 In: a checkpoint that was checked, a folder to write graphs into. Out: a `RoleExport` that the gate judges and
-`pack_merge` puts into pack.json. Called by `edgecap export`; every recipe is one function of this shape.
+`pack_merge` puts into pack.json. Every recipe is one function of this shape.
 """
 
 from __future__ import annotations

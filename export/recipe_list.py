@@ -1,7 +1,4 @@
-"""The recipes as a list: what each makes and where it lies. Reading it loads nothing heavy.
-
-Called by `edgecap export --list` and `recipes`.
-"""
+"""The recipes as a list: what each makes and where it is. Reading it loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A row of `edgecap export --list`, and where the recipe lies."""
+    """A row of `edgecap export --list`, and the module of the recipe."""
 
     name: str
     role: str

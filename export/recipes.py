@@ -1,7 +1,4 @@
-"""The recipes by name, imported when one is asked for: listing them must not load torch.
-
-Called by `edgecap export`, `edgecap pull` and their tests.
-"""
+"""The recipes by name, imported when one is asked for: listing them must not load torch."""
 
 from __future__ import annotations
 
@@ -66,7 +63,7 @@ def open_checkpoint(
     recipe: Recipe, path: Path, *, source: str | None = None, revision: str | None = None
 ) -> Checkpoint:
     """The recipe's checkpoint: its own way of opening one where it has it (files that aren't a hub snapshot), else
-    `Checkpoint.open`, with the architecture checked, so that a wrong recipe is told before anything is loaded."""
+    `Checkpoint.open`, with the architecture checked, so that a wrong recipe is refused before anything is loaded."""
     own: Any = getattr(recipe, "open_checkpoint", None)
     if own is not None:
         opened: Checkpoint = own(path, source=source, revision=revision)

@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, TypedDict, Unpack, get_args
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.ask_options import AskOptions, Isolation, PositionChoice, StagesChoice
 
-DetectorChoice = Literal["pack", "motion"]
+StagesChoice = Literal["fast", "full"]
+Isolation = Literal["blur", "solid", "ring", "crop"]
+"""See isolation.py."""
+PositionChoice = Literal["corrected", "legacy"]
+DetectorChoice = Literal["pack", "motion", "callable"]
 CaptionerChoice = Literal["pack", "none"]
 ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
 EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
+
+
+@dataclass(frozen=True, slots=True)
+class AskOptions:
+    """`stages`: "fast" asks each field once, all together; "full" follows the method's rounds (spec/instancecap.md 3.2:
+    4 + 4n generations for n instances), the global sentence first, because the actions are asked with it. `class_hint`,
+    `camera_hint`: whether a question says what to look at in a class, and what was measured of the camera.
+    `visual_prompt`: how an instance is shown. `lexicon`: whether the rules name words to prefer and to avoid.
+    """
+
+    stages: StagesChoice = "fast"
+    class_hint: bool = True
+    camera_hint: bool = True
+    visual_prompt: Isolation = "blur"
+    lexicon: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +57,8 @@ class PipelineConfig:
     """Everything a `Pipeline` can be asked for.
 
     `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion"
-    (moving things of any kind, no weights; class "object"). `captioner`: the pack's, or "none" (sentences
+    (moving things of any kind, no weights; class "object"), or
+    "callable", a Python function given to `edgecap.Captioner`. `captioner`: the pack's, or "none" (sentences
     from measurements only). `provider`: what ONNX Runtime must run on; another one in use is an error.
     `engines`: where its graphs are opened from: the "pack", the "store" of engines that `edgecap build`
     compiled for this device, or "auto", the store where it has a sound engine (a record's `used` says which).
@@ -111,11 +130,39 @@ class PipelineConfig:
         return self.detector == "pack" or self.captioner == "pack"
 
 
-def make_config(**options: Any) -> PipelineConfig:
+class CommonOptions(TypedDict, total=False):
+    """The fields of `PipelineConfig` but the detector, as keywords of the Python front door."""
+
+    pack: str
+    captioner: CaptionerChoice
+    provider: ProviderChoice
+    engines: EnginesChoice
+    sample_fps: float
+    window_seconds: float
+    max_instances: int
+    working_side: int
+    threads: int | StageThreads
+    policy: PolicyChoice
+    change_gate: bool
+    stages: StagesChoice
+    class_hint: bool
+    camera_hint: bool
+    visual_prompt: Isolation
+    lexicon: bool
+    position: PositionChoice
+
+
+class PipelineOptions(CommonOptions, total=False):
+    """The fields of `PipelineConfig` as keywords; `threads` may be one whole number for all stages."""
+
+    detector: DetectorChoice
+
+
+def make_config(**options: Unpack[PipelineOptions]) -> PipelineConfig:
     """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option.
 
-    `threads` may be one whole number for all stages. With `detector="motion"` and no word on the captioner it
-    is "none": a pack's captioner knows the things its own detector finds.
+    `threads` may be one whole number for all stages. With a detector that is not the pack's, the captioner
+    is "none" unless named: a pack's captioner knows the things its own detector finds.
     """
     known = [f.name for f in dataclasses.fields(PipelineConfig)]
     for name in options:
@@ -124,9 +171,9 @@ def make_config(**options: Any) -> PipelineConfig:
     threads = options.get("threads")
     if isinstance(threads, int) and not isinstance(threads, bool):
         options["threads"] = StageThreads(decode=threads, perceive=threads, describe=threads)
-    if options.get("detector") == "motion":
+    if options.get("detector") in ("motion", "callable"):
         options.setdefault("captioner", "none")
-    return PipelineConfig(**options)
+    return PipelineConfig(**options)  # type: ignore[arg-type]  # threads is no longer a number
 
 
 def _check_choice(name: str, got: object, choices: tuple[str, ...]) -> None:

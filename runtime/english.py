@@ -1,11 +1,11 @@
-"""Class names counted in words: the phrase a prompt or a sentence uses for "what is there".
+"""English for people: class names counted in words, plurals, names that any terminal can print.
 
-In: class names. Out: an English noun phrase. Called by describe.py (the global question) and by the training recipe,
-which must agree word for word.
+In: class names. Out: an English noun phrase.
 """
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -55,3 +55,9 @@ def plural(noun: str) -> str:
     if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
         return noun[:-1] + "ies"
     return noun + "s"
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    """`text` with every byte that Python smuggled in as a lone surrogate (a name like `b"caf\\xe9.mp4"`) replaced by
+    U+FFFD."""
+    return os.fspath(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

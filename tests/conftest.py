@@ -20,6 +20,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(probe_device().no_gpu_reason)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow modules first: with a worker a core, what takes longest must not be what starts last."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A shell that starts the suite in the background makes it ignore Ctrl-C, and its children with it; the tests of
     Ctrl-C need the signal as a person's terminal gives it."""

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CLIPS = ("bikes.mp4", "bigbuckbunny.mp4")
 
 

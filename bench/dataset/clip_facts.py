@@ -1,6 +1,6 @@
 """Everything measured of one clip, before anybody decides: no threshold in here, so new rules need no new measuring.
 
-In: `ClipSource`, the stages of a pipeline (no captioner needed). Out: `ClipFacts`. Called by curate.py.
+In: `ClipSource`, the stages of a pipeline (no captioner needed). Out: `ClipFacts`.
 """
 
 from __future__ import annotations

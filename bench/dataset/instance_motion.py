@@ -77,7 +77,7 @@ def _residual_px(before: Observation, after: Observation, flow: cv2.DISOpticalFl
     ys, xs = np.mgrid[:height, :width]
     grid = np.stack([xs, ys], 2).astype(np.float32)
     camera = cv2.perspectiveTransform(grid.reshape(1, -1, 2), back).reshape(grid.shape) - grid
-    return np.linalg.norm(moved - camera, axis=2).astype(np.float32)
+    return np.asarray(np.linalg.norm(moved - camera, axis=2), np.float32)
 
 
 def _shrunk(mask: Mask, shape: tuple[int, ...]) -> NDArray[np.bool_]:

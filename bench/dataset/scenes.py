@@ -1,4 +1,4 @@
-"""Scene classes from background texts: a few kinds of place, told by the nouns that name them. Our own list.
+"""Scene classes from background texts: a few kinds of place, recognised by the nouns that name them. Our own list.
 
 In: a "Background Detail" text. Out: a class name, or "unknown". A captioner that knows other places is served by the
 same nouns; no class is guessed from colours.

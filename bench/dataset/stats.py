@@ -1,7 +1,6 @@
 """A set of clips in figures: durations, scenes, instances per clip, classes.
 
-In: a curation.jsonl (kept and dropped clips) or any InstanceCap rows (all count as kept). Out: `SetStats`. Called by
-the command line; stats_picture.py draws them.
+In: a curation.jsonl (kept and dropped clips) or any InstanceCap rows (all count as kept). Out: `SetStats`.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from typing import Any
 
 from edgecap.bench.dataset.scenes import UNKNOWN, scene_of
 from edgecap.engines.errors import InputError
+from edgecap.runtime.english import printable
 from edgecap.runtime.output.row import structure_of
-from edgecap.runtime.printable import printable
 from edgecap.runtime.video.inputs import looking_at
 
 DURATION_EDGES = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
@@ -137,8 +136,8 @@ def _captioned(row: Mapping[str, Any]) -> _Clip | None:
     if meta.get("status") == "error":
         return _Clip(False, None, UNKNOWN, (), ("unreadable",))
     block = structure_of(row)
-    times = (meta.get("start_seconds"), meta.get("end_seconds"))
-    seconds = float(times[1] - times[0]) if all(isinstance(t, int | float) for t in times) else None
+    start, end = meta.get("start_seconds"), meta.get("end_seconds")
+    seconds = float(end - start) if isinstance(start, int | float) and isinstance(end, int | float) else None
     if seconds is None and row.get("num_frames") and row.get("fps"):
         seconds = float(row["num_frames"]) / float(row["fps"])
     classes = tuple(str(instance["Class"]) for instance in block["Main Instance"].values())

@@ -1,8 +1,8 @@
 """Everything that a GPU must show, in one go, as one JSON file: `python -m edgecap.bench.gpu.check --out FILE`.
 
-In: a machine, perhaps bare. Out: a JSON with a status and a reason for every part. Run by hand or by CI on a GPU
-machine; the README's GPU table is made from the file. Each part runs in a process of its own with a time limit, so
-that neither a crash in a driver nor a build without end costs the parts after it. All together stay below 8 minutes.
+In: a machine, perhaps bare. Out: a JSON with a status and a reason for every part. Each part runs in a process of its
+own with a time limit, so that neither a crash in a driver nor a build without end costs the parts after it. All
+together stay below 8 minutes.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The parts of `bench.gpu_check`: each looks at one thing on this GPU and returns plain data.
 
-In: a `PartContext`. Out: a dict for the JSON. Called by `gpu_check`, one process a part. A part raises when the thing
+In: a `PartContext`. Out: a dict for the JSON. A part raises when the thing
 it looks at is not there; `gpu_check` writes the reason down.
 """
 
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EdgecapError, EngineError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.spec import GraphSpec
+from edgecap.runtime.config import ProviderChoice
 
 Part = Callable[["PartContext"], dict[str, Any]]
 
@@ -32,7 +34,7 @@ class PartContext:
     length of the clip of the overlap part. `calls`: timed calls per figure."""
 
     pack: str = "nano"
-    provider: str = "cuda"
+    provider: ProviderChoice = "cuda"
     clip_seconds: float = 60.0
     calls: int = 50
 
@@ -88,7 +90,7 @@ def latency_part(context: PartContext) -> dict[str, Any]:
 
 def tensorrt_part(context: PartContext) -> dict[str, Any]:
     """TensorRT and TensorRT-RTX, where installed: build, parity, latency with and without CUDA graphs."""
-    found = {backend: _tried(lambda b=backend: _compiled(context, b)) for backend in ("tensorrt", "tensorrt-rtx")}
+    found = {backend: _tried(partial(_compiled, context, backend)) for backend in ("tensorrt", "tensorrt-rtx")}
     errors = [about["error"] for about in found.values() if "error" in about]
     if len(errors) == len(found):
         raise EngineError("; ".join(errors))
@@ -119,7 +121,7 @@ def _per_graph(context: PartContext, look: Callable[[Path, GraphSpec], dict[str,
     for place, primary in graph_paths(pack).items():
         graph = pack.spec.twins.get(place, primary)
         about = {"file": graph.file, "precision": graph.precision, "twin": place in pack.spec.twins}
-        found[place] = about | _tried(lambda g=graph: look(pack.path(g.file), g))
+        found[place] = about | _tried(partial(look, pack.path(graph.file), graph))
     errors = [about["error"] for about in found.values() if "error" in about]
     if found and len(errors) == len(found):
         raise EngineError(f"none of {len(found)} graphs: {errors[0]}")
@@ -149,7 +151,7 @@ def _compiled(context: PartContext, backend: Any) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         store = EngineStore(folder)
-        found = {place: _tried(lambda p=place: look(p, store)) for place in graph_paths(pack)}
+        found = {place: _tried(partial(look, place, store)) for place in graph_paths(pack)}
     return {"compiler": order.compiler, "target": order.target.target, "graphs": found}
 
 
@@ -176,7 +178,7 @@ def _engine_latency(path: Path, graph: GraphSpec, backend: Any, calls: int) -> d
         wanted = {key: array.copy() for key, array in outputs.items()}
         bound = session.bind(feeds, outputs)
         if not cuda_graphs:
-            found["run_ms"] = _timed(lambda s=session, f=feeds: s.run(f), calls)
+            found["run_ms"] = _timed(partial(session.run, feeds), calls)
         found[f"{name}host_binding_ms"] = _timed(bound.run, calls)
         found[f"{name}binding_gap"] = max(
             float(np.abs(outputs[key].astype(np.float64) - wanted[key].astype(np.float64)).max(initial=0.0))

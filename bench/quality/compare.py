@@ -1,7 +1,5 @@
 """Two packs on the same clips: what quantisation (or anything else) costs in points of every figure, and what
 it saves in bytes.
-
-Called by `edgecap bench compare`, and importable by the recipe that builds packs.
 """
 
 from __future__ import annotations
@@ -9,12 +7,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from edgecap.bench.quality.evaluate import Figures
 from edgecap.bench.quality.report import BARS, value_of
 from edgecap.bench.quality.run import run_tier
 from edgecap.engines.packs.pack import Pack
-from edgecap.runtime.config import PipelineConfig, make_config
+from edgecap.runtime.config import PipelineConfig, PipelineOptions, make_config
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
 ALLOWED_LOSS_POINTS = 1.0
@@ -83,9 +82,12 @@ def compare_packs(
     )
 
 
-def quality_config(pack: str, **options: object) -> PipelineConfig:
+def quality_config(pack: str, /, **options: Unpack[PipelineOptions]) -> PipelineConfig:
     """The config of quality runs: windows so long that a clip of the world is one record."""
-    return make_config(**{"pack": pack, "window_seconds": 10.0, "max_instances": 16} | options)
+    options.setdefault("window_seconds", 10.0)
+    options.setdefault("max_instances", 16)
+    options["pack"] = pack
+    return make_config(**options)
 
 
 def differences_of(tier: str, first: Figures, second: Figures) -> list[Difference]:

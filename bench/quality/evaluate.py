@@ -1,8 +1,7 @@
-"""One clip's truth against what was said of it, and the pooling of many clips into figures [spec 7.2-7.5].
+"""One clip's truth against what was said of it, and the pooling of many clips into figures.
 
-Called by `report` (through the command line) and by `compare`. Two rows keep every figure honest:
-`oracle_said` (the truth put through the same arithmetic must reach 1.0) and `blind_said` (a guesser who sees
-nothing, only told where instances are).
+Definitions: docs/spec/metrics.md 7.2-7.5. Two rows keep every figure honest: `oracle_said` (the truth put through the
+same arithmetic must reach 1.0) and `blind_said` (a guesser who sees nothing, only knows where instances are).
 """
 
 from __future__ import annotations
@@ -140,7 +139,7 @@ def oracle_said(truth: TrueClip) -> SaidClip:
 
 
 def blind_said(truths: Sequence[TrueClip]) -> list[SaidClip]:
-    """A guesser who is told where the instances are and says of each field what is most often true in this
+    """A guesser that knows where the instances are and says of each field what is most often true in this
     very set (so it is the best a prior can do), camera and sentences included."""
     instances = [i for t in truths for i in t.instances]
     usual = _usual_instance(instances) if instances else None

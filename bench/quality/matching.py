@@ -109,7 +109,7 @@ def excused_tracks(tracks: Mapping[int, Mask], frame: int, *, truth: TrackMasks,
 
 
 def lies_on(masks: Mapping[int, Mask], others: Iterable[Mapping[int, Mask]], *, minimum_iou: float = 0.5) -> bool:
-    """Whether in more than half of its frames a track has IoU >= `minimum_iou` with (or lies for half of its
+    """Whether in more than half of its frames a track has IoU >= `minimum_iou` with (or is for half of its
     own area inside) one of `others`. Tells what a track is about (ids, fragments); it excuses nothing.
     """
     others = list(others)

@@ -1,4 +1,4 @@
-"""Figures as a table, and which of the project's bars they reach. Called by the command line."""
+"""Figures as a table, and which of the project's bars they reach."""
 
 from __future__ import annotations
 

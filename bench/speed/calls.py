@@ -1,6 +1,6 @@
 """What a caption costs the language model: answers, graph runs and tokens per clip, by stages and change gate.
 
-In: a pack and videos. Out: `CallsReport`. Called by `edgecap bench calls`. All settings run in one process on the same
+In: a pack and videos. Out: `CallsReport`. All settings run in one process on the same
 videos, in turn, serial, so that their wall times may be compared with each other (and with nothing else). The
 reference's cost is 4 + 4n answers for n instances (spec/instancecap.md 3.2), each a call of a 72B model.
 """

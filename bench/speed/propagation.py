@@ -105,7 +105,7 @@ def world_clip(frames: int, objects: int) -> tuple[list[Frame], NDArray[np.float
     """Frames of a moving world scene and `objects` boxes [K, 4] of its first one, relative.
 
     Boxes are those of the actors to be seen; where the scene has fewer, the same boxes moved by a third of their size:
-    what a prompt lies on doesn't change what it costs.
+    what a prompt is on doesn't change what it costs.
     """
     actors = max(objects, 4)
     scene = make_scene(seed=SEED, tier="moving", size_wh=SIZE_WH, duration_seconds=frames / 24.0, num_actors=actors)

@@ -1,5 +1,4 @@
-"""How fast the pipeline is, serial against overlapped, in one process on one clip. Called by `edgecap bench
-caption`.
+"""How fast the pipeline is, serial against overlapped, in one process on one clip.
 
 Both runs use the same models, the same stages and the same video, alternating, so that what the machine does
 beside us hits both. Busy times are taken from the serial runs: under overlap a stage that waits for a core

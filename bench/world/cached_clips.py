@@ -1,4 +1,4 @@
-"""Rendered clips of the world on disk, rendered once. Called by the quality and throughput benches."""
+"""Rendered clips of the world on disk, rendered once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The actor classes of the world: COCO names, the two coloured parts, verbs and gestures.
-
-Called by the scene maker (what may happen), by the sentences (how it is said) and by tests. The drawing of a class
+"""The actor classes of the world: COCO names, the two coloured parts, verbs and gestures. The drawing of a class
 lives in `sprites`, under the same name.
 """
 

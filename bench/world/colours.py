@@ -1,6 +1,6 @@
 """The 11 basic colour terms and the inks derived from them.
 
-In: a colour name. Out: RGB triples. Called by the sprites' painter, by the scene maker and by the palette tests.
+In: a colour name. Out: RGB triples.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Layout: draws actors and props until they are well visible, seldom hide each other, and something happens.
 
-In: the stage (background, camera). Out: actors and props. Called by `scene.make_scene`. Rejection sampling on boxes
+In: the stage (background, camera). Out: actors and props. Rejection sampling on boxes
 at a few instants; the exact visibility is measured later by the renderer.
 """
 
@@ -94,7 +94,7 @@ class _Crowd:
     def add(self, plan: str) -> bool:
         """Try to place one actor that follows `plan`."""
         for attempt in range(_TRIES):
-            # Drawing the class anew each time would favour the classes that fit easily.
+            # Redrawing the class each time would favour the classes that fit easily.
             if attempt % _TRIES_PER_CLASS == 0:
                 spec = self._draw_class(plan)
             path = draw_path(plan, spec, self._start(spec), self.rng)
@@ -261,7 +261,7 @@ def _project(
 
 
 def _inside(boxes: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.float64]:
-    """[I] share of each box that lies in the frame."""
+    """[I] share of each box that is in the frame."""
     frame = np.array([[0.0, 0.0, *size_wh]])
     shared = _shared_area(boxes, frame)
     return np.asarray(shared / np.prod(boxes[:, 2:] - boxes[:, :2], axis=1))

@@ -1,10 +1,8 @@
 """Which seeds belong to which split, and how a seed becomes a random generator.
 
-Called by `scene.make_scene`, by the training recipe and by the quality bench; nothing else may invent seeds.
-
-    0 .......... 99_999     held-out evaluation clips (never trained on)
-    900_000 ... 999_999     validation during training
-    1_000_000 ...           training
+0 .......... 99_999     held-out evaluation clips (never trained on)
+900_000 ... 999_999     validation during training
+1_000_000 ...           training
 """
 
 from __future__ import annotations

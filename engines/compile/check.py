@@ -1,7 +1,7 @@
 """How true an engine is to the graph that it was compiled from.
 
-In: two sessions over one `GraphSpec`. Out: figures per output, and what they have to reach. Called by `compile`
-before an engine is published. (How true a graph is to its checkpoint is the exporter's question, `export.parity`.)
+In: two sessions over one `GraphSpec`. Out: figures per output, and what they have to reach. (How true a graph is to
+its checkpoint is the exporter's question, `export.parity`.)
 """
 
 from __future__ import annotations

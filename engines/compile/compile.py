@@ -1,7 +1,7 @@
 """One graph of a pack becomes one engine of the store.
 
-In: a pack, the place of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Called by `edgecap
-build`, graph by graph. Builds under the store's lock, measures how true the engine is where it can run, publishes.
+In: a pack, the place of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Builds under the
+store's lock, measures how true the engine is where it can run, publishes.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _ENGINE_FILES: dict[Backend, str] = {
 class EngineOrder:
     """What to compile with and for. Made by `order_engines`.
 
-    `api`, `gpu`: None for ONNX Runtime. `allow_drift`: publish an engine that misses its parity limits, and say so in
+    `api`, `gpu`: None for ONNX Runtime. `allow_drift`: publish an engine that misses its parity limits, recorded in
     the manifest. `intra_threads`: of the sessions that compare.
     """
 
@@ -238,7 +238,7 @@ def _judge(source: Path, graph: GraphSpec, order: EngineOrder, out: Path, done: 
     if words and not order.allow_drift:
         raise EngineBuildError(
             f"{graph.file}: the engine is too far from its graph: {words}; nothing was published; --allow-drift "
-            "publishes it nevertheless, a twin in higher precision cures it"
+            "publishes it anyway; a twin in higher precision would pass"
         )
     return _Made(done.seconds, figures, note, bool(words), done.timings, done.warnings)
 

@@ -1,7 +1,6 @@
 """ONNX Runtime's own optimised form of a graph, kept as a file, so that opening it costs no optimisation.
 
 In: an ONNX file of a pack. Out: a file for this ONNX Runtime on this CPU, proven equal to the original bit for bit.
-Called by `edgecap build`; `engine_sessions` opens it with optimisation off.
 """
 
 from __future__ import annotations

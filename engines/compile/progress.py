@@ -1,7 +1,6 @@
 """A TensorRT build while it runs: how far it is, and how it is stopped.
 
 In: what TensorRT tells its progress monitor. Out: `BuildProgress` to a callback; Ctrl-C as an answer of the monitor.
-Called by `trt_builder`.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class PhaseTree:
     """The nested phases of one build, as steps come in; calls `tell` with each change. Thread-safe.
 
     TensorRT nests phases ("Building engine" > "Computing profile costs" > "Timing tactics"), and several may run
-    side by side; how long a step takes is not told, so equal steps are assumed.
+    side by side; the length of a step is not reported, so equal steps are assumed.
     """
 
     def __init__(self, tell: Callable[[BuildProgress], None]) -> None:
@@ -59,7 +58,7 @@ class PhaseTree:
                 self._report(name)
 
     def finish(self, name: str) -> None:
-        """A phase is over, whether or not its steps were all told."""
+        """A phase is over, whether or not all its steps were reported."""
         with self._lock:
             self._phases.pop(name, None)
 

@@ -1,8 +1,7 @@
 """What an engine is compiled for: the GPU of this machine, or one that is named.
 
-In: the words of `--target`, the compiler, the machine. Out: `BuildTarget`. Called by `edgecap build` and
-`trt_builder`. TensorRT times kernels on the GPU itself, so it builds for this device alone; TensorRT-RTX compiles
-ahead of time for any SM it knows, with no GPU at hand.
+In: the words of `--target`, the compiler, the machine. Out: `BuildTarget`. TensorRT times kernels on the GPU itself,
+so it builds for this device alone; TensorRT-RTX compiles ahead of time for any SM it knows, without a GPU.
 """
 
 from __future__ import annotations
@@ -58,5 +57,5 @@ def choose_target(text: str | None, api: TrtApi, report: DeviceReport) -> BuildT
     if wanted in api.targets:
         return BuildTarget(wanted)
     here = f"this machine's GPU ({BuildTarget(report.gpus[0].compute_capability).name})" if report.gpus else ""
-    choice = " or ".join(part for part in (here, ahead) if part) or "nothing here: it needs the GPU at hand"
+    choice = " or ".join(part for part in (here, ahead) if part) or "nothing here: it needs that GPU here"
     raise UsageError(f"{api.name} can't compile for {BuildTarget(wanted).name}; it can for {choice}")

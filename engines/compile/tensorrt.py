@@ -1,7 +1,7 @@
 """An ONNX file becomes a TensorRT or TensorRT-RTX engine.
 
 In: a graph of standard operators with its precision in its types, the `GraphSpec` that says its ranges, a target. Out:
-the serialised engine in a file, and what was done. Called by `edgecap build` inside the store's lock. The network is
+the serialised engine in a file, and what was done. The network is
 strongly typed (TensorRT 11 knows nothing else): no flag here changes a precision, and TF32 is off unless asked for.
 """
 
@@ -157,7 +157,7 @@ class _Job:
             known = self.target.compute_capability in self.api.targets
             config.set_compute_capability(getattr(module.ComputeCapability, sm if known else "CURRENT"), 0)
         elif self.target.ahead:
-            raise EngineBuildError(f"{self.api.name} compiles for the GPU at hand alone, not for {self.target.name}")
+            raise EngineBuildError(f"{self.api.name} compiles for the installed GPU only, not for {self.target.name}")
         flag = getattr(module.BuilderFlag, "TF32", None)
         if flag is not None:
             (config.set_flag if options.tf32 else config.clear_flag)(flag)

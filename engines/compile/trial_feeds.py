@@ -1,8 +1,8 @@
 """Made-up inputs that a graph takes: to compare two forms of one graph, and to time one.
 
-In: a `GraphSpec`. Out: arrays for every input, the same for the same seed. Called by `ort_builder`, `edgecap build` and
-`bench.gpu_check`. Floats are noise; whole numbers (positions, lengths, last rows, ages) follow the contracts of
-`CaptionerSpec` and `MemorySpec`, since noise there reads outside the cache.
+In: a `GraphSpec`. Out: arrays for every input, the same for the same seed. Floats are noise; whole numbers
+(positions, lengths, last rows, ages) follow the contracts of `CaptionerSpec` and `MemorySpec`, since noise there
+reads outside the cache.
 """
 
 from __future__ import annotations

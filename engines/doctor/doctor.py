@@ -1,6 +1,6 @@
 """What works on this machine, what does not, and what to do about it.
 
-In: nothing. Out: one `Check` row per thing looked at. Called by `edgecap doctor`, which prints them.
+In: nothing. Out: one `Check` row per thing looked at.
 """
 
 from __future__ import annotations

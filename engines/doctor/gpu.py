@@ -1,6 +1,6 @@
 """The GPU rows of the doctor: driver, compilers, and whether they really compile and run something.
 
-In: nothing. Out: `Check` rows. Called by `doctor`. A row that needs a GPU is "missing", with what to do, on a machine
+In: nothing. Out: `Check` rows. A row that needs a GPU is "missing", with what to do, on a machine
 without one: captions on the CPU need none of this.
 """
 
@@ -95,7 +95,7 @@ def _tried(api: TrtApi, report: DeviceReport) -> str:
     elif api.targets:
         target = BuildTarget(_AHEAD if _AHEAD in api.targets else api.targets[-1])
     else:
-        raise _NothingToTry(f"{api.version} is installed, but compiles for the GPU at hand alone, and there is none")
+        raise _NothingToTry(f"{api.version} is installed, but compiles for the installed GPU only, and there is none")
     with tempfile.TemporaryDirectory(prefix="edgecap-doctor-") as folder:
         source, engine = Path(folder) / "double.onnx", Path(folder) / "double.engine"
         source.write_bytes(DOUBLING_MODEL)

@@ -1,7 +1,6 @@
 """What machine is this: the GPUs that NVIDIA's driver shows, the CPU, memory, system. Works without a driver.
 
-In: nothing. Out: `DeviceReport`. Called by `doctor`, by `bench` (every figure names its machine) and by
-`cli`.
+In: nothing. Out: `DeviceReport`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """Where the picture lies inside the padded input: its size in pixels, and the padded size, both (w, h)."""
+    """Where the picture is inside the padded input: its size in pixels, and the padded size, both (w, h)."""
 
     content_wh: tuple[int, int]
     padded_wh: tuple[int, int]

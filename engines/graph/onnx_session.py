@@ -1,7 +1,6 @@
 """A compiled graph run by ONNX Runtime, on the CPU or an NVIDIA GPU.
 
-In: an .onnx file, the `GraphSpec` it must follow, a provider. Out: a `Session`. Called by
-`Pack.open_session`.
+In: an .onnx file, the `GraphSpec` it must follow, a provider. Out: a `Session`.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ class OnnxBinding:
     """Host arrays bound by address. Made by `OnnxSession.bind`.
 
     `copies_inputs`: ONNX Runtime copies a host input to the device when it is *bound*, so on a GPU inputs are
-    bound anew before every run; on the CPU it reads the caller's memory in place, once bound.
+    rebound before every run; on the CPU it reads the caller's memory in place, once bound.
     """
 
     def __init__(self, label: str, raw: Any, inputs: Arrays, outputs: Arrays, *, copies_inputs: bool) -> None:

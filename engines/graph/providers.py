@@ -1,8 +1,7 @@
 """The one seam to ONNX Runtime: import it, open a model on one provider, and refuse any other provider.
 
 In: a model (path or bytes), the provider's short name, session options. Out: an
-`onnxruntime.InferenceSession` whose first provider is the one asked for. Called by `onnx_session` and
-`doctor`. Only these two functions import the package.
+`onnxruntime.InferenceSession` whose first provider is the one asked for. Only these two functions import the package.
 """
 
 from __future__ import annotations

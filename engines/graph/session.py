@@ -1,7 +1,6 @@
 """The one interface to a compiled graph: named arrays in, named arrays out.
 
-In: arrays that follow a `GraphSpec`. Out: arrays that follow it too. Called by the stages of `runtime`, which
-know this protocol and no engine; `onnx_session` and `scripted_session` implement it.
+In: arrays that follow a `GraphSpec`. Out: arrays that follow it too.
 """
 
 from __future__ import annotations
@@ -100,12 +99,13 @@ def _check(
         array = arrays[tensor.name]
         if array.dtype != np.dtype(tensor.dtype):
             raise EngineError(
-                f"{spec.file}: {kind} {tensor.name!r} wants {tensor.dtype}, got {array.dtype}; convert it with .astype"
+                f"{spec.file}: {kind} {tensor.name!r} expected {tensor.dtype}, got {array.dtype}; "
+                "convert it with .astype"
             )
         if not _fits(array.shape, tensor.axes, sizes):
             known = {axis: sizes[axis] for axis in tensor.axes if isinstance(axis, str) and axis in sizes}
             raise EngineError(
-                f"{spec.file}: {kind} {tensor.name!r} wants axes {list(tensor.axes)}"
+                f"{spec.file}: {kind} {tensor.name!r} expected axes {list(tensor.axes)}"
                 f"{f' with {known}' if known else ''}, got shape {list(array.shape)}; "
                 "one axis name has one size in a call"
             )

@@ -1,8 +1,8 @@
 """Which files one ONNX graph is made of: its own, and those that hold its weights.
 
-In: an .onnx file. Out: the names of its external data files. Called by `engine_key` (an engine is keyed to all weights,
-not to the graph file alone). The `onnx` package is not needed: of the whole format only a handful of field numbers
-matter here (onnx.proto of ONNX 1.x; they never change within a major version), all else is stepped over by length.
+In: an .onnx file. Out: the names of its external data files. The `onnx` package is not needed: of the whole format
+only a handful of field numbers matter here (onnx.proto of ONNX 1.x; they never change within a major version), all
+else is stepped over by length.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A model pack on disk: found by name or folder, read, and proven whole before a graph of it runs.
 
 In: a name that ships in the wheel, or a folder with a pack.json. Out: `Pack`, from which stages take their
-numbers, files and sessions. Called by `runtime` (stages) and `cli`; written by `pack_writer`.
+numbers, files and sessions.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Pack:
     def path(self, file: str) -> Path:
         """Absolute path of a listed file.
 
-        Raises `TamperedPackError` for a name that isn't listed, and for a link that leads out of the pack.
+        Raises `TamperedPackError` for a name that isn't listed, and for a link that points outside the pack.
         """
         if file not in self.spec.files:
             raise TamperedPackError(
@@ -93,7 +93,7 @@ class Pack:
             )
         path = (self.folder / file).resolve()
         if not path.is_relative_to(self.folder):
-            raise TamperedPackError(f"{self.folder}: {file} leads out of the pack, to {path}; {_AGAIN}")
+            raise TamperedPackError(f"{self.folder}: {file} points outside the pack folder, to {path}; {_AGAIN}")
         return path
 
     @property
@@ -107,7 +107,7 @@ class Pack:
         return replace(self, opener=opener)
 
     def open_session(self, graph: GraphSpec, *, provider: Provider = "cpu", intra_threads: int = 1) -> Session:
-        """A session over one of this pack's graphs, from the store of engines where `opener` says so: its `spec` may
+        """A session over one of this pack's graphs, from the engine store where `opener` finds one: its `spec` may
         then be that of the graph's twin. Raises as `path`, `open_onnx_session` and `SessionOpener.open` do."""
         if self.opener is not None:
             return self.opener.open(self, graph, provider=provider, intra_threads=intra_threads)

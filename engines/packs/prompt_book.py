@@ -1,4 +1,4 @@
-"""What a captioner is told beyond its plain questions: rules, rounds, hints and word lists, as data of the pack.
+"""What a language model is given beyond its plain questions: rules, rounds, hints and word lists, as data of the pack.
 
 In: the text of a pack's `CaptionerSpec.prompt_file`. Out: `PromptBook`. Written by the recipes of `export`, read by
 `runtime` when a captioner opens. The stages are those of the method's improved chain of thought (spec/instancecap.md

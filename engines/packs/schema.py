@@ -1,7 +1,6 @@
 """pack.json text <-> `PackSpec`, strictly: what the schema doesn't name is an error that says where.
 
-The layout is `specs.py` field by field (tuples as lists) plus a top-level `"schema_version"`. Called by
-`pack` (read) and `pack_writer` (write).
+The layout is `specs.py` field by field (tuples as lists) plus a top-level `"schema_version"`.
 """
 
 from __future__ import annotations
@@ -216,7 +215,7 @@ def _decode_object(value: Any, kind: Any, at: str) -> Any:
 
 
 def _decode_union(value: Any, kinds: tuple[Any, ...], at: str) -> Any:
-    """`X | None`, or scalars told apart by their JSON type (int | str)."""
+    """`X | None`, or scalars distinguished by their JSON type (int | str)."""
     if value is None and types.NoneType in kinds:
         return None
     rest = [kind for kind in kinds if kind is not types.NoneType]

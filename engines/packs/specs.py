@@ -37,7 +37,7 @@ class MemorySpec:
     """Video propagation of a SAM2-like segmenter (Ravi et al. 2024): masks carried from frame to frame, no new prompts.
 
     K objects at once; S = `memory_frames` slots (the first holds the prompted frame), P = `pointers` (likewise), T
-    tokens a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever lies in it. An
+    tokens a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever it contains. An
     age is the number of frames since; the first slot of memories always has age 0, that of pointers its true age. All
     learned tables lie inside the graphs.
       `attention`: features [1,C,h,w] (of the segmenter's encoder), memories float32 [K,S,T,M], memory_ages int32
@@ -135,11 +135,12 @@ class CaptionerSpec:
     nearest to its shape; () = always view_side x view_side. `tokens_per_view` is then that of the largest bucket.
     A `rope` with sections needs rope_cos and rope_sin among the decoder's inputs ("shared" and "scatter"), or
     position_ids int64 [3,B,S] ("growing").
-    The decoder follows one of three contracts, told by its input names; a twin may follow another than the pack's own.
+    The decoder follows one of three contracts, recognised by its input names; a twin may follow another than the
+    pack's own.
       "shared"    the one above (ONNX Runtime's GroupQueryAttention);
       "scatter"   past and present as above, but instead of seqlens_k and total_sequence_length: write_indices int64 [B]
                   (where the S new positions go), position_ids int64 [B,S] (absent where `rope` is given) and
-                  attention_bias float32 [B,1,S,M] (0 or -30000): standard operators of opset 24 only; TensorRT wants M
+                  attention_bias float32 [B,1,S,M] (0 or -30000): standard operators of opset 24 only; TensorRT needs M
                   to be a number in the file, and then every row has that capacity;
       "growing"   the model hub's ready-made decoder_model_merged: attention_mask int64 [B,P+S], position_ids int64
                   [B,S], past_key_values.i.key/value [B,kv_heads,P,head_dim] -> logits [B,S,V], present.i.key/value

@@ -1,4 +1,4 @@
-"""Write pack.json for a folder of finished files, at once or not at all. Called by `export`."""
+"""Write pack.json for a folder of finished files, at once or not at all."""
 
 from __future__ import annotations
 

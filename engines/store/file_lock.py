@@ -1,6 +1,6 @@
 """One process at a time: a lock on a file that vanishes with the process that holds it.
 
-In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. Called by `engine_store`. The kernel keeps the
+In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. The kernel keeps the
 lock (flock(2)), not the file: whatever kills the holder frees it, and a lock file that is left behind locks nothing.
 The file is never removed, since whoever waits for it would then hold a lock on a file that nobody else sees.
 """
@@ -47,10 +47,10 @@ def locked(
 
 
 def holder_of(path: Path) -> str:
-    """Who holds, or last held, the lock: "pid 12 on host since 2026-01-01T00:00:00Z"; words that say so if unknown."""
+    """Who holds, or last held, the lock: "pid 12 on host since 2026-01-01T00:00:00Z"; a phrase where unknown."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return f"pid {told['pid']} on {told['host']} since {told['since_utc']}"
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        return f"pid {holder['pid']} on {holder['host']} since {holder['since_utc']}"
     except (OSError, ValueError, TypeError, KeyError):
         return "a process that has not said which it is"
 

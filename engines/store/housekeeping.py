@@ -1,7 +1,7 @@
-"""What lies in an engine store, and what may go: list, verify, explain, collect.
+"""What is in an engine store, and what may go: list, verify, explain, collect.
 
 In: an `EngineStore`. Out: `StoreEntry` and rows about them; nothing here raises because of one damaged entry, which is
-what these are asked about. Called by `edgecap engines` and, for the nearest engine, by `engine_store`.
+what these are asked about.
 """
 
 from __future__ import annotations

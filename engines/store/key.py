@@ -1,7 +1,6 @@
 """Everything that a compiled engine depends on, in one value: two equal keys may share an engine, unequal ones never.
 
-In: a pack, the place of one of its graphs, what it is compiled by and for. Out: `EngineKey`. Called by the builders
-(`edgecap build`) and by `engine_sessions`, which must come to the same key; `engine_store` files engines under it.
+In: a pack, the place of one of its graphs, what it is compiled by and for. Out: `EngineKey`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from edgecap.engines.packs.schema import graphs_of
 Backend = Literal["onnxruntime-cpu", "tensorrt", "tensorrt-rtx"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
-# What each backend's builder does unless told otherwise. `edgecap caption` looks for engines built with these.
+# What each backend's builder does by default. `edgecap caption` looks for engines built with these.
 DEFAULT_FLAGS: dict[Backend, dict[str, str | int | bool]] = {
     "onnxruntime-cpu": {"optimisation": "all"},
     "tensorrt": {"optimisation_level": 3, "tf32": False},

@@ -1,7 +1,7 @@
 """The words beside a stored engine: its key in clear, where it came from, what it weighs, how true it is.
 
 In: a folder of finished engine files and what their builder knows. Out: `EngineManifest`, and its JSON text, which
-carries a SHA-256 over itself. Called by `engine_store`; builders make one with `describe`.
+carries a SHA-256 over itself.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class EngineManifest:
 
 @dataclass(frozen=True, slots=True)
 class _SealedManifest:
-    """manifest.json as it lies on the disk."""
+    """manifest.json as it is on disk."""
 
     manifest_version: int
     manifest_sha256: str
@@ -79,7 +79,7 @@ def describe(
     parity_note: str = "",
     drift_allowed: bool = False,
 ) -> EngineManifest:
-    """The manifest of what lies in `folder` (every file in it, hashed now), made at this moment by this edgecap.
+    """The manifest of the files in `folder` (every file in it, hashed now), made at this moment by this edgecap.
 
     Raises `EngineBuildError` where `engine_file` is missing, empty, or a parity figure is no finite number.
     """
@@ -89,9 +89,7 @@ def describe(
         raise EngineBuildError(f"{graph}: the builder left no {engine_file}, or an empty one; nothing was published")
     for name, value in (parity or {}).items():
         if not math.isfinite(value):
-            raise EngineBuildError(
-                f"{graph}: parity figure {name} is {value}; the engine gives no numbers, build it anew"
-            )
+            raise EngineBuildError(f"{graph}: parity figure {name} is {value}; the engine gives no numbers, rebuild it")
     return EngineManifest(
         key=key,
         pack=pack.spec.name,

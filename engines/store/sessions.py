@@ -38,11 +38,11 @@ _BACKENDS: dict[Provider, tuple[Backend, ...]] = {
 
 
 class EngineSessions:
-    """Opens a pack's graphs and remembers whence. See `SessionOpener`.
+    """Opens a pack's graphs and remembers from where. See `SessionOpener`.
 
     `choice`: "pack" = the ONNX files of the pack; "store" = engines of `store` alone, an error where one is missing;
     "auto" = the engine where the store has a sound one for this device, else the pack's file. `store` None: the default
-    one. What was opened is told by `used`, so "auto" is no secret.
+    one. `used` reports what was opened, so "auto" is never hidden.
     """
 
     def __init__(self, choice: EnginesChoice = "auto", *, store: EngineStore | None = None) -> None:

@@ -6,8 +6,7 @@
     <store>/timing/                                               compilers' timing caches; the builders' own
 
 In: an `EngineKey`. Out: a `StoredEngine` whose every byte was compared with its manifest, or an error that says which
-part of the key differs. Called by builders (`building`), `engine_sessions` (`open_checked`) and `edgecap engines`;
-list, verify and gc are in `housekeeping`.
+part of the key differs.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class EngineStore:
         return self.folder / "timing"
 
     def entry_folder(self, digest: str) -> Path:
-        """Where the engine of a key lies, or would."""
+        """Where the engine of a key is, or would be."""
         return self.folder / digest
 
     def lock_path(self, digest: str) -> Path:
@@ -226,7 +225,7 @@ def sweep(store: Path, digest: str) -> int:
 
 @contextlib.contextmanager
 def _written(folder: Path) -> Iterator[None]:
-    """Permissions and the like as `OutputError`; a full disk is told by `EngineStore.building`."""
+    """Permissions and the like as `OutputError`; a full disk is reported by `EngineStore.building`."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""TensorRT 10, TensorRT 11 and TensorRT-RTX behind one face, told apart by what their modules have.
+"""TensorRT 10, TensorRT 11 and TensorRT-RTX behind one interface, distinguished by what their modules offer.
 
 In: the name of a backend. Out: `TrtApi`: the module, its version, what it can do, and a logger that keeps what was
-said. Called by `trt_builder`, `trt_session`, `build_target` and `doctor`. Nothing here compares version numbers:
+said. Nothing here compares version numbers:
 names came and went between releases (EXPLICIT_BATCH, IAlgorithmSelector, IStreamReader), so each is looked for.
 """
 
@@ -82,7 +82,7 @@ class TrtApi:
     def no_timing_cache(self, config: Any) -> str:
         """Why a builder config keeps no timings, "" where it does; an empty cache is set on it to find out.
 
-        TensorRT-RTX has kept the methods and made them do nothing; it says so by a DeprecationWarning alone.
+        TensorRT-RTX has kept the methods and made them do nothing; only a DeprecationWarning reports it.
         """
         if not hasattr(config, "create_timing_cache"):
             return f"{self.name} has none"

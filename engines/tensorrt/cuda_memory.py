@@ -1,6 +1,6 @@
 """Device memory, streams and captured graphs through NVIDIA's cuda-bindings, with errors as `EngineError`.
 
-In: sizes and host arrays. Out: addresses on the GPU. Called by `trt_session`. The first device is used, in the primary
+In: sizes and host arrays. Out: addresses on the GPU. The first device is used, in the primary
 context that ONNX Runtime uses too.
 """
 

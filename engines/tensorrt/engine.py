@@ -1,6 +1,6 @@
 """A serialised TensorRT engine, opened and checked before anything runs.
 
-In: an engine file, the `GraphSpec` it was compiled from. Out: TensorRT's `ICudaEngine`. Called by `trt_session`.
+In: an engine file, the `GraphSpec` it was compiled from. Out: TensorRT's `ICudaEngine`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a compiled engine is told of sizes: one profile from the ranges of a `GraphSpec`.
+"""The sizes a compiled engine is built for: one profile from the ranges of a `GraphSpec`.
 
-In: a `GraphSpec`, the parsed network. Out: (least, usual, most) shape of every input, checked against the file. Called
-by `trt_builder`.
+In: a `GraphSpec`, the parsed network. Out: (least, usual, most) shape of every input, checked against the file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A compiled TensorRT or TensorRT-RTX engine, run on the GPU that it was compiled for.
 
-In: an engine file, the `GraphSpec` it was compiled from. Out: a `Session`. Called by `engine_sessions`. Host arrays go
+In: an engine file, the `GraphSpec` it was compiled from. Out: a `Session`. Host arrays go
 in and out: each call copies inputs to the GPU and outputs back. Only the calls that TensorRT 10 and 11 share are used:
 named tensors, `set_input_shape`, `set_tensor_address`, `execute_async_v3`.
 """
@@ -97,7 +97,7 @@ class TrtSession:
                     f"{self.spec.file}: output {name!r} will be {list(shapes[name])} for these inputs, the bound array "
                     f"is {list(array.shape)}; bind one of that shape"
                 )
-        # TensorRT-RTX captures by itself when its runtime config says so.
+        # TensorRT-RTX captures on its own where its runtime config asks for it.
         captures = self.cuda_graphs and self._config is None
         return TrtBinding(self, lane, dict(inputs), dict(outputs), captures=captures)
 
@@ -135,7 +135,7 @@ class TrtBinding:
 
     def run(self) -> None:
         """See `Binding.run`. Not for two threads at once."""
-        # TensorRT settles its buffers for a shape in the first run; what is captured before that may not be replayed.
+        # TensorRT fixes its buffers for a shape in the first run; what is captured before that may not be replayed.
         if self._captures and self._runs == 1:
             self._graph = self._cuda.capture(self._lane.stream, self._lane.execute)
             weakref.finalize(self, self._cuda.destroy_graph, self._graph)
@@ -178,7 +178,7 @@ class _Lane:
         for tensor in (*self._spec.inputs, *self._spec.outputs):
             if any(size < 0 for size in sizes[tensor.name]):
                 raise self._session.failure(f"leaves the size of {tensor.name!r} open: {list(sizes[tensor.name])}")
-            # An operator that updates a KV cache in place wants past and present at one address.
+            # An operator that updates a KV cache in place needs past and present at one address.
             owner = aliases.get(tensor.name) or tensor.name
             size = int(np.prod(sizes[tensor.name], dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
             self._addresses[tensor.name] = address = self._buffers.ensure(owner, size)
@@ -223,7 +223,7 @@ def _runtime_config(engine: Any, api: TrtApi, path: Path | None, *, cuda_graphs:
         return config, None
     cache = config.create_runtime_cache()
     with contextlib.suppress(OSError):  # no file yet
-        cache.deserialize(path.read_bytes())  # False where it is another GPU's or driver's: compiled anew
+        cache.deserialize(path.read_bytes())  # False where it is another GPU's or driver's: recompiled
     config.set_runtime_cache(cache)
     return config, cache
 

@@ -1,8 +1,7 @@
 """A checkpoint's chat template and tokenizer as pack data: text around the pictures and the question, end tokens.
 
-In: the checkpoint folder. Out: `PromptLayout`, token ids. Called by the captioner recipes. The template is Jinja code
-of somebody else: it is run once, here, in a sandbox, with marks in the places of pictures and question; the runtime
-gets plain strings.
+In: the checkpoint folder. Out: `PromptLayout`, token ids. The template is Jinja code of somebody else: it is run once,
+here, in a sandbox, with marks in the places of pictures and question; the runtime gets plain strings.
 """
 
 from __future__ import annotations
@@ -100,12 +99,13 @@ def open_tokenizer(folder: Path) -> Tokenizer:
     path = folder / TOKENIZER_FILE
     if not path.is_file():
         raise CheckpointError(
-            f"{folder}: holds no {TOKENIZER_FILE}; fetch it too, or write one with AutoTokenizer(...).save_pretrained"
+            f"{folder}: contains no {TOKENIZER_FILE}; "
+            f"fetch it too, or write one with AutoTokenizer(...).save_pretrained"
         )
     try:
         return TokenizerFile.from_file(str(path))
     except Exception as error:  # tokenizers raises bare Exception
-        raise CheckpointError(f"{path}: is no tokenizer ({error}); fetch it again") from error
+        raise CheckpointError(f"{path}: is not a tokenizer ({error}); fetch it again") from error
 
 
 def single_ids(tokenizer: Tokenizer, tokens: Sequence[str], *, folder: Path) -> tuple[int, ...]:
@@ -179,7 +179,7 @@ def _template(folder: Path, settings: dict[str, Any]) -> str:
         held = next((entry.get("template") for entry in held if entry.get("name") == "default"), None)
     if not isinstance(held, str):
         raise CheckpointError(
-            f"{folder}: holds no chat template (chat_template.jinja, chat_template.json, processor_config.json, "
+            f"{folder}: contains no chat template (chat_template.jinja, chat_template.json, processor_config.json, "
             "tokenizer_config.json); a base model without one can't answer questions: use the -Instruct checkpoint"
         )
     return held

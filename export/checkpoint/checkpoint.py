@@ -1,8 +1,8 @@
 """A checkpoint folder in the model hub's layout, read safely: config.json, safetensors weights, model card.
 
 In: a folder (a hub snapshot, or what `save_pretrained` writes). Out: `Checkpoint`, which recipes ask for its config,
-for single tensors without torch, or for the whole model. Called by `edgecap export` and every recipe. Pickle files
-(.bin, .pt, .pth, .ckpt) are never opened: reading one runs whatever code lies in it.
+for single tensors without torch, or for the whole model. Pickle files (.bin, .pt, .pth, .ckpt) are never opened:
+reading one runs whatever code is in it.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Checkpoint:
         options: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True} | arguments
         if not self.weight_files:
             raise CheckpointError(
-                f"{self.folder}: holds no safetensors to make a {model_class.__name__} of; fetch them"
+                f"{self.folder}: contains no safetensors to make a {model_class.__name__} of; fetch them"
             )
         try:
             with _hushed():
@@ -220,7 +220,7 @@ def _hushed() -> Iterator[None]:
 
 def _read_json(path: Path, *, missing: str) -> dict[str, Any]:
     if not path.is_file():
-        raise CheckpointError(f"{path.parent}: holds no {path.name}; {missing}")
+        raise CheckpointError(f"{path.parent}: contains no {path.name}; {missing}")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -244,7 +244,7 @@ def _weight_files(folder: Path) -> tuple[WeightFile, ...]:
             f"{folder}: holds ONNX graphs and no safetensors; use edgecap export ready-made, or fetch the weights too"
         )
     if instead := without_weights(folder):
-        raise CheckpointError(f"{folder}: holds no safetensors; {instead}")
+        raise CheckpointError(f"{folder}: contains no safetensors; {instead}")
     pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
     if pickles:
         found = pickles[0] + (", ..." if len(pickles) > 1 else "")

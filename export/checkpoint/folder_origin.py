@@ -1,7 +1,6 @@
 """Where a checkpoint folder came from and under which licence, as far as the folder itself tells.
 
-In: a folder as huggingface_hub lays it out. Out: hub id, commit, licence; None for what isn't said. Called by
-`checkpoint`.
+In: a folder as huggingface_hub lays it out. Out: hub id, commit, licence; None for what isn't said.
 """
 
 from __future__ import annotations

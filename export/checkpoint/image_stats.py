@@ -1,6 +1,6 @@
 """The colour statistics that a checkpoint's pictures are normalised with.
 
-In: a checkpoint folder. Out: mean and std per channel, of values 0-1. Called by captioner recipes.
+In: a checkpoint folder. Out: mean and std per channel, of values 0-1.
 """
 
 from __future__ import annotations

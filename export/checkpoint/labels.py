@@ -1,7 +1,7 @@
 """Class names of a detector in COCO's spelling, never guessed.
 
-In: a checkpoint's `id2label`, or a text file of the user. Out: one name per class id, in order. Called by the detector
-recipes. The runtime's words (plurals, articles, "person" as who) know COCO's names.
+In: a checkpoint's `id2label`, or a text file of the user. Out: one name per class id, in order. The runtime's words
+(plurals, articles, "person" as who) know COCO's names.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _from_config(id2label: Mapping[Any, Any], origin: str) -> tuple[str, ...]:
     try:
         by_id = {int(key): str(value).strip() for key, value in id2label.items()}
     except (TypeError, ValueError) as error:
-        raise CheckpointError(f"{origin}: id2label has a key that is no class id ({error}); {_GIVE}") from error
+        raise CheckpointError(f"{origin}: id2label has a key that is not a class id ({error}); {_GIVE}") from error
     if not by_id:
         raise CheckpointError(f"{origin}: names no classes (no id2label); {_GIVE}")
     if sorted(by_id) != list(range(len(by_id))):

@@ -1,7 +1,7 @@
-"""What lies where a checkpoint was expected, and the way on: words for the errors of `checkpoint`.
+"""What was found where a checkpoint was expected, and what to do next: words for the errors of `checkpoint`.
 
-In: a path, or a config. Out: the end of a message, or `CheckpointError`. Called by `checkpoint` alone, on folders that
-it can't use: an adapter, a GGUF file, ultralytics' .pt, a file in place of its folder, quantised weights.
+In: a path, or a config. Out: the end of a message, or `CheckpointError`. An adapter, a GGUF file, ultralytics' .pt, a
+file in place of its folder, quantised weights.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def no_folder(path: Path) -> CheckpointError:
     scheme, _, rest = str(path).partition(":/")
     if scheme in ("http", "https"):
         return CheckpointError(
-            f"{scheme}://{rest}: an address is no checkpoint; give a folder or the hub id, "
+            f"{scheme}://{rest}: an address is not a checkpoint; give a folder or the hub id, "
             f"as {'/'.join(rest.split('/')[1:3]) or 'org/name'}"
         )
     if not path.exists():

@@ -1,8 +1,8 @@
 """One safetensors file, read by hand: 8 bytes of length, a JSON header, then the numbers.
 
-In: a path. Out: names, shapes and, one at a time, arrays. Called by `checkpoint`. No tensor is read before it is asked
-for, and bfloat16 (which numpy has not) is decoded by moving its 16 bits to the upper half of a float32.
-Format: https://github.com/huggingface/safetensors (little endian, row major; offsets count from the header's end).
+In: a path. Out: names, shapes and, one at a time, arrays. No tensor is read before it is asked for, and bfloat16 (which
+numpy has not) is decoded by moving its 16 bits to the upper half of a float32. Format:
+https://github.com/huggingface/safetensors (little endian, row major; offsets count from the header's end).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_HEADER_BYTES = 100_000_000  # the limit of the reference reader; a longer 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """Where one tensor lies. `dtype` as safetensors spells it; `start` and `stop` are bytes from the file's begin."""
+    """Position of one tensor. `dtype` as safetensors spells it; `start` and `stop` are bytes from the file's begin."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -63,11 +63,11 @@ class WeightFile:
         except OSError as error:
             raise CheckpointError(f"{path}: can't be read ({error}); check its permissions") from error
         if len(text) < length:
-            raise _cut_short(path, want=8 + length, got=size)
+            raise _cut_short(path, expected=8 + length, got=size)
         entries = _entries(path, text, offset=8 + length)
         end = max((entry.stop for entry in entries.values()), default=8 + length)
         if size != end:
-            raise _cut_short(path, want=end, got=size)
+            raise _cut_short(path, expected=end, got=size)
         return cls(path, entries)
 
     def read(self, name: str) -> NDArray[Any]:
@@ -88,7 +88,7 @@ class WeightFile:
         except OSError as error:
             raise CheckpointError(f"{self.path}: tensor {name} can't be read ({error}); fetch it again") from error
         if raw.size < count:
-            raise _cut_short(self.path, want=entry.stop, got=self.path.stat().st_size)
+            raise _cut_short(self.path, expected=entry.stop, got=self.path.stat().st_size)
         raw = raw.reshape(entry.shape)
         if entry.dtype == _BFLOAT16:
             return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
@@ -111,14 +111,14 @@ def _entries(path: Path, text: bytes, *, offset: int) -> dict[str, StoredTensor]
         raise CheckpointError(f"{path}: its safetensors header can't be read ({error}); fetch it again") from error
     for name, entry in entries.items():
         item = 2 if entry.dtype == _BFLOAT16 else np.dtype(_PLAIN.get(entry.dtype, "|u1")).itemsize
-        told = int(np.prod(entry.shape, dtype=np.int64)) * item
-        if (entry.dtype in _PLAIN or entry.dtype == _BFLOAT16) and entry.stop - entry.start != told:
+        stated = int(np.prod(entry.shape, dtype=np.int64)) * item
+        if (entry.dtype in _PLAIN or entry.dtype == _BFLOAT16) and entry.stop - entry.start != stated:
             raise CheckpointError(
-                f"{path}: tensor {name} of shape {list(entry.shape)} in {entry.dtype} needs {told} bytes, its header "
+                f"{path}: tensor {name} of shape {list(entry.shape)} in {entry.dtype} needs {stated} bytes, its header "
                 f"gives {entry.stop - entry.start}; fetch the file again"
             )
     return entries
 
 
-def _cut_short(path: Path, *, want: int, got: int) -> CheckpointError:
-    return CheckpointError(f"{path}: expected {want} bytes as its header says, got {got}; fetch the file again")
+def _cut_short(path: Path, *, expected: int, got: int) -> CheckpointError:
+    return CheckpointError(f"{path}: expected {expected} bytes as its header says, got {got}; fetch the file again")

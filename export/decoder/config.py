@@ -1,7 +1,6 @@
 """Sizes of a decoder, the two forms its graph can take, and the inputs and outputs of each as pack data.
 
-In: what a checkpoint's config.json says. Out: `DecoderConfig`, `GraphSpec`. Called by `decoder_graph` and the captioner
-recipes.
+In: what a checkpoint's config.json says. Out: `DecoderConfig`, `GraphSpec`.
 """
 
 from __future__ import annotations
@@ -57,12 +56,12 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         if self.head_dim % 16 or self.heads % self.kv_heads:
             raise ValueError(
-                f"GroupQueryAttention wants head_dim % 16 == 0 and kv_heads | heads, got "
+                f"GroupQueryAttention needs head_dim % 16 == 0 and kv_heads | heads, got "
                 f"{self.head_dim = }, {self.heads = }, {self.kv_heads = }"
             )
         if self.hidden_size % BLOCK or self.mlp_size % BLOCK or (self.heads * self.head_dim) % BLOCK:
             raise ValueError(
-                f"8-bit blocks want widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
+                f"8-bit blocks need widths that are multiples of {BLOCK}, got {self.hidden_size = }, "
                 f"{self.mlp_size = }, heads*head_dim = {self.heads * self.head_dim}"
             )
 
@@ -84,7 +83,7 @@ def decoder_spec(
 ) -> GraphSpec:
     """The graph's inputs, outputs and ranges as pack data.
 
-    B and S are free. M, the length of the cache, is free where `capacity` is None; TensorRT wants it fixed in the file
+    B and S are free. M, the length of the cache, is free where `capacity` is None; TensorRT needs it fixed in the file
     (TensorScatter: "must have a static sequence length"). The cache is float16 where the activations are. float16
     weights mean float16 activations.
     """

@@ -1,7 +1,7 @@
 """Nodes and weights of a decoder under construction: norms, and matrix products in every weight format.
 
-In: weights by name, asked for one by one. Out: nodes and initialisers, the large ones streamed to a file where there
-is one. Called by `decoder_graph` and `scatter_decoder`.
+In: weights by name, asked for one by one. Out: nodes and initialisers, the large ones streamed to a file where there is
+one.
 
 The residual stream and the norms stay float32 whatever the rest is: the sums of Qwen2's layers leave float16's range
 (a few channels reach 1e4 and more), and a norm costs nothing next to a matrix product.
@@ -57,7 +57,7 @@ class DecoderNet:
         self.initialisers.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: object) -> str:
+    def node(self, op: str, inputs: list[str], outputs: list[str], *, domain: str = "", **attributes: Any) -> str:
         """Append a node named after its first output; returns that output."""
         from onnx import helper
 
@@ -112,7 +112,7 @@ class DecoderNet:
         return int(helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
 
     def _dense(self, name: str, weight: NDArray[np.float32]) -> str:
-        """[N, K] -> the constant [K, N] that MatMul wants."""
+        """[N, K] -> the constant [K, N] that MatMul expects."""
         rows, width = weight.shape
         chunks = (weight[:, part].T.astype(self.real) for part in _parts(width, per_step=_CHUNK // rows))
         return self._stream(name, self.kind(self.real), (width, rows), chunks)
@@ -165,10 +165,12 @@ class DecoderNet:
                 unsigned, scale = quantise_blocks(weight[part])
                 chunk = (unsigned.astype(np.int16) - 128).astype(np.int8)
             codes[:, part], scales[:, part] = chunk.reshape(-1, width).T, scale.T
-        kind, chunks = (TensorProto.INT8, iter([codes]))
+        kind: int = TensorProto.INT8
+        chunks: Iterable[NDArray[Any]] = [codes]
         if small:  # chunks of 32 rows hold an even number of codes, whatever N is
             steps = _parts(width, per_step=_CHUNK // rows, multiple=BLOCK)
-            kind, chunks = TensorProto.INT4, (pack_pairs(codes[s].view(np.uint8).ravel() & 15) for s in steps)
+            kind = TensorProto.INT4
+            chunks = (pack_pairs(codes[s].view(np.uint8).ravel() & np.uint8(15)) for s in steps)
         names = [self._stream(out + ".codes", kind, (width, rows), chunks)]
         names.append(self.constant(out + ".scales", scales))
         return self.node("DequantizeLinear", names, [f"{out}.weight"], axis=0, block_size=BLOCK)

@@ -1,26 +1,29 @@
 """Does a decoder speak like another? One's greedy texts, replayed token by token on the other.
 
-In: `SpokenText`s (by PyTorch, or by `speak` on an fp32 graph) and a decoder's port. Out: a `GraphParity` with top-1
-agreement and KL divergence. Called by the captioner recipes. Numpy only: graphs run through the runtime's own ports, so
-positions, memory and contract are those of a real answer: the prompt in one piece, then one token a run.
-"""
+In: `SpokenText`s (by PyTorch in `speak_torch`, or by `speak` on an fp32 graph) and a decoder's port. Out: a
+`GraphParity` with top-1 agreement and KL divergence. Graphs run through the runtime's own ports, so positions, memory
+and contract are those of a real answer: the prompt in one piece, then one token a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ParityError
+from edgecap.engines.graph.onnx_session import open_onnx_session
+from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.decoder.config import WeightFormat
 from edgecap.export.job import Limits
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
-from edgecap.runtime.decode.open_port import Chunk, DecoderPort
+from edgecap.runtime.decode.open_port import Chunk, DecoderPort, open_port
 from edgecap.runtime.decode.rotary import text_positions
 
+TORCH = "PyTorch fp32"
 DECODER_LIMITS: dict[WeightFormat, Limits] = {
     "fp32": {"relative_l2": ("max", 1e-3), "top1_agreement": ("min", 0.98)},
     "fp16": {"kl": ("max", 0.02)},
@@ -73,6 +76,35 @@ def speak(port: DecoderPort, prompt: TextPrompt, embedding: NDArray[Any], *, ste
     return SpokenText(prompt, np.array(ids, np.int64), np.stack(logits), vectors)
 
 
+def speak_torch(model: Any, prompt: NDArray[np.float32], *, steps: int) -> SpokenText:
+    """Greedy answer of the transformers model (`model.text_model` under `model.model`) to `prompt` [P, H]."""
+    import torch
+
+    text, head, table = model.model.text_model, model.lm_head, model.get_input_embeddings()
+    ids, logits, vectors = [], [], []
+    with torch.no_grad():
+        given = text(inputs_embeds=torch.from_numpy(prompt)[None], use_cache=True)
+        for _ in range(steps):
+            row = head(given.last_hidden_state[:, -1]).float()[0]
+            ids.append(int(row.argmax()))
+            logits.append(row.numpy())
+            vector = table(torch.tensor([[ids[-1]]]))
+            vectors.append(vector[0, 0].numpy())
+            given = text(inputs_embeds=vector, past_key_values=given.past_key_values, use_cache=True)
+    return SpokenText(TextPrompt.plain(prompt), np.array(ids, np.int64), np.stack(logits), np.stack(vectors))
+
+
+def decoder_parity(
+    path: Path, captioner: CaptionerSpec, texts: Sequence[SpokenText], *, reference: str = TORCH
+) -> GraphParity:
+    """Distance of `captioner.decoder`, the file at `path`, from the original on the original's own texts.
+
+    Raises `ParityError` where the graph gives values that are not finite.
+    """
+    port = open_port(captioner, open_onnx_session(path, captioner.decoder))
+    return text_parity(port, texts, graph=path.name, reference=reference)
+
+
 def replay(port: DecoderPort, text: SpokenText) -> NDArray[np.float32]:
     """Logits float32 [N, V] of a decoder behind the prompt and behind each token of `text` but the last."""
     steps = len(text.ids)
@@ -107,13 +139,16 @@ def text_figures(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> dict[
 
 
 def _read(port: DecoderPort, prompt: TextPrompt) -> NDArray[np.float32]:
-    return port.read(Chunk.join([prompt.vectors], [prompt.positions], begins=[0]))[0].copy()
+    logits: NDArray[np.float32] = port.read(Chunk.join([prompt.vectors], [prompt.positions], begins=[0]))[0].copy()
+    return logits
 
 
 def _step(port: DecoderPort, prompt: TextPrompt, vector: NDArray[np.float32], *, step: int) -> NDArray[np.float32]:
     """Read the answer's token number `step`, [1, H]."""
-    place = text_positions(prompt.next_position + step, count=1)
-    return port.read(Chunk.join([vector], [place], begins=[len(prompt.vectors) + step]))[0].copy()
+    position = text_positions(prompt.next_position + step, count=1)
+    chunk = Chunk.join([vector], [position], begins=[len(prompt.vectors) + step])
+    logits: NDArray[np.float32] = port.read(chunk)[0].copy()
+    return logits
 
 
 def _log_softmax(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,7 @@
 """Attention of the "scatter" decoder: standard operators of opset 24, what TensorRT compiles.
 
 In: the joined queries, keys and values of one layer. Out: what attention makes of them, past and present in one cache.
-Called by `decoder_graph`. TensorRT-RTX 1.7 and ONNX Runtime 1.31 both take these operators as they are:
+TensorRT-RTX 1.7 and ONNX Runtime 1.31 both take these operators as they are:
 
     qkv [B,S,..] -> q,k,v [B,heads,S,D] -> RotaryEmbedding -> TensorScatter(past, k or v, write_indices) -> present
                  -> Attention(q, present_key, present_value, attention_bias) -> [B,S,heads*D]
@@ -34,7 +34,7 @@ def add_shared_inputs(net: DecoderNet) -> None:
 
 
 def add_angle_inputs(net: DecoderNet) -> None:
-    """rope_cos and rope_sin repeat D/2 values twice; the operator wants them once."""
+    """rope_cos and rope_sin repeat D/2 values twice; the operator expects them once."""
     half = {"from": 0, "to": net.config.head_dim // 2, "axis": 2}
     edges = [net.constant(f"rope.{name}", np.array([value], np.int64)) for name, value in half.items()]
     for name in ("cos", "sin"):

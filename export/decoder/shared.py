@@ -1,7 +1,7 @@
 """A Llama or Qwen2 decoder written straight from its weights as an ONNX graph, with the I/O of `CaptionerSpec.decoder`.
 
 In: weights by name (numpy, asked for one layer at a time) and a `DecoderConfig`. Out: an `onnx.ModelProto`, and the
-file where a path is given. Called by the captioner exporters. No torch, no tracing.
+file where a path is given. No torch, no tracing.
 
     inputs_embeds [B,S,H] -> layers x [ norm -> qkv -> attention(past/present) -> o -> +
                                         norm -> gate,up -> silu(gate)*up -> down -> + ]
@@ -10,7 +10,7 @@ file where a path is given. Called by the captioner exporters. No torch, no trac
 Two forms. "shared" is ONNX Runtime's (12 nodes a layer: GroupQueryAttention with its rotary, MatMulNBits); "scatter" is
 standard opset 24 for TensorRT, see `scatter_decoder`.
 
-How ONNX Runtime 1.31 (CPU) wants the shared form called; each line is checked by tests/export/decoder/test_shared.py:
+How ONNX Runtime 1.31 (CPU) expects the shared form; each line is checked by tests/export/decoder/test_shared.py:
 
 * past and present are one buffer [B, kv_heads, M, head_dim], bound to both names by IO binding; M is free per binding
   and at most `max_positions`. Nothing else changes shape while decoding. Stale values beyond the lengths do no harm.

@@ -1,7 +1,7 @@
 """A DETR of transformers as one graph: uint8 pictures in, sorted boxes out.
 
-Called by `export.dfine`. The network class gives `logits` [B, Q, C] and `pred_boxes` [B, Q, 4] (centre, width, height,
-relative) and its encoder's feature maps; everything after that, and the scaling of pixels before it, is here.
+The network class gives `logits` [B, Q, C] and `pred_boxes` [B, Q, 4] (centre, width, height, relative) and its
+encoder's feature maps; everything after that, and the scaling of pixels before it, is here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ class PixelScale:
 class DetrGraph(nn.Module):
     """images uint8 [B, 3, S, S] -> boxes_xyxy float32 [B, Q, 4] relative to the picture, scores float32 [B, Q] in 0-1,
     best first, class_ids int64 [B, Q], embedding float32 [B, E] (mean of the encoder's coarsest feature map)."""
+
+    gain: torch.Tensor
+    shift: torch.Tensor
 
     def __init__(self, network: Any, scale: PixelScale) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Recipe `dfine`: D-FINE, RT-DETR and RT-DETRv2 of transformers -> the detector role.
 
 In: a checkpoint folder of the hub (Apache-2.0 models: ustc-community/dfine-*, PekingU/rtdetr*). Out: `RoleExport`.
-Called by `edgecap export dfine`. Sources: D-FINE (Peng et al. 2024), RT-DETR (Zhao et al. 2024).
+Sources: D-FINE (Peng et al. 2024), RT-DETR (Zhao et al. 2024).
 """
 
 from __future__ import annotations

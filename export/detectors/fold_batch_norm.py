@@ -1,8 +1,8 @@
 """Batch norms folded into the convolutions before them, and RepVGG branches into one: the same function,
 fewer nodes, and convolutions that quantise as they run.
 
-Called by the detector recipes on a copy of the network. transformers' detectors keep frozen norms of their own classes,
-which neither the exporter nor onnxslim folds; here a norm is anything with running statistics, a weight and a bias.
+transformers' detectors keep frozen norms of their own classes, which neither the exporter nor onnxslim folds; here a
+norm is anything with running statistics, a weight and a bias.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def fold_norms(network: nn.Module) -> int:
     folded = 0
     for module in list(network.modules()):
         for first, second in _PAIRS:
-            conv, norm = getattr(module, first, None), getattr(module, second, None)
+            conv: Any = getattr(module, first, None)
+            norm: Any = getattr(module, second, None)
             if isinstance(conv, nn.Conv2d) and _is_norm(norm) and norm.running_mean.shape[0] == conv.out_channels:
                 _fold(conv, norm)
                 setattr(module, second, nn.Identity())

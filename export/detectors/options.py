@@ -1,6 +1,6 @@
 """The options that detector recipes take from the command line: NAME=VALUE -> typed values, checked.
 
-Called by the detector recipes before any work. Light: imports neither torch nor onnx.
+Light: imports neither torch nor onnx.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How far one form of a detector is from another, judged on boxes: found again, how far moved, scores.
 
-In: outputs of both on the same pictures (the detector contract of `engines.specs`). Out: `Comparison`. Called by
-`export.detector_role`.
+In: outputs of both on the same pictures (the detector contract of `engines.specs`). Out: `Comparison`.
 """
 
 from __future__ import annotations

@@ -165,8 +165,10 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
 
 def _pictures(job: ExportJob, plan: DetectorPlan) -> tuple[list[Arrays], list[Arrays]]:
     """Feeds for calibration and for parity, different ones where there are at least two pictures."""
-    want = CALIBRATION_PICTURES + PARITY_PICTURES if job.precision == "int8" or plan.twin == "int8" else PARITY_PICTURES
-    feeds = [plan.feed(picture) for picture in itertools.islice(job.pictures(), want)]
+    count = (
+        CALIBRATION_PICTURES + PARITY_PICTURES if job.precision == "int8" or plan.twin == "int8" else PARITY_PICTURES
+    )
+    feeds = [plan.feed(picture) for picture in itertools.islice(job.pictures(), count)]
     if not feeds:
         raise ExportError("no pictures to compare on: give a video, or leave the option out to use the synthetic world")
     held = min(PARITY_PICTURES, max(1, len(feeds) // 4))

@@ -1,9 +1,8 @@
 """Recipe `yolo`: YOLO11 and YOLO26 of ultralytics -> the detector role.
 
-In: a .pt file of ultralytics, or the folder that `export.yolo_checkpoint` made of one. Out: `RoleExport`. Called by
-`edgecap export yolo`. ultralytics is AGPL-3.0 and no dependency: `make yolo` puts it into .yolo, and PYTHONPATH=.yolo
-makes it visible.
-Segmentation checkpoints give their boxes; masks are the segmenter role's.
+In: a .pt file of ultralytics, or the folder that `export.yolo_checkpoint` made of one. Out: `RoleExport`. ultralytics
+is AGPL-3.0 and no dependency: `make yolo` puts it into .yolo, and PYTHONPATH=.yolo makes it visible. Segmentation
+checkpoints give their boxes; masks are the segmenter role's.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ class Yolo:
     extra = "yolo"
     notice = (
         "YOLO11 and YOLO26 (ultralytics) are AGPL-3.0: whoever ships or serves a pack made from them owes its users "
-        "the source of the whole work, or needs ultralytics' enterprise licence. The pack will say so."
+        "the source of the whole work, or needs ultralytics' enterprise licence. The pack will state it."
     )
 
     def __init__(self) -> None:
@@ -115,7 +114,7 @@ YOLO = Yolo()
 
 
 def _classes(checkpoint: Checkpoint) -> int | None:
-    """Classes of the head by the layer table; None where there is no table (`build` says so)."""
+    """Classes of the head by the layer table; None where there is no table (`build` reports it)."""
     table = (checkpoint.config.get("ultralytics") or {}).get("yaml") or {}
     count = table.get("nc") if isinstance(table, dict) else None
     return count if isinstance(count, int) else None

@@ -1,4 +1,4 @@
-"""An ultralytics .pt file -> a checkpoint folder (config.json, model.safetensors), without running what lies in it.
+"""An ultralytics .pt file -> a checkpoint folder (config.json, model.safetensors), without running code in it.
 
 A .pt is a pickle of live Python objects: reading it the ordinary way imports and calls whatever it names. Here it is
 read by torch's restricted unpickler with every class of ultralytics and torch.nn replaced by an inert shell that only
@@ -50,7 +50,7 @@ def unpack(file: Path, folder: Path) -> Path:
     of model. `OutputError` where the folder can't be written.
     """
     content = read_pickle(file)
-    model = next((content[key] for key in ("ema", "model") if content.get(key) is not None), None)
+    model: Any = next((content[key] for key in ("ema", "model") if content.get(key) is not None), None)
     kind = getattr(model, "kind", None)
     if kind not in MODEL_CLASSES:
         raise CheckpointError(

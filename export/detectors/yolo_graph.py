@@ -1,8 +1,8 @@
 """YOLO11 and YOLO26 of ultralytics as one graph: uint8 pictures in, the best 300 boxes out.
 
-In: a checkpoint folder (`export.yolo_checkpoint`). Out: the network, built anew from its layer table, and a module that
-wires its layers to our contract. Called by `export.yolo`. Only layer classes of ultralytics run; how its head turns
-distances into boxes is written here (distribution focal loss: Li et al. 2020; anchor-free boxes: Tian et al. 2019).
+In: a checkpoint folder (`export.yolo_checkpoint`). Out: the network, rebuilt from its layer table, and a module that
+wires its layers to our contract. Only layer classes of ultralytics run; how its head turns distances into boxes is
+written here (distribution focal loss: Li et al. 2020; anchor-free boxes: Tian et al. 2019).
 """
 
 from __future__ import annotations
@@ -93,6 +93,7 @@ class YoloGraph(nn.Module):
     def _features(self, x: Any) -> list[torch.Tensor]:
         """Feature maps that the head reads, finest first."""
         held: list[Any] = []
+        layer: Any
         for layer in self.layers:
             if layer.f != -1:
                 x = held[layer.f] if isinstance(layer.f, int) else [x if j == -1 else held[j] for j in layer.f]
@@ -106,7 +107,8 @@ class YoloGraph(nn.Module):
         distance itself."""
         rows, columns = distances.shape[-2:]
         if self.bins > 1:
-            shares = distances.flatten(2).unflatten(1, (4, self.bins)).softmax(2)  # [B, 4, R, A]
+            split = distances.flatten(2).unflatten(1, (4, self.bins))  # type: ignore[no-untyped-call]  # torch leaves it untyped
+            shares = split.softmax(2)  # [B, 4, R, A]
             sides = (shares * torch.arange(self.bins, dtype=shares.dtype)[:, None]).sum(2)
         else:
             sides = distances.flatten(2)

@@ -1,9 +1,9 @@
 """Import of ultralytics (AGPL-3.0, never a dependency) without torchvision, without network, without its own habits.
 
 ultralytics asks for torchvision's version while it is imported, and for the package itself only in code that is not
-used here. PyPI's torchvision wants CUDA libraries, and its mere presence makes transformers' model classes fail
-(spec/measured.md A): so for the time of the import the question is answered, and nothing is installed.
-Called by `export.yolo_graph`; ultralytics lies in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
+used here. PyPI's torchvision needs CUDA libraries, and its mere presence makes transformers' model classes fail
+(spec/measured.md A): so for the time of the import the question is answered, and nothing is installed. Ultralytics is
+in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ def _settings() -> Iterator[None]:
         try:
             yield
         finally:
-            for name, value in before.items():
-                if value is None:
+            for name, earlier in before.items():
+                if earlier is None:
                     os.environ.pop(name, None)
                 else:
-                    os.environ[name] = value
+                    os.environ[name] = earlier
 
 
 @contextmanager
@@ -76,11 +76,11 @@ def _torchvision_known() -> Iterator[None]:
     asked = importlib.metadata.version
     paired = _PAIRED.get(".".join(torch.__version__.split(".")[:2]), "0.28.0")
 
-    def answer(name: str) -> str:
+    def answer(distribution_name: str) -> str:
         try:
-            return asked(name)
+            return asked(distribution_name)
         except importlib.metadata.PackageNotFoundError:
-            if name == "torchvision":
+            if distribution_name == "torchvision":
                 return paired
             raise
 

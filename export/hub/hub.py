@@ -1,8 +1,8 @@
 """A checkpoint from the model hub, of one revision, whole: what is fetched is checked against the hub's own checksums.
 
-In: "org/name[@revision]". Out: `Fetched`, a folder in the hub's cache that `Checkpoint.open` reads. Called by
-`edgecap export` and `edgecap pull`. huggingface_hub keeps the cache, `hub_transfer` takes up an interrupted
-transfer; here are the choice of files, the room on the disk, the checksums and the words of every failure.
+In: "org/name[@revision]". Out: `Fetched`, a folder in the hub's cache that `Checkpoint.open` reads. huggingface_hub
+keeps the cache, `hub_transfer` takes up an interrupted transfer; here are the choice of files, the room on the disk,
+the checksums and the words of every failure.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TIMEOUT_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who is told of a fetch. `on_file`: (name, its number from 1, how many, bytes to come; 0 where it is there
+    """Callbacks of a fetch. `on_file`: (name, its number from 1, how many, bytes to come; 0 where it is there
     already), before each file. `on_bytes`: (name, bytes of it that have arrived), for large ones."""
 
     on_file: Callable[[str, int, int, int], None] = lambda name, number, of, size: None
@@ -196,7 +196,7 @@ def _choose(info: Any, patterns: Sequence[str], hub_id: HubId) -> list[_File]:
             chosen.append(_File(entry.rfilename, entry.size or 0, digest, None if digest else entry.blob_id))
     if not chosen:
         raise HubError(
-            f"{hub_id.repo}@{hub_id.revision}: holds none of {', '.join(patterns)}; it is no such checkpoint"
+            f"{hub_id.repo}@{hub_id.revision}: contains none of {', '.join(patterns)}; it is another kind of checkpoint"
         )
     return sorted(chosen, key=lambda file: (file.size, file.name))
 
@@ -243,7 +243,7 @@ def _download(
     try:
         check(held)
     except HubError:
-        for path in (held, Path(os.path.realpath(held))):  # the next run fetches it anew
+        for path in (held, Path(os.path.realpath(held))):  # the next run fetches it again
             with suppress(OSError):
                 path.unlink()
         raise

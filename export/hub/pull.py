@@ -1,7 +1,7 @@
 """A whole pack from the model hub or from a folder: fetched, checked, exported where it isn't ready.
 
-In: a plan's name, or the hub id of a repository that holds a pack. Out: a pack folder. Called by `edgecap pull`. Each
-role is published as soon as it is whole, so that a run that was cut off goes on where it stopped.
+In: a plan's name, or the hub id of a repository that holds a pack. Out: a pack folder. Each role is published as soon
+as it is whole, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pull(
     say: Say = lambda line: None,
     watch: Watch = Watch(),  # noqa: B008  frozen
 ) -> Pulled:
-    """Make or complete the pack in `out`. `from_folder`: where checkpoints (or a ready pack) lie on a machine without
+    """Make or complete the pack in `out`. `from_folder`: where checkpoints (or a ready pack) are on a machine without
     a network; nothing is fetched then. `force`: export again what is there. `notice`: receives warnings and licences.
 
     Raises `UsageError` for an unknown name, `HubError`, `MissingInputError`, and what `publish` raises.
@@ -76,7 +76,7 @@ def pull(
             "(org/name) that holds a pack"
         )
     if from_folder is not None:
-        raise MissingInputError(f"{from_folder}: holds no {PACK_FILE}; give the folder of a pack")
+        raise MissingInputError(f"{from_folder}: contains no {PACK_FILE}; give the folder of a pack")
     fetched = _fetch_ready(hub_id, watch)
     if fetched.from_cache:
         notice(f"{fetched.from_cache}; using the cached {hub_id.repo}@{fetched.commit}")
@@ -134,7 +134,7 @@ def _holds(out: Path, planned: PlannedRole) -> bool:
 
 
 def local_checkpoint(folder: Path, repo: str) -> Path:
-    """Where in `folder` the files of `repo` lie: as org/name, org--name, name, or as the hub's own cache.
+    """Where in `folder` the files of `repo` are: as org/name, org--name, name, or as the hub's own cache.
 
     Raises `MissingInputError` naming what is looked for.
     """
@@ -145,7 +145,7 @@ def local_checkpoint(folder: Path, repo: str) -> Path:
         if place.is_dir():
             return place
     raise MissingInputError(
-        f"{folder}: holds no {repo} (looked for {', '.join(str(p.relative_to(folder)) for p in tried)}); on a machine "
+        f"{folder}: no {repo} found (looked for {', '.join(str(p.relative_to(folder)) for p in tried)}); on a machine "
         f"with a network run: hf download {repo} --local-dir {name}, and bring the folder"
     )
 
@@ -155,10 +155,11 @@ def _fetch_ready(hub_id: HubId, watch: Watch) -> Fetched:
     try:
         fetched = fetch(hub_id, files=(PACK_FILE,))
     except HubError as error:
-        if "holds none of" not in str(error):
+        if "contains none of" not in str(error):
             raise
         raise HubError(
-            f"{hub_id.repo}: holds no {PACK_FILE}, so it is no pack; if it is a checkpoint run: edgecap export RECIPE "
+            f"{hub_id.repo}: contains no {PACK_FILE}, so it is not a pack; "
+            f"if it is a checkpoint run: edgecap export RECIPE "
             f"--checkpoint {hub_id.repo} --out DIR"
         ) from error
     spec = Pack.open(fetched.folder, verify=False).spec

@@ -1,7 +1,7 @@
 """What `edgecap pull NAME` makes: for each role a recipe and a model of the hub. Data only.
 
 The hub can't be looked at from where this was written, so no commit is pinned here: a plan says "main", the command
-says so, and pack.json records the commit that "main" was. To pin one, write its 40 digits in place of "main".
+reports it, and pack.json records the commit that "main" was. To pin one, write its 40 digits in place of "main".
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One large file of the model hub into the hub's cache, going on where an interrupted run stopped.
 
-Called by `hub` before huggingface_hub sees to the file: its own transfer (2.4) takes up within one call only and begins
-anew in the next process, which on a shard of 5 GB costs an hour. The part lies beside the blob it becomes:
+Its own transfer (2.4) takes up within one call only and starts over in the next process, which on a shard of 5 GB costs
+an hour. The part is kept beside the blob it becomes:
 
     CACHE/models--org--name/blobs/<etag>.edgecap-part  ->  checked  ->  CACHE/models--org--name/blobs/<etag>
 """
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from edgecap.engines.store.file_lock import locked
 
 LARGE_BYTES = 8 * 1024**2
-"""Smaller files are fetched anew."""
+"""Smaller files are fetched again."""
 _PIECE_BYTES = 1024**2
 _TRIES = 5
 _TIMEOUT_SECONDS = 20.0
@@ -78,7 +78,7 @@ def _fill(hub: Any, location: str, part: Path, size: int, headers: dict[str, str
             if failures == _TRIES or not _may_pass(hub, error):
                 raise
             time.sleep(min(0.2 * 2**failures, 5.0))
-    if held > size:  # left by another version of the file; the check would say so, but too late
+    if held > size:  # left by another version of the file; the check would find it, but too late
         part.unlink()
         _fill(hub, location, part, size, headers, on_bytes)
 

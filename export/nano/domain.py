@@ -1,6 +1,6 @@
 """The pack's domain check, calibrated on validation scenes of the world the pack was trained on.
 
-In: the exported detector and validation frames. Out: `domain.npz` and a `DomainSpec`. Called by the recipe.
+In: the exported detector and validation frames. Out: `domain.npz` and a `DomainSpec`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPONENTS = 48
 QUANTILE = 0.999
 SLACK = 1.15
 """Room above the 99.9th percentile of single frames. Measured: windows of the world stay below 2.0, the limit comes to
-about 2.3, and windows of three real clips lie between 3.0 and 4.6."""
+about 2.3, and windows of three real clips are between 3.0 and 4.6."""
 
 
 def calibrate_domain(spec: DetectorSpec, folder: Path, frames: list[CachedFrame]) -> DomainSpec:

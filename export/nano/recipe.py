@@ -1,9 +1,8 @@
 """The whole of the nano pack, from nothing: render, train three models, export, quantise, measure, calibrate, write.
 
-In: seeds and a work folder. Out: a pack folder (`engines/packs/nano` ships in the wheel) and, in the work
-folder, the same pack in fp32 for comparison. Every step is resumable: existing checkpoints and rendered shards
-are used.
-Called by `python -m edgecap.export.nano`.
+In: seeds and a work folder. Out: a pack folder (`engines/packs/nano` ships in the wheel) and, in the work folder, the
+same pack in fp32 for comparison. Every step is resumable: existing checkpoints and rendered shards are used. Command:
+`python -m edgecap.export.nano`.
 """
 
 from __future__ import annotations
@@ -118,7 +117,7 @@ def export(work_dir: Path, out_dir: Path, budget: NanoBudget, *, say: Callable[[
         segmenter=segmenter.spec,
         captioner=captioner,
         domain=domain,
-    )  # type: ignore[arg-type]
+    )
     write_pack(staging, spec)
     say("making the TensorRT twins")
     sources = nano_twin_sources(staging, work_dir, decoder=write_decoder_twin(work_dir / "caption"))

@@ -1,6 +1,6 @@
 """What nano's TensorRT twins are made from: its fp32 graphs, the sizes it runs at, inputs from the synthetic world.
 
-Called by the recipe after the pack is written:
+They are made after the pack is written:
 
     add_twins(out_dir, nano_twin_sources(out_dir, work_dir), most_bytes=15_000_000)
 """

@@ -1,8 +1,7 @@
 """4-bit weights in a traced graph: each MatMul by a stored matrix becomes MatMulNBits, or reads a blocked
 DequantizeLinear.
 
-In: an fp32 `onnx.ModelProto` and the names of the nodes. Called by `precision.int4_blocks`. The numbers of symmetric
-blocks come from `block_weights`.
+In: an fp32 `onnx.ModelProto` and the names of the nodes. The numbers of symmetric blocks come from `block_weights`.
 """
 
 from __future__ import annotations
@@ -134,7 +133,7 @@ def _pairs(codes: NDArray[np.generic]) -> NDArray[np.uint8]:
     low = np.ascontiguousarray(codes).view(np.uint8)
     if low.shape[-1] % 2:  # INT4 tensors are packed flat
         low = np.append(low.reshape(-1), np.zeros(low.size % 2, np.uint8)).astype(np.uint8)
-    packed: NDArray[np.uint8] = low[..., 0::2] | (low[..., 1::2] << 4)
+    packed: NDArray[np.uint8] = low[..., 0::2] | (low[..., 1::2] << np.uint8(4))
     return packed
 
 

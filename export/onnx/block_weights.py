@@ -1,14 +1,13 @@
 """8- and 4-bit weights in blocks of 32: the numbers, and a pass that puts 8-bit ones into an exported graph.
 
-In: float weights or an fp32 graph. Out: codes and scales, or the graph with smaller weights. Called by `decoder_net`
-and the captioner's exporter. Activations are quantised per row while running, so an answer never depends on the rest
-of a batch;
-`quantize_dynamic`, whose scale is per tensor, moved the nano vision tokens by up to 0.05 between batch sizes.
+In: float weights or an fp32 graph. Out: codes and scales, or the graph with smaller weights. Activations are quantised
+per row while running, so an answer never depends on the rest of a batch; `quantize_dynamic`, whose scale is per tensor,
+moved the nano vision tokens by up to 0.05 between batch sizes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +56,7 @@ def quantise_blocks4(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDA
 
 def pack_pairs(codes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Two 4-bit codes a byte, the earlier one in the low half: uint8 [..., 2k] of values 0-15 -> uint8 [..., k]."""
-    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << 4)
+    packed: NDArray[np.uint8] = codes[..., 0::2] | (codes[..., 1::2] << np.uint8(4))
     return packed
 
 
@@ -96,7 +95,8 @@ def _small_matmul(model: onnx.ModelProto, node: onnx.NodeProto, held: onnx.Tenso
     codes, scales = quantise_blocks(np.ascontiguousarray(numpy_helper.to_array(held).T))
     names = [f"{held.name}.codes", f"{held.name}.scales"]
     if names[0] not in {i.name for i in model.graph.initializer}:
-        named = zip((codes, scales), names, strict=True)
+        arrays: tuple[NDArray[Any], ...] = (codes, scales)
+        named = zip(arrays, names, strict=True)
         model.graph.initializer.extend(numpy_helper.from_array(v, n) for v, n in named)
     width, rows = held.dims
     return helper.make_node(

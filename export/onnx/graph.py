@@ -1,7 +1,7 @@
 """ONNX files that keep their word: export with declared names and axes, and checks of what a file really says.
 
-In: a torch module and the `GraphSpec` that the pack will carry. Out: one `.onnx` file without external data. Called
-by every exporter of the pack; `check_graph` also by tests.
+In: a torch module and the `GraphSpec` that the pack will carry. Out: one `.onnx` file without external data.
+`check_graph` also by tests.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Where a node lies in a graph, seen from its layers (the nodes that hold the work): what every precision pass asks.
+"""Where a node is in a graph, seen from its layers (the nodes that hold the work): what every precision pass asks.
 
-In: an `onnx.ModelProto`, nodes named. Out: sets of node names. Called by `half`, `qdq`, `precision` and `sensitivity`.
+In: an `onnx.ModelProto`, nodes named. Out: sets of node names.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ LAYER_OPS = frozenset({
     "Conv", "ConvTranspose", "MatMul", "Gemm", "Einsum", "Attention", "MatMulNBits", "GroupQueryAttention",
     "MultiHeadAttention", "MatMulInteger", "ConvInteger",
 })  # fmt: skip
-"""Operators that do the multiplying; what lies before the first or after the last is arithmetic of pixels, boxes and
+"""Operators that do the multiplying; what is before the first or after the last is arithmetic of pixels, boxes and
 scores."""
 
 

@@ -1,7 +1,7 @@
-"""float32 -> float16 in the types of a graph, as a strongly typed compiler (TensorRT 11, TensorRT-RTX) wants it.
+"""float32 -> float16 in the types of a graph, as a strongly typed compiler (TensorRT 11, TensorRT-RTX) expects it.
 
 In: an fp32 `onnx.ModelProto`. Out: the same graph computing in float16, its inputs and outputs as they were declared,
-with a Cast wherever the two meet. Called by `precision.to_fp16`.
+with a Cast wherever the two meet.
 
 Our own pass rather than onnxruntime.transformers.float16: that one decides by fixed lists alone, leaves nodes out of
 order and types unchecked. Here each tensor's type is inferred, every node is decided with a reason, and the result
@@ -46,7 +46,7 @@ KEPT_OPS: dict[str, str] = {
 _FOLLOWERS = frozenset({"ReduceMean", "Add", "Sub", "Sqrt", "Reciprocal", "Neg", "Max", "Clip", "Identity"})
 """After a kept node these stay too where nothing else flows in: variance, epsilon and root belong together."""
 _FLOAT_INPUTS: dict[str, frozenset[int]] = {"Resize": frozenset({2}), "GroupNorm": frozenset({1, 2})}
-"""Inputs that the operator wants in float32 whatever the others are (scales of Resize)."""
+"""Inputs that the operator needs in float32 whatever the others are (scales of Resize)."""
 
 
 def to_half(model: onnx.ModelProto, keep: Sequence[str], *, largest: Mapping[str, float]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """How far one form of a graph is from another: PyTorch, fp32 ONNX, quantised ONNX.
 
-In: outputs of both on the same inputs. Out: `TensorParity` per output and task figures (boxes matched, mask IoU).
-Called by every exporter; the numbers go into the pack's parity report as they are.
+In: outputs of both on the same inputs. Out: `TensorParity` per output and task figures (boxes matched, mask IoU). The
+numbers go into the pack's parity report as they are.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def box_iou(first_xyxy: NDArray[Any], second_xyxy: NDArray[Any]) -> NDArray[np.f
     shared = sides.prod(-1)
     areas = [np.clip(x[..., 2:] - x[..., :2], 0, None).prod(-1) for x in (a, b)]
     union = areas[0] + areas[1] - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlap: NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlap
 
 
 def boxes_matched(
@@ -107,4 +108,5 @@ def mask_iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """IoU [K] of boolean masks [K, h, w]; two empty masks count as equal (1)."""
     shared = (first & second).sum(axis=(1, 2)).astype(np.float64)
     union = (first | second).sum(axis=(1, 2)).astype(np.float64)
-    return np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    overlap: NDArray[np.float64] = np.divide(shared, union, out=np.ones_like(shared), where=union > 0)
+    return overlap

@@ -1,7 +1,6 @@
 """Lower precision for an exported graph: every form that a backend of ours takes, and what stayed high and why.
 
-In: an fp32 `onnx.ModelProto`. Out: `Converted`, a new model; the given one is not touched. Called by the recipes,
-`twins` and `sensitivity`.
+In: an fp32 `onnx.ModelProto`. Out: `Converted`, a new model; the given one is not touched.
 
 | function | runs on | weights | activations |
 |---|---|---|---|
@@ -83,7 +82,7 @@ def static_cpu(
     model: onnx.ModelProto, feeds: Feeds, *, exclude: Sequence[str] = (), ops: Sequence[str] = QUANTISED_OPS
 ) -> Converted:
     """INT8 for ONNX Runtime on CPUs: uint8 activations, int8 weights per channel (1.5-2.2 times faster there than int8
-    activations, spec/measured.md A). `ops`: operators that are quantised, where they lie between two layers."""
+    activations, spec/measured.md A). `ops`: operators that are quantised, where they are between two layers."""
     made = _copied(model)
     asked = matching(made.graph.node, exclude)
     kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}
@@ -110,7 +109,7 @@ def fp8(model: onnx.ModelProto, feeds: Feeds, *, exclude: Sequence[str] = ()) ->
 
 
 def dynamic_int8(model: onnx.ModelProto, *, exclude: Sequence[str] = ()) -> Converted:
-    """INT8 MatMuls for ONNX Runtime on CPUs, the activation's range taken anew at every run: no calibration.
+    """INT8 MatMuls for ONNX Runtime on CPUs, the activation's range measured at every run: no calibration.
 
     Closest to fp32 of the INT8 forms for transformer towers (cosine .9997, static .93: measured.md part 2, section 5).
     The range is that of a whole tensor: an answer depends a little on the rest of its batch.

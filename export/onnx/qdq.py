@@ -1,7 +1,7 @@
 """Symmetric quantise/dequantise pairs at the layers of a graph, the form that TensorRT compiles: INT8 and FP8.
 
 In: an fp32 `onnx.ModelProto` and what its activations look like. Out: the same graph with Q/DQ on the activation that
-each layer reads and with stored low-precision weights behind a DequantizeLinear. Called by `precision`, `sensitivity`.
+each layer reads and with stored low-precision weights behind a DequantizeLinear.
 
 Written out by us because ONNX Runtime's quantiser puts int32 biases and zero points other than zero into its Q/DQ,
 which TensorRT's parser refuses (spec/measured.md E), and knows no FP8.
@@ -162,7 +162,7 @@ def _activation_pair(model: onnx.ModelProto, name: str, limit: float, *, kind: K
 
 
 def _weight_pair(model: onnx.ModelProto, weight: onnx.TensorProto, *, axis: int, kind: Kind) -> onnx.NodeProto:
-    """Codes and scales become initialisers. FP8 takes one scale a tensor: TensorRT's FP8 layers want it so."""
+    """Codes and scales become initialisers. FP8 takes one scale a tensor: TensorRT's FP8 layers need it."""
     from onnx import helper, numpy_helper
 
     values = numpy_helper.to_array(weight).astype(np.float32)

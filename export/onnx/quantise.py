@@ -1,7 +1,7 @@
 """Static INT8: an fp32 graph and example inputs -> a Q/DQ graph.
 
 Activations uint8, weights int8 per output channel: on CPUs that is 1.5-2.2 times faster than int8 activations
-(spec/measured.md A). Called by the exporters of the vision models.
+(spec/measured.md A).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.onnx.graph import check_graph, name_axes
 
 QUANTISED_OPS: tuple[str, ...] = ("Conv", "Relu", "Add", "Concat", "Resize", "MaxPool")
-"""Convolutions, and what lies between them: a sum or a join left in fp32 would go through two conversions each. A
+"""Convolutions, and what is between them: a sum or a join left in fp32 would go through two conversions each. A
 Relu in the list melts into its convolution (uint8 has no negative values) instead of halving the resolution before
 it."""
 
@@ -101,7 +101,7 @@ def nodes_reading(path: Path, prefixes: Sequence[str]) -> list[str]:
 
 
 def nodes_outside(path: Path, *, layer_ops: Sequence[str] = ("Conv",)) -> list[str]:
-    """Names of the nodes that do not lie between two layers (convolutions, or nodes of type `layer_ops`): the
+    """Names of the nodes that are not between two layers (convolutions, or nodes of type `layer_ops`): the
     arithmetic of coordinates, before and after.
 
     Quantising a sum of pixel positions moves every box by pixels (IoU .95 against fp32 where the features were exact).

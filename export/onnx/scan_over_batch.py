@@ -1,10 +1,9 @@
 """A graph over a batch made into one that takes its items one after another.
 
 In: a graph whose inputs and outputs have the batch as first axis. Out: the same inputs and outputs, the graph inside a
-Scan. Called by the captioner recipes for vision towers with dynamic INT8: their activation ranges are those of a whole
-tensor, so that a view's tokens would depend on the views beside it (by 0.24 where the largest value is 10, SmolVLM
-layers with random weights). One view is 1,024 patches: on a CPU a batch gains nothing over one by one (measured: 0.44 s
-against 0.48-0.60 s for 4 views of a 2-layer tower).
+Scan. Their activation ranges are those of a whole tensor, so that a view's tokens would depend on the views beside it
+(by 0.24 where the largest value is 10, SmolVLM layers with random weights). One view is 1,024 patches: on a CPU a batch
+gains nothing over one by one (measured: 0.44 s against 0.48-0.60 s for 4 views of a 2-layer tower).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def one_by_one(model: onnx.ModelProto) -> onnx.ModelProto:
         [_without_batch(value) for value in inner.output],
         [*inner.initializer, numpy_helper.from_array(np.array([0], np.int64), axis)],
     )
-    _rename(body, {name: f"{_MARK}item/{name}" for name in names})  # ONNX wants a name once, inside and out
+    _rename(body, {name: f"{_MARK}item/{name}" for name in names})  # ONNX allows a name once, inside and out
     given, found = [v.name for v in inner.input], [v.name for v in inner.output]
     scan = helper.make_node("Scan", given, found, num_scan_inputs=len(given), body=body, name=f"{_MARK}Scan")
     outer = helper.make_graph([scan], inner.name, list(inner.input), list(inner.output))

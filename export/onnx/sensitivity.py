@@ -1,8 +1,8 @@
 """What each layer costs: quantise one at a time, look how far the outputs move, sort by damage.
 
-In: an fp32 `onnx.ModelProto`, feeds, the form of quantisation. Out: rows for `sensitivity.<role>.json`. Called by the
-recipes. Large models are measured by blocks of neighbouring layers, so that the whole of a model is seen within the
-budget; what was left out for lack of time is a row too.
+In: an fp32 `onnx.ModelProto`, feeds, the form of quantisation. Out: rows for `sensitivity.<role>.json`. Large models
+are measured by blocks of neighbouring layers, so that the whole of a model is seen within the budget; what was left out
+for lack of time is a row too.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `torch.onnx.export` traces leniently; where that fails it falls back to a trace that freezes the batch of the example,
 without a word (spec/measured.md C: RT-DETR, D-FINE). Here the module is traced first, and what doesn't trace with free
-axes is an error. Called by the detector recipes and others.
+axes is an error.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The words a captioner is exported with: rules, rounds, hints and lists, and the room they need.
 
 In: a name of `export/prompts/`. Out: a `PromptBook`, its file in a pack's folder, and how many positions the longest
-dialogue takes. Called by the captioner recipes. `edge` is for models that follow instructions, `nano` for the shipped
-one, which knows its four questions only. The stages are those of InstanceCap's improved chain of thought
-(spec/instancecap.md 3.2), in our own words.
+dialogue takes. `edge` is for models that follow instructions, `nano` for the shipped one, which knows its four
+questions only. The stages are those of InstanceCap's improved chain of thought (spec/instancecap.md 3.2), in our own
+words.
 """
 
 from __future__ import annotations
@@ -22,6 +22,39 @@ from edgecap.export.checkpoint.chat import layout_notes
 BookName = Literal["edge", "nano"]
 PROMPT_FILE = "captioner.prompts.json"
 FOLDER = Path(__file__).parent
+PROMPTS: dict[str, str] = {
+    "appearance": (
+        "Every picture shows the same {class}. Write one short sentence about how the {class} looks: colours, "
+        "clothing or surface, shape. {class_hint} Name only what is visible."
+    ),
+    "action": (
+        "The pictures follow one {class} over time, and it is {motion}. Measured: {measured} {relations} Write one "
+        "short sentence about what the {class} does. Name only what is visible."
+    ),
+    "background": (
+        "Write one short sentence about the place: the ground, what stands around, the light. Leave out people, "
+        "animals and vehicles. Name only what is visible."
+    ),
+    "global": (
+        "The video shows {instances}. Write one sentence of at most twenty words that sums up the scene. "
+        "Name only what is visible."
+    ),
+    "camera": (
+        "{camera_hint} Write one short sentence about the shot: how much of the subject it takes in, and from which "
+        "height and angle."
+    ),
+}
+"""What a general vision-language model is asked for each field with `--stages fast`; the rounds of `--stages full` are
+in prompts/edge.json. What is in braces are hints that the runtime fills in from what it measured, as the method
+injects its detector's and tracker's findings into the questions (InstanceCap, CVPR 2025, section 3). The rules in the
+words match what `runtime.verify` refuses: several sentences, more words than the field allows, things that can't be
+seen."""
+MAX_TOKENS: dict[str, int] = {"appearance": 56, "action": 48, "background": 72, "global": 40, "camera": 48}
+"""About 1.4 tokens a word of the longest answer that `runtime.checks` lets pass, and the end token."""
+VIEWS = 4
+VIEW_GAP_SECONDS = 0.375
+VIEW_MARGIN = 1.25
+"""Crop side over the box's long side: the surroundings help a general model to tell what a thing is doing."""
 _LONG = {
     "class": "baseball glove",
     "motion": "moving",
@@ -33,7 +66,7 @@ _LONG = {
     "moves away from the third teddy bear.",
     "global": "Three people and two dogs walk past a red car at a wide crossing while the camera pans right slowly.",
 }
-"""The longest hints that the runtime makes of eight instances, its limit unless told otherwise (words.py,
+"""The longest hints that the runtime makes of eight instances, its default limit (words.py,
 relation_words.py, check_form.MOST_WORDS)."""
 _LONG_CAMERA = (
     "The camera pans right and zooms in moderately fast, then pans back left and tilts up, then rolls to the left, "
@@ -61,7 +94,7 @@ def book_for(name: BookName, layout: PromptLayout) -> PromptBook:
 def write_book(
     folder: Path, name: BookName, layout: PromptLayout, *, say: Callable[[str], None] = lambda line: None
 ) -> None:
-    """Put the book of `book_for` into a pack's folder, under `PROMPT_FILE`. `say`: told what the layout has no place
+    """Put the book of `book_for` into a pack's folder, under `PROMPT_FILE`. `say`: gets what the layout has no place
     for."""
     for note in layout_notes(layout).values() if open_book(name).system else ():
         say(note)

@@ -1,4 +1,4 @@
-"""One folder in the place of another, so that a reader sees the old one or the new one. Called by `pack_merge`."""
+"""One folder in the place of another, so that a reader sees the old one or the new one."""
 
 from __future__ import annotations
 

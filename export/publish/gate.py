@@ -1,7 +1,7 @@
 """The parity gate: an export that is too far from its original is not published.
 
-In: the comparisons of a `RoleExport`. Out: nothing where all pass; `ParityError` where one doesn't, or, with
-drift allowed, the failures in words for pack.json. Called by `edgecap export` before `pack_merge`.
+In: the comparisons of a `RoleExport`. Out: nothing where all pass; `ParityError` where one doesn't, or, with drift
+allowed, the failures in words for pack.json.
 """
 
 from __future__ import annotations

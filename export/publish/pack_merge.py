@@ -1,7 +1,6 @@
 """A role into a pack folder: a new pack, or an existing one whose role is replaced; at once or not at all.
 
 In: a `RoleExport`, the folder its files were written to, the pack's folder. Out: the `PackSpec` that was published.
-Called by `edgecap export` and `edgecap pull` after the gate.
 
     DIR/.pack.fresh-PID/   hard links to the files that stay + the new role's files + pack.json
     exchange names with DIR/pack/ (one system call), remove the old folder
@@ -76,7 +75,7 @@ def open_existing(pack: Path) -> Pack | None:
     if (pack / PACK_FILE).is_file():
         return Pack.open(pack)
     if pack.exists() and (not pack.is_dir() or any(pack.iterdir())):
-        raise OutputError(f"{pack}: exists and is no pack (no {PACK_FILE}); choose another --out or empty it")
+        raise OutputError(f"{pack}: exists and is not a pack (no {PACK_FILE}); choose another --out or empty it")
     return None
 
 

@@ -1,6 +1,6 @@
 """Frames that an export calibrates and compares on: the user's own videos, or the synthetic world.
 
-Out: the `pictures` of an `ExportJob`. Called by `edgecap export` and `edgecap pull`.
+Out: the `pictures` of an `ExportJob`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One run of one recipe, from a checkpoint on the disk to a role in a pack: stage, export, judge, publish.
 
-Called by `edgecap export` and `edgecap pull`. Until the last step all lies in a hidden folder beside the pack; an
-error or Ctrl-C removes it and leaves the pack as it was.
+Until the last step everything is in a hidden folder beside the pack; an error or Ctrl-C removes it and leaves the pack
+as it was.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def publish(
     started = time.monotonic()
     refuse_shipped(pack)
     pack = pack.expanduser().absolute()
-    open_existing(pack)  # a folder that can't be a pack is told now, not after an hour of export
+    open_existing(pack)  # a folder that can't be a pack is refused now, not after an hour of export
     pictures = pictures_from(options.calibrate)
     with _staging(pack) as staged:
         job = ExportJob(

@@ -1,8 +1,8 @@
 """TensorRT twins of a pack's graphs, made from its fp32 originals: float16 types or symmetric INT8, standard operators.
 
 In: a pack folder, fp32 ONNX files by place ("detector.graph", "segmenter.encoder", ...). Out: the same pack with
-`PackSpec.twins`, its files, and `parity.twins.json`. Called by the nano recipe; recipes of hub models write their twins
-themselves with `make_twin`.
+`PackSpec.twins`, its files, and `parity.twins.json`. Recipes of hub models write their twins themselves with
+`make_twin`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The text side of Qwen2.5-VL: a Qwen2 decoder straight from the safetensors, in the formats asked for, and judged.
 
 In: the plan, the job, what PyTorch said with some of its layers. Out: graph files, parity, a row per weight format for
-the sensitivity table. Called by the recipe. Layers go from file to file one at a time.
+the sensitivity table. Layers go from file to file one at a time.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class _Variant:
         return sum(part.stat().st_size for part in _parts(path))
 
     def _capacity(self, config: DecoderConfig) -> int | None:
-        """TensorRT wants the cache's length in the file."""
+        """TensorRT needs the cache's length in the file."""
         return config.max_positions if self.form == "scatter" else None
 
 
@@ -125,7 +125,7 @@ class _Check:
     work: Path
 
     def parity(self, variant: _Variant, folder: Path | None) -> GraphParity:
-        """`folder`: where the whole graph lies already, None where it isn't kept."""
+        """`folder`: where the whole graph is already, None where it isn't kept."""
         config, path = self.plan.decoder, self.work / variant.file()
         cut = self.layers < config.layers
         if cut:

@@ -1,7 +1,7 @@
 """An ONNX file written node by node, its weights going to disk as they come.
 
 In: nodes and constants in order. Out: one .onnx file and, where the weights are too many for one protobuf, one
-`<file>.data` beside it. Called by `vision_graph`. No more than one weight is held in memory when they go beside.
+`<file>.data` beside it. No more than one weight is held in memory when they go beside.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ INLINE_BYTES = 1 << 28
 """Above this the weights go into a file of their own: a protobuf ends at 2 GB and is held several times while it is
 written (0.7 GB took 3.7 GB of memory; beside the graph 2.7 GB took 0.5)."""
 _SMALL_BYTES = 1024  # shapes and axes stay in the graph, where readers of shapes look for them
-_PAGE = 4096  # weights that begin on a page can be mapped into memory as they lie
+_PAGE = 4096  # weights that begin on a page can be mapped into memory as they are
 
 
 class GraphFile:

@@ -1,6 +1,6 @@
 """What follows from a Qwen2.5-VL checkpoint's config, processor and tokenizer, before any weight is read.
 
-In: a `Checkpoint` and the command's options. Out: `QwenPlan`. Called by the recipe.
+In: a `Checkpoint` and the command's options. Out: `QwenPlan`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
 from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.onnx.block_weights import BLOCK
-from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue
 from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
 from edgecap.export.qwen.vision_sizes import VisionSizes
@@ -72,8 +72,8 @@ class QwenPlan:
             view_side=square_side(self.buckets_wh),
             views=self.views,
             tokens_per_view=max(self.vision.tokens(size) for size in self.buckets_wh),
-            view_gap_seconds=caption_prompts.VIEW_GAP_SECONDS,
-            view_margin=caption_prompts.VIEW_MARGIN,
+            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
+            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
             hidden_size=sizes.hidden_size,
@@ -104,7 +104,7 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
     vision = VisionSizes.of(vision_config, source=str(folder / "config.json"))
     buckets = _buckets(options["buckets"]) if "buckets" in options else DEFAULT_BUCKETS_WH
     vision.check_buckets(buckets)
-    views = _number(options, "views") or caption_prompts.VIEWS
+    views = _number(options, "views") or prompt_data.VIEWS
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
     layout = chat_layout(

@@ -1,8 +1,8 @@
 """Qwen2.5-VL (3B, 7B, fine-tunes such as InstanceCap-Captioner) -> the captioner of a pack.
 
-In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. Called by `edgecap export qwen2_5_vl`. Both graphs
-are written straight from the safetensors, tensor by tensor; PyTorch only says what is right, with the vision tower and
-as many decoder layers as fit in memory, one after the other.
+In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. Both graphs are written straight from the
+safetensors, tensor by tensor; PyTorch only says what is right, with the vision tower and as many decoder layers as fit
+in memory, one after the other.
 
 | --precision | vision on CPU | decoder on CPU | TensorRT twins |
 |---|---|---|---|

@@ -1,6 +1,6 @@
 """What is asked, and how: the two kinds of checkpoint that share the Qwen2.5-VL architecture.
 
-In: the `style` option. Out: prompts, limits, the system line. Called by `plan`.
+In: the `style` option. Out: prompts, limits, the system line.
 
     instruct    Qwen2.5-VL-3B/7B-Instruct: answers one short question per field
     captioner   InstanceCap-Captioner (a fine-tune of the 7B): knows one request, to describe a clip, and answers in
@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.packs.specs import PromptLayout
-from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import BookName
 
 StyleName = Literal["instruct", "captioner"]
@@ -51,8 +51,8 @@ class Style:
 
 STYLES: dict[StyleName, Style] = {
     "instruct": Style(
-        prompts=dict(caption_prompts.PROMPTS),
-        max_tokens=dict(caption_prompts.MAX_TOKENS),
+        prompts=dict(prompt_data.PROMPTS),
+        max_tokens=dict(prompt_data.MAX_TOKENS),
         system=None,
         note="style instruct: one question per field, each answered by one sentence, or the rounds of --stages full",
         book="edge",

@@ -1,6 +1,6 @@
 """transformers' own text model, loaded alone, and what it says to a prompt: the measure of our decoder.
 
-In: text weights by name, the config's text block, a prompt as vectors. Out: `SpokenText`s. Called by the recipe.
+In: text weights by name, the config's text block, a prompt as vectors. Out: `SpokenText`s.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ class TextReference:
         state = {n: torch.from_numpy(np.array(weights[n], np.float32)) for n in names}
         missing = model.load_state_dict(state, strict=False, assign=True).missing_keys
         assert missing == ["embed_tokens.weight"], missing
-        model.rotary_emb = Qwen2_5_VLRotaryEmbedding(config)  # its table is no weight, so meta left it empty
+        # its table is not a weight, so meta left it empty; the annotation of transformers names the outer config
+        model.rotary_emb = Qwen2_5_VLRotaryEmbedding(config)  # type: ignore[arg-type]
         head = np.asarray(weights["embed_tokens.weight" if tied_head else HEAD], np.float32)
-        return cls(model.eval(), torch.from_numpy(np.array(head)), table, layers)
+        model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
+        return cls(model, torch.from_numpy(np.array(head)), table, layers)
 
     def speak(self, prompt: TextPrompt, *, steps: int) -> SpokenText:
         """Greedy answer, `steps` tokens long."""

@@ -1,6 +1,6 @@
 """The text model's tensors as the decoder builder and the PyTorch reference name them, read one at a time.
 
-In: a checkpoint and the prefix its text model has. Out: a lazy mapping. Called by `decoder` and `text_reference`.
+In: a checkpoint and the prefix its text model has. Out: a lazy mapping.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The picture side of Qwen2.5-VL: graph files in the precision asked for, their parity, what each kind of layer costs.
 
-In: the plan, the job, views and what PyTorch makes of them. Out: `VisionExport`. Called by the recipe.
+In: the plan, the job, views and what PyTorch makes of them. Out: `VisionExport`.
 """
 
 from __future__ import annotations

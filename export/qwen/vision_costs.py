@@ -1,7 +1,7 @@
 """What each kind of layer of the vision tower loses in 8 bits, tried one kind at a time inside the PyTorch tower.
 
-In: the loaded tower, one view. Out: rows of the sensitivity table. Called by the recipe. The rounding is that of
-`vision_linears`, done in float32 before each product: same loss, no graph written per row.
+In: the loaded tower, one view. Out: rows of the sensitivity table. The rounding is that of `vision_linears`, done in
+float32 before each product: same loss, no graph written per row.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def _round(x: Any, block: int | None) -> Any:
 
     width = x.shape[-1]
     step = block or width
-    cells = torch.nn.functional.pad(x, (0, -width % step)).unflatten(-1, (-1, step))
+    padded = torch.nn.functional.pad(x, (0, -width % step))
+    cells = padded.reshape(*padded.shape[:-1], -1, step)
     scale = cells.abs().amax(-1, keepdim=True).clamp_min(1e-10) / 127
     return ((cells / scale).round() * scale).flatten(-2)[..., :width]

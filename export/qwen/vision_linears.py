@@ -1,6 +1,6 @@
 """Matrix products of the vision tower in the precision asked for, with what each costs and why some stay high.
 
-In: activations by name, weights as arrays. Out: nodes in a `GraphFile`. Called by `vision_graph`.
+In: activations by name, weights as arrays. Out: nodes in a `GraphFile`.
 
 int8: activations are quantised per row while running (nothing to calibrate). One scale for the whole tensor, as
 quantize_dynamic has it, is no option for this tower: single tokens carry values hundreds of times larger than the rest

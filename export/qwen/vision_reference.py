@@ -1,7 +1,7 @@
 """transformers' own vision tower, loaded alone, as the measure of our graph.
 
-In: tower weights by name, the config's vision block, pictures. Out: tokens. Called by the recipe's parity check, tests.
-Of a 7B checkpoint this reads 2.7 GB, not 33.
+In: tower weights by name, the config's vision block, pictures. Out: tokens. Of a 7B checkpoint this reads 2.7 GB, not
+33.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ def load_tower(weights: Mapping[str, NDArray[Any]], vision_config: Mapping[str, 
     names = [name for name, _ in tower.named_parameters()]
     tower.load_state_dict({n: torch.from_numpy(np.array(weights[n], np.float32)) for n in names}, assign=True)
     tower.rotary_pos_emb = Qwen2_5_VLVisionRotaryEmbedding(config)  # its table is no weight, so meta left it empty
-    return tower.eval()
+    return tower.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
 
 
 def tower_tokens(tower: Any, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """pixels float32 [n,3,h,w] (normalised) -> tokens float32 [n,T,H], each picture by itself."""
+    """pixels float32 [n,3,h,w] (normalised) -> tokens float32 [n,T,H], each picture on its own."""
     import torch
 
     found = []

@@ -1,6 +1,6 @@
 """The numbers of a Qwen2.5-VL vision tower, out of config.json, and what they mean for picture sizes.
 
-In: a checkpoint's config. Out: `VisionSizes`. Called by the graph builder, the recipe and the tests.
+In: a checkpoint's config. Out: `VisionSizes`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which of the hub's ONNX files are used: three graphs, each in one of several variants.
 
-In: the folder and the wanted precision. Out: `HubFiles`. Called by the recipe. The hub's layout is
-onnx/vision_encoder.onnx, onnx/embed_tokens.onnx, onnx/decoder_model_merged.onnx, and beside each the same graph with a
-suffix: _fp16, _int8, _uint8, _quantized, _q4, _q4f16, _bnb4 (huggingface.co/onnx-community; transformers.js).
+In: the folder and the wanted precision. Out: `HubFiles`. The hub's layout is onnx/vision_encoder.onnx,
+onnx/embed_tokens.onnx, onnx/decoder_model_merged.onnx, and beside each the same graph with a suffix: _fp16, _int8,
+_uint8, _quantized, _q4, _q4f16, _bnb4 (huggingface.co/onnx-community; transformers.js).
 """
 
 from __future__ import annotations
@@ -88,9 +88,11 @@ def _choose(folder: Path, part: str, precision: Precision, asked: str | None) ->
         if variant in found:
             return found[variant]
     if not found:
-        raise CheckpointError(f"{folder}: holds no {FOLDER}/{PARTS[part]}*.onnx; it is not the hub's three-file layout")
+        raise CheckpointError(
+            f"{folder}: contains no {FOLDER}/{PARTS[part]}*.onnx; it is not the hub's three-file layout"
+        )
     raise CheckpointError(
-        f"{folder}: --precision {precision} wants {PARTS[part]} as {' or '.join(wanted)}, the folder has "
+        f"{folder}: --precision {precision} needs {PARTS[part]} as {' or '.join(wanted)}, the folder has "
         f"{', '.join(found)}; fetch that file, or choose with --option {part}={next(iter(found))}"
     )
 

@@ -1,6 +1,6 @@
 """The hub's graphs under our contracts: vision with nodes around it, the decoder as it is, the table out of its graph.
 
-In: the hub's files. Out: files and `GraphSpec`s of a pack. Called by the recipe.
+In: the hub's files. Out: files and `GraphSpec`s of a pack.
 """
 
 from __future__ import annotations
@@ -201,14 +201,14 @@ def _kind(value: onnx.ValueInfoProto) -> int:
 
 
 def _check_side(path: Path, kind: str, declared: tuple[TensorSpec, ...], found: tuple[TensorSpec, ...]) -> None:
-    have, want = {t.name: t for t in found}, {t.name: t for t in declared}
-    if set(have) != set(want):
-        missing, more = sorted(set(want) - set(have)), sorted(set(have) - set(want))
+    have, expected = {t.name: t for t in found}, {t.name: t for t in declared}
+    if set(have) != set(expected):
+        missing, more = sorted(set(expected) - set(have)), sorted(set(have) - set(expected))
         raise CheckpointError(
             f"{path}: {kind} don't fit: lacks {missing[:3]}, has {more[:3]} beside; a decoder_model_merged of this "
             "config.json with plain attention_mask and past_key_values is needed"
         )
-    for name, tensor in want.items():
+    for name, tensor in expected.items():
         got = have[name]
         sizes = [
             (w, g) for w, g in zip(tensor.axes, got.axes, strict=False) if isinstance(w, int) and isinstance(g, int)

@@ -1,9 +1,9 @@
 """The hub's ready-made ONNX files of SmolVLM and Idefics3 -> the captioner of a pack, without PyTorch.
 
-In: an `ExportJob` over a folder with config.json, tokenizer files and onnx/*.onnx. Out: `RoleExport`. Called by
-`edgecap export ready-made`. The decoder stays the hub's (the "growing" contract: its keys and values are copied at
-every step, so `smolvlm` from safetensors is the faster pack). Where the folder has no unrounded graphs to compare with,
-the chosen ones are compared with themselves run the plain way: that proves our nodes and reading, not their rounding.
+In: an `ExportJob` over a folder with config.json, tokenizer files and onnx/*.onnx. Out: `RoleExport`. The decoder stays
+the hub's (the "growing" contract: its keys and values are copied at every step, so `smolvlm` from safetensors is the
+faster pack). Where the folder has no unrounded graphs to compare with, the chosen ones are compared with themselves run
+the plain way: that proves our nodes and reading, not their rounding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.decoder.step_parity import decoder_parity
+from edgecap.export.decoder.parity import decoder_parity
 from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport
 from edgecap.export.prompts.prompt_data import write_book
 from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files

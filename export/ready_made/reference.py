@@ -1,7 +1,6 @@
 """What the hub's own files say, run the plain way: no nodes of ours, no memory of keys and values carried over.
 
-In: `HubFiles`, pictures. Out: `Original`. Called by the recipe. The unrounded files speak where they are there, else
-the chosen ones.
+In: `HubFiles`, pictures. Out: `Original`. The unrounded files speak where they are there, else the chosen ones.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ _AXIS = "objects"
 
 
 def embeddings(s: Sam2Settings) -> tuple[TensorSpec, ...]:
-    """What the encoder gives: features at stride 16, and the two finer maps as the mask decoder wants them."""
+    """What the encoder gives: features at stride 16, and the two finer maps as the mask decoder expects them."""
     return (
         TensorSpec("features", "float32", (1, s.hidden, s.grid, s.grid)),
         TensorSpec("middle", "float32", (1, s.hidden // 4, 2 * s.grid, 2 * s.grid)),

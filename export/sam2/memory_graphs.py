@@ -1,6 +1,6 @@
 """Modules behind the graphs of the memory: attention to what is remembered, and the encoder that remembers.
 
-Memory attention is written anew from the layers' weights, because transformers' has no mask for empty slots. Three
+Memory attention is rewritten from the layers' weights, because transformers' has no mask for empty slots. Three
 changes leave its result as it was (up to rounding) and make it cheaper:
 
 - rotary pairs (2i, 2i+1) become halves (i, i + d/2) by reordering the rows of the query and key projections;
@@ -70,12 +70,14 @@ class MemoryAttention(nn.Module):
         x = features.flatten(2).transpose(1, 2) + self.picture_pe  # [1,T,C] up to the first look at memories
         for layer in self.layers:
             x = layer(x, keys, values, bias, self.cos, self.sin, slots)
-        return self.norm(x).transpose(1, 2).reshape(objects, -1, self.grid, self.grid)
+        conditioned: Tensor = self.norm(x).transpose(1, 2).reshape(objects, -1, self.grid, self.grid)
+        return conditioned
 
     def _pointer_places(self, ages: Tensor) -> Tensor:
         """Ages [K,P] -> encodings [K, P*n, M]: sines and cosines of the age, projected, once per piece of a pointer."""
         angles = (ages.float() / self.longest)[..., None] / self.periods
-        return self.pointer_time(torch.cat([angles.sin(), angles.cos()], -1)).repeat_interleave(self.splits, dim=1)
+        times: Tensor = self.pointer_time(torch.cat([angles.sin(), angles.cos()], -1))
+        return times.repeat_interleave(self.splits, dim=1)
 
 
 class _Layer(nn.Module):
@@ -95,7 +97,8 @@ class _Layer(nn.Module):
         y = self.norm1(x)
         x = x + self.self_attention(y, y, y, None, cos, sin, 1)
         x = x + self.cross_attention(self.norm2(x), keys, values, bias, cos, sin, slots)
-        return x + self.linear2(self.activation(self.linear1(self.norm3(x))))
+        widened: Tensor = self.linear2(self.activation(self.linear1(self.norm3(x))))
+        return x + widened
 
 
 class _Attention(nn.Module):
@@ -126,7 +129,8 @@ class _Attention(nn.Module):
         placed = k[:, :, : slots * tokens].unflatten(2, (slots, tokens))
         k = torch.cat([_turned(placed, cos, sin).flatten(2, 3), k[:, :, slots * tokens :]], 2)
         seen = self._attend(q, k.transpose(2, 3), values[:, None], None if bias is None else bias[:, None])
-        return self.output(seen.transpose(1, 2).flatten(2))
+        projected: Tensor = self.output(seen.transpose(1, 2).flatten(2))
+        return projected
 
     def _attend(self, q: Tensor, k: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
         """In pieces of `chunk` queries: at 1024 px all scores are 470 MB per object, those of 512 queries 59 MB."""

@@ -33,7 +33,7 @@ from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySes
 
 PICTURES = 4
 BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0.45, 0.35, 0.9, 0.95]], np.float32)
-"""Prompts of the parity run, relative to the picture; where they lie doesn't matter to parity."""
+"""Prompts of the parity run, relative to the picture; their position doesn't matter to parity."""
 QUERY_CHUNK = 512
 """Queries of memory attention at once: at 1024 px it keeps the score matrix at 59 MB per object instead of 470."""
 IOU_LIMITS = {"fp32": 0.99, "fp16": 0.97, "int8": 0.9}

@@ -1,7 +1,7 @@
 """What transformers' own Sam2VideoModel makes of a clip: the yardstick of our propagation.
 
 Frames come in one at a time (`streaming`), objects may be added at any frame; the model is run as its processor would
-run it, on the same padded picture that the pack's graphs get. Called by `check` and by tests.
+run it, on the same padded picture that the pack's graphs get.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def propagate_reference(
             _add_box(session, index, torch.from_numpy(box) * settings.image_side)
         found = model(session, frame_idx=index, frame=(padded.float() / 255 - mean) / std)
         steps.append(ReferenceStep(found.pred_masks[:, 0].numpy(), found.object_score_logits[:, 0].numpy()))
+        assert session.processed_frames is not None
         session.processed_frames.pop(index)  # the model never looks back at pixels
     return steps
 

@@ -78,11 +78,12 @@ def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
     from transformers import Sam2VideoConfig
 
     grids = [image_side // n for n in (4, 8, 16)]
+    config: Any
     try:
         config = Sam2VideoConfig.from_dict({**checkpoint.config, "model_type": "sam2_video"})
     except (TypeError, ValueError, AttributeError, KeyError) as error:
         raise CheckpointError(
-            f"{checkpoint.folder}: config.json is no Sam2VideoConfig ({error}); fetch it again"
+            f"{checkpoint.folder}: config.json is not a Sam2VideoConfig ({error}); fetch it again"
         ) from error
     config.image_size = image_side
     config.prompt_encoder_config.image_size = image_side

@@ -4,8 +4,7 @@ Weights as transformers draws them give nets that hardly react: every mask is th
 SAM2Video start at 0). Here each layer keeps the variance of what it gets, the tables are drawn too, memory attention is
 made local (each place looks at the same place of the past, and hears it loudly), the fine features of the picture are
 made quiet so that masks come from what is remembered, and most objects count as present. About 40 % of the picture is
-mask then, another part for every picture and, for some frames, for every object. Called by `check` and by tests; never
-by a recipe.
+mask then, another part for every picture and, for some frames, for every object.
 """
 
 from __future__ import annotations
@@ -31,7 +30,8 @@ def save_specimen(folder: Path, *, size: Size = "micro", image_side: int = 128, 
     from transformers import Sam2VideoModel
 
     torch.manual_seed(seed)
-    model = Sam2VideoModel(_config(size, image_side)).eval()
+    model = Sam2VideoModel(_config(size, image_side))
+    model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     with torch.no_grad():
         enliven(model)
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def save_specimen(folder: Path, *, size: Size = "micro", image_side: int = 128, 
 
 
 def enliven(model: Any) -> None:
-    """Draw all weights of a Sam2VideoModel anew, in place (see the module's head)."""
+    """Redraw all weights of a Sam2VideoModel, in place (see the module's head)."""
     from torch import nn
 
     for module in model.modules():

@@ -1,7 +1,7 @@
 """The graphs' torch modules behind the `Session` protocol: the runtime's own code runs them, and what passed is noted.
 
 In: a loaded Sam2VideoModel. Out: `MemorySessions` of modules, each with the feeds and outputs of every call: what an
-exported file is compared with afterwards. Called by `recipe` and tests.
+exported file is compared with afterwards.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The five modules -> ONNX files in the precision asked for, and how far each file is from its module.
 
 In: modules with the calls that were noted while they ran (`TorchSession.calls`). Out: files, `GraphSpec`s, `Comparison`
-rows. Called by `recipe`.
+rows.
 """
 
 from __future__ import annotations

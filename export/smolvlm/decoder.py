@@ -1,7 +1,7 @@
 """The text side of SmolVLM and Idefics3: a Llama decoder, straight from the safetensors, in the asked-for formats.
 
 In: the plan, the checkpoint, what PyTorch said. Out: graph files, their parity, the row of each weight format in the
-sensitivity table. Called by the recipe.
+sensitivity table.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.decoder.config import DecoderConfig, WeightFormat, decoder_spec
-from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, decoder_parity
 from edgecap.export.decoder.shared import build_decoder
-from edgecap.export.decoder.step_parity import decoder_parity
 from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity
 from edgecap.export.smolvlm.plan import CaptionerPlan

@@ -1,7 +1,6 @@
 """What the original says of the job's pictures: the reference of every comparison.
 
-In: the PyTorch model (or, in `ready_made`, the hub's own graphs), the plan, pictures. Out: `Original`. Called by the
-recipes.
+In: the PyTorch model (or, in `ready_made`, the hub's own graphs), the plan, pictures. Out: `Original`.
 """
 
 from __future__ import annotations
@@ -14,11 +13,9 @@ from numpy.typing import NDArray
 
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import open_tokenizer
-from edgecap.export.decoder.parity import SpokenText
-from edgecap.export.decoder.step_parity import TORCH, speak_torch
+from edgecap.export.decoder.parity import TORCH, SpokenText, speak_torch
 from edgecap.export.job import ExportJob
-from edgecap.export.prompts.caption_prompts import PROMPTS
-from edgecap.export.prompts.prompt_data import fill
+from edgecap.export.prompts.prompt_data import PROMPTS, fill
 from edgecap.export.smolvlm.plan import CaptionerPlan
 from edgecap.export.smolvlm.vectors import prompt_vectors, square_views
 

@@ -1,6 +1,6 @@
 """What follows from a SmolVLM or Idefics3 checkpoint's config, processor and tokenizer, before any weight is read.
 
-In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`. Called by the recipe and by `ready_made`.
+In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer,
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
 from edgecap.export.decoder.config import DecoderConfig
-from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ class CaptionerPlan:
             view_side=self.side,
             views=self.views,
             tokens_per_view=self.tokens_per_view,
-            view_gap_seconds=caption_prompts.VIEW_GAP_SECONDS,
-            view_margin=caption_prompts.VIEW_MARGIN,
+            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
+            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
             hidden_size=sizes.hidden_size,
@@ -74,8 +74,8 @@ class CaptionerPlan:
             vocab_size=sizes.vocab_size,
             bos_id=None,  # the template prints it, so it stands in layout.before
             eos_id=self.eos_ids[0],
-            prompts=dict(caption_prompts.PROMPTS),
-            max_tokens=dict(caption_prompts.MAX_TOKENS),
+            prompts=dict(prompt_data.PROMPTS),
+            max_tokens=dict(prompt_data.MAX_TOKENS),
             layout=self.layout,
             eos_ids=self.eos_ids[1:],
             prompt_file=PROMPT_FILE,
@@ -94,7 +94,7 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
             f"{folder}: {patches} patches a side can't be merged {factor} by {factor}; config.json is damaged"
         )
     tokens = (patches // factor) ** 2
-    views = wanted.get("views", caption_prompts.VIEWS)
+    views = wanted.get("views", prompt_data.VIEWS)
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
     layout = chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND)
@@ -128,9 +128,7 @@ def _text_positions(layout: PromptLayout, tokenizer: Tokenizer) -> tuple[int, in
         return ids
 
     book = book_for("edge", layout)
-    dialogue = longest_dialogue(
-        book, layout, encode, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
-    )
+    dialogue = longest_dialogue(book, layout, encode, prompts=prompt_data.PROMPTS, max_tokens=prompt_data.MAX_TOKENS)
     return dialogue, paragraph_positions(book, layout, encode)
 
 

@@ -1,8 +1,7 @@
 """SmolVLM, SmolVLM2 (as image models) and Idefics3 -> the captioner of a pack.
 
-In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. Called by `edgecap export smolvlm`. The vision
-tower goes through torch's exporter; the decoder is written from the safetensors directly (`decoder_graph`); the
-vocabulary is a table on disk.
+In: an `ExportJob` over a transformers checkpoint. Out: `RoleExport`. The vision tower goes through torch's exporter;
+the decoder is written from the safetensors directly (`decoder_graph`); the vocabulary is a table on disk.
 
 | --precision | vision on CPU | decoder on CPU | TensorRT twins |
 |---|---|---|---|

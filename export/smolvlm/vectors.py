@@ -1,7 +1,6 @@
 """Token vectors: the table that the runtime looks words up in, and a whole prompt as the decoder sees it.
 
-In: the checkpoint's embedding weights, a plan, vision tokens. Out: an .npy file; float32 vectors. Called by the recipe
-and `ready_made`.
+In: the checkpoint's embedding weights, a plan, vision tokens. Out: an .npy file; float32 vectors.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The picture side of SmolVLM and Idefics3: one square view -> T vectors in the text model's space.
 
-In: the loaded model. Out: ONNX files with `pixels float32 [n,3,S,S] -> tokens float32 [n,T,H]`. Called by the recipe.
-Views are single pictures of the tower's own size, never tiled: all patches are real, so the patch mask falls away and
-the position of every patch is a constant of the graph.
+In: the loaded model. Out: ONNX files with `pixels float32 [n,3,S,S] -> tokens float32 [n,T,H]`. Views are single
+pictures of the tower's own size, never tiled: all patches are real, so the patch mask falls away and the position of
+every patch is a constant of the graph.
 """
 
 from __future__ import annotations

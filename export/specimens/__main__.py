@@ -1,4 +1,4 @@
-"""`python -m edgecap.export.specimens NAME FOLDER`: write one specimen of the catalogue; prints where it lies."""
+"""`python -m edgecap.export.specimens NAME FOLDER`: write one specimen of the catalogue; prints its path."""
 
 from __future__ import annotations
 

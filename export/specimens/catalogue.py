@@ -1,7 +1,6 @@
 """The specimens by name: what each stands for, which recipe takes it, and in which precisions it is worth exporting.
 
-In: a name, a folder. Out: what `edgecap export RECIPE --checkpoint` takes. Called by `export.table` (in a process of
-its own: a writer's memory is not the exporter's) and by tests. Reading the list loads nothing heavy.
+In: a name, a folder. Out: what `edgecap export RECIPE --checkpoint` takes. Reading the list loads nothing heavy.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgecap.export.checkpoint.labels import COCO_LABELS
 
@@ -143,8 +144,9 @@ def stretch(model: Any, *, gain: float = 1.2) -> None:
                 torch.nn.init.normal_(module.weight, std=0.5 / module.in_features**0.5, generator=generator)
 
 
-def pictures(count: int, side: int, *, seed: int = 3) -> np.ndarray:
+def pictures(count: int, side: int, *, seed: int = 3) -> NDArray[np.uint8]:
     """Coarse blocks of random colour under fine noise, uint8 [count, 3, side, side]."""
     random = np.random.default_rng(seed)
     blocks = random.integers(0, 256, (count, 3, side // 16, side // 16)).repeat(16, 2).repeat(16, 3)
-    return np.clip(blocks + random.integers(-20, 21, blocks.shape), 0, 255).astype(np.uint8)
+    noisy: NDArray[np.uint8] = np.clip(blocks + random.integers(-20, 21, blocks.shape), 0, 255).astype(np.uint8)
+    return noisy

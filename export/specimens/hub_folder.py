@@ -1,7 +1,7 @@
 """What every checkpoint folder of the model hub has, written with random weights: config, safetensors, tokenizer, card.
 
-Called by the specimens of this folder and by tests. Random weights are roughened: fresh norms and zero biases hide
-wiring mistakes, and an untrained head gives every token nearly the same logit.
+Random weights are roughened: fresh norms and zero biases hide wiring mistakes, and an untrained head gives every token
+nearly the same logit.
 """
 
 from __future__ import annotations
@@ -70,5 +70,5 @@ def write_tokenizer(folder: Path, *, specials: tuple[str, ...], size: int = 420,
     vocabulary = held["model"]["vocab"]
     vocabulary |= {f"\u0120w{i}": i for i in range(len(vocabulary), fill)}  # U+0120 is the byte-level space
     (folder / "tokenizer.json").write_text(json.dumps(held))
-    told = {"bos_token": specials[1], "eos_token": specials[-1], "tokenizer_class": "GPT2Tokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    stated = {"bos_token": specials[1], "eos_token": specials[-1], "tokenizer_class": "GPT2Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated))

@@ -59,7 +59,8 @@ def _write_vision(model: Any, path: Path) -> None:
             x = self.tower.embeddings(pixels, patch_attention_mask=mask)
             for layer in self.tower.encoder.layers:
                 x = layer(x, None)
-            return self.connector(self.tower.post_layernorm(x))
+            tokens: torch.Tensor = self.connector(self.tower.post_layernorm(x))
+            return tokens
 
     batch, images = torch.export.Dim("batch"), torch.export.Dim("num_images")
     example = (torch.rand(2, 3, 3, side, side), torch.ones(2, 3, side, side, dtype=torch.bool))

@@ -77,15 +77,16 @@ def save_qwen(
         tie_word_embeddings=tied,
     )
     torch.manual_seed(seed)
-    model = Qwen2_5_VLForConditionalGeneration(config).eval()
+    model = Qwen2_5_VLForConditionalGeneration(config)
+    model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     roughen(model, seed=seed)
     _liven(model, width=vision["hidden_size"], text_width=text["hidden_size"])
     model.generation_config.eos_token_id = [END_ID, 0]
     model.generation_config.pad_token_id = 0
     save_hub_folder(folder, model, dtype=dtype, shard_size=shard_size)
     write_tokenizer(folder, specials=SPECIALS)
-    told = {"eos_token": "<|im_end|>", "tokenizer_class": "GPT2Tokenizer"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(told))
+    stated = {"eos_token": "<|im_end|>", "tokenizer_class": "GPT2Tokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated))
     (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": MEAN, "image_std": STD}))
     (folder / "chat_template.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
     if layout == "hub":

@@ -1,6 +1,6 @@
 """SmolVLM and Idefics3 checkpoint folders in the model hub's layout with random weights, by transformers' own classes.
 
-True layer shapes unless a test asks for others. Called by `catalogue` and tests.
+True layer shapes unless a test asks for others.
 """
 
 from __future__ import annotations

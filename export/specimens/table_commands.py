@@ -1,7 +1,6 @@
 """The commands behind the table: specimens, exports and builds, each run as a person runs it, in a process of its own.
 
-In: names and folders. Out: what `--json` printed, or `CommandFailed` with the line that the command ended with. Called
-by `table_rows`.
+In: names and folders. Out: what `--json` printed, or `CommandFailed` with the line that the command ended with.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """nano's part of the table: the pack as it ships, and how long each of its sessions takes to open.
 
-In: a work folder. Out: plain data for `export.json`. Called by `table`. The pack is not exported again (its training
-takes hours): sizes and parity are those of its files, and the graphs in fp32 are not shipped.
+In: a work folder. Out: plain data for `export.json`. The pack is not exported again (its training takes hours): sizes
+and parity are those of its files, and the graphs in fp32 are not shipped.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One recipe of the table: its specimen exported in every precision, every twin compiled for every GPU generation.
 
-In: a specimen of the catalogue, a work folder. Out: plain data for `export.json`. Called by `table`. What can't be made
-is an entry with the line that the command ended with; nothing is left out.
+In: a specimen of the catalogue, a work folder. Out: plain data for `export.json`. What can't be made is an entry with
+the line that the command ended with; nothing is left out.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A YOLO of ultralytics with random weights that sees, as the .pt file that ultralytics saves after training.
 
-Needs .yolo on PYTHONPATH (`make yolo`; AGPL-3.0). Called by `catalogue` and, in a process of its own, by a test.
+Needs .yolo on PYTHONPATH (`make yolo`; AGPL-3.0).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ class FieldText:
 
     `provenance`: computed = Evidence in words; detector = the detector's vote; model = the captioner's words, checks
     passed; fallback = the captioner's words failed the checks twice (or were not asked) and Evidence spoke;
-    abstained = the pack cannot know it and says so (text is then "unknown").
+    abstained = the pack cannot know it (text is then "unknown").
     A field made of model words and a computed sentence (behind an action, before the camera's shot) is "model" with
     `computed_part` set.
     `rejections`: the reasons earlier answers were refused, oldest first. `kept_from_clip`: the model said it of this
@@ -44,7 +44,7 @@ class InstanceCaption:
 class Caption:
     """The words of one window. `model_calls` (graph runs), `prefill_tokens`, `decode_tokens` and `generations` (answers
     written, those to rounds and retries included) count what the captioner did. `lexicon_used`: words of the pack's
-    lists to prefer and to avoid that stand in what the model said; None where the lists were not told to it."""
+    lists to prefer and to avoid that stand in what the model said; None where they were not part of its prompt."""
 
     global_description: FieldText
     instances: tuple[InstanceCaption, ...]

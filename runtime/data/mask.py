@@ -13,7 +13,7 @@ class Mask:
     """A binary mask of a frame, stored as its bounding rectangle.
 
     `origin_xy`: left and top pixel of the rectangle in the frame. `bits`: bool [h, w], the rectangle's pixels.
-    `size_wh`: the frame's size in pixels. The rectangle lies inside the frame. An empty mask has bits of shape [0, 0].
+    `size_wh`: the frame's size in pixels. The rectangle is inside the frame. An empty mask has bits of shape [0, 0].
     """
 
     origin_xy: tuple[int, int]

@@ -27,7 +27,7 @@ class Relation:
 
     `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
     `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the places. `order`: of "crosses"
-    and "passes", whether the subject passed in front of the object or behind it, where masks say so; else "". Standing
+    and "passes", whether the subject passed in front of the object or behind it, where masks show it; else "". Standing
     relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
     """
 

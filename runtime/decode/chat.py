@@ -1,6 +1,6 @@
 """A pack's own decoder as a chat model: the captioner's text half, without pictures.
 
-In: messages. Out: the answer's text. Used by `edgecap enhance --pack` and by the paragraph writer. Answers are greedy:
+In: messages. Out: the answer's text. Answers are greedy:
 the same conversation gives the same text.
 """
 
@@ -46,7 +46,7 @@ class PackChat:
         return cls(captioner, name=f"{pack.spec.name} {pack.spec.version} {pack.digest}", max_tokens=max_tokens)
 
     def ask(self, messages: Sequence[Message]) -> str:
-        """The answer's text. Raises `EngineError` where the last question is too long for the decoder by itself."""
+        """The answer's text. Raises `EngineError` where the last question is too long for the decoder on its own."""
         system = " ".join(m["content"] for m in messages if m["role"] == "system")
         turns = [m["content"] for m in messages if m["role"] != "system"]  # user, assistant, user...
         prompt = self._prompt(turns, system, self._max_tokens)

@@ -1,4 +1,4 @@
-"""One question on its way to an answer, and which questions go together. Called by `captioner`."""
+"""One question on its way to an answer, and which questions go together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class AnswerRow:
     `next_position` differs from `length` where pictures take fewer positions than tokens (M-RoPE). `turn_ids`: the text
     of each round; `turn`: the round in hand; `said`: the answers to those before it; `unread`: the last token of one
     that was cut off: it was chosen and not read yet; `pictures`: `length` and `next_position` behind the pictures,
-    where rounds without history begin anew.
+    where rounds without history start over.
     """
 
     prompt: int

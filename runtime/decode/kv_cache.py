@@ -1,6 +1,6 @@
 """The captioner's memory of what it has read: one block of keys and values per question, kept over calls.
 
-In: how many rows and positions a round needs. Out: array views to bind. Called by `captioner` and `decoder_ports`.
+In: how many rows and positions a round needs. Out: array views to bind.
 
     rows      0 ..... P-1 | P ............ Q-1        P prompts, Q questions
               first question  further questions       prefixes are computed in rows 0..P-1, then copied to

@@ -1,7 +1,6 @@
 """The multimodal language model behind one call: pictures and questions in, short texts out.
 
-In: `VisualPrompt`s. Out: one `Answer` per question, in the order asked, and what it cost. Called by
-`describe`.
+In: `VisualPrompt`s. Out: one `Answer` per question, in the order asked, and what it cost.
 
 A round is as few graph runs as the questions allow: every distinct picture is encoded once; what the
 questions of a prompt share (its pictures) is read once and the memory of it copied to each of them; all

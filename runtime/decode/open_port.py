@@ -1,7 +1,7 @@
 """Three kinds of decoder graph behind one call: read new positions of some rows, get the logits after each row's last.
 
-In: a `Chunk` of embeddings. Out: logits; keys and values lie in the port's `KvPool`. Called by `captioner` and by
-`export.text_parity`. Which kind a graph is, its input names say (see `CaptionerSpec`):
+In: a `Chunk` of embeddings. Out: logits; keys and values lie in the port's `KvPool`. Which kind a graph is, its input
+names say (see `CaptionerSpec`):
 
     shared   ONNX Runtime's GroupQueryAttention: past and present are one memory; lengths go in as numbers
     scatter  standard operators: one memory too; places to write and to look at go in as arrays

@@ -1,7 +1,4 @@
-"""What the decoder ports have in common: the memory, the bounds of the graph, and where a token's place goes in.
-
-Called by `in_place_ports` and `growing_port`.
-"""
+"""What the decoder ports have in common: the memory, the bounds of the graph, and where a token's place goes in."""
 
 from __future__ import annotations
 
@@ -82,7 +79,7 @@ class Port(ABC):
             raise GraphContractError(f"{self._session.spec.file}: M-RoPE, but no input rope_cos to bring it; {_FIX}")
 
     def _places(self, positions: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """Positions [B,S,3] as the graph wants them: angles, ids, or nothing."""
+        """Positions [B,S,3] as the graph expects them: angles, ids, or nothing."""
         places: dict[str, NDArray[Any]] = {}
         if "rope_cos" in self._inputs and self._rotary is not None:
             places["rope_cos"], places["rope_sin"] = self._rotary.angles(positions)

@@ -1,9 +1,9 @@
 """What the captioner reads before it answers, as token ids with places for pictures.
 
-In: the pack's `PromptLayout` and tokenizer. Out: the ids between pictures, and those of a question. Called by
-`captioner`. The text around the pictures is encoded once; what stands between two pictures is encoded as one piece, so
-that tokens which span the seam come out as in training. A seam between `view_after` and `question_before` has to lie at
-a special token, because pictures are read once and questions apart from them.
+In: the pack's `PromptLayout` and tokenizer. Out: the ids between pictures, and those of a question. The text around
+the pictures is encoded once; what stands between two pictures is encoded as one piece, so that tokens which span the
+seam come out as in training. A seam between `view_after` and `question_before` has to lie at a special token, because
+pictures are read once and questions apart from them.
 """
 
 from __future__ import annotations

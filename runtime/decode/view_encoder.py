@@ -1,6 +1,6 @@
 """Pictures to vision tokens: every distinct view once, views of one size together.
 
-In: views uint8 [H, W, 3]. Out: their tokens and the grid they form. Called by `captioner`. What the last call encoded
+In: views uint8 [H, W, 3]. Out: their tokens and the grid they form. What the last call encoded
 is kept, so that a retry encodes nothing.
 """
 

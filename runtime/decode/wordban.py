@@ -1,4 +1,4 @@
-"""Words an answer must not use, as token ids to forbid while it is being written. Called by `captioner`."""
+"""Words an answer must not use, as token ids to forbid while it is being written."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One pass of questions: asked, checked, and what was refused asked once more with the offending words forbidden.
 
-In: `VisualPrompt`s and the `Evidence` that the answers are held against. Out: `Replies`. Called by `describe`.
+In: `VisualPrompt`s and the `Evidence` that the answers are held against. Out: `Replies`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The words of one window: the captioner's where they pass the checks, the Evidence's everywhere else.
 
-In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance. Called by
-`pipeline`.
+In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance.
 
 The questions of a pass (`Questions.passes`) go to the captioner together; those whose answer is refused go once more
 (`ask`), and what is refused again is said from the Evidence (of the background there is none, so it stays unknown).
@@ -16,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgecap.runtime.ask_options import AskOptions, PositionChoice
+from edgecap.runtime.config import AskOptions, PositionChoice
 from edgecap.runtime.data.caption import Caption, FieldText, InstanceCaption
 from edgecap.runtime.data.evidence import Evidence, TrackEvidence
 from edgecap.runtime.data.question import Answer

@@ -1,9 +1,7 @@
 """Which words of an earlier window still hold, so that the captioner need not be asked again.
 
-In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds.
-Called by `describe` through `ChangeGate`, which remembers the captioner's own words per track and field (what is
-computed is never kept: it is computed anew). A kept text passes the checks against the *new* Evidence before it is
-used (describe).
+In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds. A
+kept text passes the checks against the *new* Evidence before it is used (describe).
 
 What the gate cannot see is a change that leaves no mark in the Evidence: a gesture of something at rest, words on a
 shirt. `MOST_WINDOWS` bounds how long such a change can go unsaid.
@@ -101,7 +99,7 @@ class ChangeGate:
         self._texts: dict[tuple[int, FieldName], KeptText] = {}
 
     def begin_video(self) -> None:
-        """Forget everything: track ids begin anew."""
+        """Forget everything: track ids restart."""
         self._texts.clear()
 
     def kept(self, track: TrackEvidence, field: FieldName, *, clip_index: int) -> KeptText | None:

@@ -1,6 +1,6 @@
 """How one instance is set apart from the rest of the picture it is shown in: the visual prompt.
 
-In: a crop and the instance's share of each pixel. Out: the picture shown. Called by `views`. The four are those that
+In: a crop and the instance's share of each pixel. Out: the picture shown. The four are those that
 the method's ablation compares (spec/instancecap.md 2.4), drawn in the crop, so that they differ in nothing else.
 """
 
@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.ask_options import Isolation
+from edgecap.runtime.config import Isolation
 
 SOLID_RGB = (0, 0, 255)
 """The reference meant a blue screen; its channels were swapped and the model saw a red one."""

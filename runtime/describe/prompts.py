@@ -1,4 +1,4 @@
-"""From a window and its Evidence to what the captioner is shown and asked. Called by `describe`.
+"""From a window and its Evidence to what the captioner is shown and asked.
 
 One prompt per instance (isolated views of it; appearance and action), one of the whole picture (background,
 global and camera). The views are made by `views`, as in training; the questions by `script`.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.ask_options import Isolation
+from edgecap.runtime.config import Isolation
 from edgecap.runtime.data.evidence import Evidence, TrackEvidence
 from edgecap.runtime.data.question import FieldName, Question, VisualPrompt
 from edgecap.runtime.data.window import Window

@@ -1,7 +1,7 @@
 """What a captioner is asked, in which order and in which words: the stages of the method over one pack's prompts.
 
 In: a pack's prompts (`CaptionerSpec.prompts`, `PromptBook`) and a run's `AskOptions`. Out: `Question`s with their hints
-filled in. Called by `visual_prompts` and `describe`. No word of a question is written here: all of them are data of the
+filled in. No word of a question is written here: all of them are data of the
 pack.
 """
 
@@ -13,7 +13,7 @@ from itertools import chain
 from edgecap.engines.errors import UsageError
 from edgecap.engines.packs.prompt_book import PromptBook, PromptTurn, placeholders
 from edgecap.engines.packs.specs import CaptionerSpec
-from edgecap.runtime.ask_options import AskOptions
+from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.evidence import CameraEvidence, Evidence, TrackEvidence
 from edgecap.runtime.data.question import FieldName, Question, Turn
 from edgecap.runtime.describe.sentences import camera_sentence, motion_sentence
@@ -27,7 +27,7 @@ _IN_ROUNDS: tuple[tuple[FieldName, ...], ...] = (("global",), (*INSTANCE_FIELDS,
 
 class Questions:
     """The questions of one run. `spec`: as in the pack; `passes`: the fields that are asked together, in order.
-    `system`: rules for every prompt. `lexicon`: the word lists where they are told.
+    `system`: rules for every prompt. `lexicon`: the word lists where they are in the prompt.
 
     Raises `UsageError` where `options` ask for what the pack's prompts don't have, or leave out what isn't in them.
     """

@@ -1,7 +1,6 @@
 """Evidence in sentences: deterministic, grammatical, and nothing that was not measured.
 
-In: `Evidence` and its parts. Out: one sentence each. Called by describe.py: as a field of its own (position,
-camera), as the computed part after the captioner's words, and as the whole caption with `--captioner none`.
+In: `Evidence` and its parts. Out: one sentence each.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.ask_options import Isolation
+from edgecap.runtime.config import Isolation
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.describe.isolation import isolate
 

@@ -1,6 +1,6 @@
 """Who does what: verb clauses of a prompt, given to the things that do them.
 
-In: chunks and noun phrases. Out: `Mention.actions`, `acted`, `travels` filled in. Called by parse.py. A clause keeps
+In: chunks and noun phrases. Out: `Mention.actions`, `acted`, `travels` filled in. A clause keeps
 the prompt's own words; only its verb is put into the captioner's tense and number ("run" -> "runs").
 """
 

@@ -1,6 +1,6 @@
 """A file of prompts, one a line, into rows: each on disk before the next is begun, and resumed where it stopped.
 
-In: two paths and a function from prompt to `Enhanced`. Out: `BatchResult`. Called by cli/enhance.py.
+In: two paths and a function from prompt to `Enhanced`. Out: `BatchResult`.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ def read_prompts(path: Path) -> list[str]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise MissingInputError(f"{path}: no such file; --file wants a text file with one prompt a line") from None
+        raise MissingInputError(f"{path}: no such file; --file expects a text file with one prompt a line") from None
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror}); --file wants a text file") from error
+        raise InputError(f"{path}: can't be read ({error.strerror}); --file expects a text file") from error
     lines = data.decode("utf-8-sig", "replace").split("\n")
     if not any(line.strip() for line in lines):
         raise InputError(f"{path}: holds no prompt; write one a line")
@@ -119,8 +119,8 @@ def _append(file: Any, row: dict[str, Any], out: Path) -> None:
 
 
 def _earlier(out: Path, *, resume: bool, settings: dict[str, Any]) -> Counter[str]:
-    """Prompt -> how often an earlier run has settled it; a last line cut short is removed. Prompts that the endpoint
-    failed are not settled: they are asked again, and their new row comes after the old one."""
+    """Prompt -> how often an earlier run has finished it; a last line cut short is removed. Prompts that the endpoint
+    failed are not finished: they are asked again, and their new row comes after the old one."""
     if not out.exists() or out.stat().st_size == 0:
         return Counter()
     if not resume:

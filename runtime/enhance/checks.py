@@ -1,7 +1,6 @@
 """Is what a language model wrote for an enhanced prompt in the format, and true to the prompt?
 
-In: texts and the prompt's reading. Out: reasons against them, empty where there is none. Called by dialogue.py, which
-asks again with the reasons and then lets the rules speak.
+In: texts and the prompt's reading. Out: reasons against them, empty where there is none.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The enhancer with a language model: stages A, B(I), B(II) of spec/instancecap.md 6, every answer checked.
 
-In: a prompt and a `ChatModel`. Out: `Enhanced`. Called by cli/enhance.py and batch.py. Calls: 3 + n for n instances
+In: a prompt and a `ChatModel`. Out: `Enhanced`. Calls: 3 + n for n instances
 (the reference: 4 + 3n), and one more per stage whose answer is refused. Where the second answer is refused too, the
-field is the rules' and says so. The prompts are our own.
+field is the rules', with that provenance. The prompts are our own.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class _Notes:
 
 def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances: int = MOST_INSTANCES) -> Enhanced:
     """Raises `InputError` and `UsageError` as `enhance` does, `EndpointError` where the server can't be
-    reached. What a pack's decoder has no room for is the rules', and a note says so."""
+    reached. What a pack's decoder has no room for is the rules', with a note."""
     check_limit(max_instances)
     reading = read(prompt)
     ruled = enhance_reading(reading, seed=seed, max_instances=max_instances)
@@ -144,7 +144,7 @@ def _extra_subjects(data: Any, own: list[_Subject], limit: int) -> tuple[list[_S
         return [], ["it is no JSON array of objects"]
     pairs = [(str(d.get("class", "")).strip().lower(), str(d.get("name", "")).strip()) for d in data]
     if not all(re.fullmatch(r"[^\W\d_][\w' -]{0,39}", text) for pair in pairs for text in pair):
-        return [], ["every entry wants a short class and a short name"]
+        return [], ["every entry needs a short class and a short name"]
     reasons = []
     if len(pairs) > limit:
         reasons.append(f"{len(pairs)} entries, at most {limit}")

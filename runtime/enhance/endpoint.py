@@ -1,6 +1,6 @@
 """An OpenAI-compatible chat endpoint that the user names, through urllib: time limits, retries, clear errors.
 
-In: messages. Out: the answer's text. Called by dialogue.py through the `ChatModel` protocol. The key is sent to that
+In: messages. Out: the answer's text. The key is sent to that
 address only (redirects are refused) and never stands in an error.
 """
 
@@ -49,7 +49,9 @@ class Endpoint:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--endpoint wants an http or https address such as http://localhost:8000/v1; got {url!r}")
+            raise UsageError(
+                f"--endpoint expects an http or https address such as http://localhost:8000/v1; got {url!r}"
+            )
         if parts.username or parts.password:
             raise UsageError("--endpoint must hold no user or password; name a variable with --api-key-env")
         base = url.rstrip("/")

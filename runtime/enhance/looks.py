@@ -1,6 +1,6 @@
 """The appearance sentence of one instance: the prompt's words, and drawn attributes for what it leaves open.
 
-In: `Reading`, `Chosen`. Out: `EnhancedField`. Called by rules.py.
+In: `Reading`, `Chosen`. Out: `EnhancedField`.
 """
 
 from __future__ import annotations

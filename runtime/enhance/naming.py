@@ -1,6 +1,6 @@
 """Which things of a prompt become instances, and a name for each that no other has.
 
-In: `Reading`. Out: `Chosen`. Called by rules.py and dialogue.py. The cap is enforced here; two of a kind are told apart
+In: `Reading`. Out: `Chosen`. The cap is enforced here; two of a kind are distinguished
 here (both are defects of the reference, spec/instancecap.md 6).
 """
 

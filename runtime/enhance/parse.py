@@ -1,6 +1,6 @@
 """Stage A by rules: what a short prompt says. Things with counts and their own words, places, light, camera.
 
-In: a prompt. Out: `Reading`. Called by rules.py and dialogue.py. Everything it takes over stands in the prompt word for
+In: a prompt. Out: `Reading`. Everything it takes over stands in the prompt word for
 word; what it can't read is named in `not_understood`, never dropped in silence.
 """
 
@@ -99,7 +99,7 @@ def _unknown_noun(phrase: Phrase) -> Noun:
 
 
 def _count(phrase: Phrase, noun: Noun) -> tuple[int, bool]:
-    """(how many, whether the prompt says so). A bare plural is two."""
+    """(how many, whether the prompt gives it). A bare plural is two."""
     key = phrase.number
     if key in scenes.NUMBERS and not (key in ("a", "an") and noun.many):
         return scenes.NUMBERS[key], True

@@ -1,6 +1,6 @@
 """Positions in the captioner's own wording, and the cells a prompt's words allow.
 
-In: a mention's words. Out: `Course` (start and end cell) and its sentence. Called by rules.py and checks.py. The
+In: a mention's words. Out: `Course` (start and end cell) and its sentence. The
 wording is that of words.position_sentence, so that prompts and training captions agree (spec/instancecap.md 6, last
 defects)."""
 

@@ -1,6 +1,6 @@
 """An enhanced prompt as an InstanceCap row and as a dense paragraph: the captioner's formats, key for key.
 
-In: `Enhanced`. Out: JSON types; text. Called by cli/enhance.py and batch.py. The rows follow record_schema.json
+In: `Enhanced`. Out: JSON types; text. The rows follow record_schema.json
 ("enhanced" among its meta blocks), so whatever reads captions reads enhanced prompts; the paragraph is
 dense_paragraph's."""
 

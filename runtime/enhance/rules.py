@@ -1,6 +1,6 @@
 """The enhancer without a model: stages B(I) and B(II) by rules and a seed.
 
-In: a prompt. Out: `Enhanced`. Called by cli/enhance.py, batch.py and dialogue.py (for fields a model got wrong). What
+In: a prompt. Out: `Enhanced`. What
 the prompt says is kept word for word; what it leaves open is drawn from slots.py and scenes.py and marked as
 invented. The same prompt and seed give the same caption on every machine.
 """

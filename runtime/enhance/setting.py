@@ -1,6 +1,6 @@
 """Background and camera of an enhanced prompt.
 
-In: `Reading`. Out: `EnhancedField`s. Called by rules.py. The camera's sentence is worded by words.camera_sentence, the
+In: `Reading`. Out: `EnhancedField`s. The camera's sentence is worded by words.camera_sentence, the
 captioner's own.
 """
 

@@ -1,6 +1,6 @@
 """Plausible attributes for what a prompt leaves open, by kind of thing and by class. Our own lists.
 
-In: a class. Out: `Slot`s and actions. Called by rules.py, which picks by seed and marks every pick as invented. A slot
+In: a class. Out: `Slot`s and actions. A slot
 is left out where the prompt says anything of its sort; no option names a class of the detector, a sound or a mood.
 """
 

@@ -1,4 +1,4 @@
-"""Small English for the enhancer's sentences, and fields with their provenance. Called by rules, looks, setting."""
+"""Small English for the enhancer's sentences, and fields with their provenance."""
 
 from __future__ import annotations
 

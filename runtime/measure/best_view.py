@@ -1,5 +1,4 @@
-"""Which moment of a window shows an instance best, and which shows the window best. Called by describe and
-the sinks."""
+"""Which moment of a window shows an instance best, and which shows the window best."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ BORDER_WEIGHT = 0.35
 than a large part."""
 
 CROWDED_WEIGHT = 0.2
-"""What is left of a view whose box lies wholly on another instance's: the neighbour's colours leak through the seam of
+"""What is left of a view whose box is wholly on another instance's: the neighbour's colours leak through the seam of
 the two masks (seen: a white giraffe in front of a purple ball was given purple spots)."""
 
 
@@ -43,7 +42,7 @@ def best_moment(window: Window, track_id: int) -> Moment | None:
 
 
 def key_observation(window: Window, track_ids: Collection[int]) -> Observation:
-    """The frame that shows most of the tracks, and of those the one where they are seen best. Wants a frame
+    """The frame that shows most of the tracks, and of those the one where they are seen best. Expects a frame
     at least."""
 
     def shown(observation: Observation) -> tuple[int, float]:

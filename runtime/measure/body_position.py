@@ -2,8 +2,7 @@
 
 The centroid of a visible mask moves less than the body while the body slides behind an edge. So on each axis
 the position is taken from whichever side of the box is free, at the distance from the centroid that it has
-where the whole body shows. In: `Tracklet`, the boxes of the others, the camera's scale. Out: `BodyPosition`. Called by
-motion.py.
+where the whole body shows. In: `Tracklet`, the boxes of the others, the camera's scale. Out: `BodyPosition`.
 """
 
 from __future__ import annotations

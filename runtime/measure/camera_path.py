@@ -2,7 +2,7 @@
 shaking rest.
 
 In: the `camera_step` of every observation (camera.py). Out: `CameraPath` (for motion.py) and
-`CameraEvidence`. Called by measure.py.
+`CameraEvidence`.
 
 Signs (spec/instancecap.md 2.3): background points moving left = the camera pans right; moving down = it tilts
 up; spreading = it zooms in; the picture turning counter-clockwise = it rolls right (clockwise). Pan and tilt

@@ -1,7 +1,6 @@
 """Everything about a window that can be computed: pure, no language model, no guess.
 
-In: `Window`. Out: `Evidence`. Called by pipeline.py; the arithmetic is in camera_path, position, motion,
-palette and ranking.
+In: `Window`. Out: `Evidence`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How an instance moves: in the image plane, and in the world with the camera's own movement taken out.
 
-In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`. Called by measure.py.
+In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`.
 
 All lengths are frame widths. A path is smoothed over about half a second before anything is decided, so that
 jitter of the masks and camera shake are no movement. The dead zone of a direction is 2 % of the frame's
@@ -148,17 +148,7 @@ def describe_path(
     smooth = local_linear(times, points, half_width_seconds=_SMOOTH_SECONDS, weights=weights)
     net = smooth[-1] - smooth[0]
     if _trend(times[clean], smooth[clean]) <= dead and _diameter(smooth) <= max(_SWING * dead, _SWING_BODIES * size):
-        return Motion(
-            direction="static",
-            moving=False,
-            displacement_xy=(float(net[0]), float(net[1])),
-            angle_degrees=None,
-            speed_per_second=0.0,
-            stops=False,
-            starts=False,
-            turns=False,
-            returns=False,
-        )
+        return _at_rest(net)
     direction = octant(net) if np.hypot(*net) > dead else "static"
     first, last = _rests(times, smooth, dead)
     headings = _headings(smooth, tolerance=max(0.4 * dead, 0.08 * _diameter(smooth)), dead=dead)
@@ -175,6 +165,21 @@ def describe_path(
         turns=any(_apart(a, b) > _TURN_DEGREES for a in headings for b in headings),
         returns=excursion > 1.6 * dead and float(np.hypot(*net)) < 0.4 * excursion,
         headings=_named(headings),
+    )
+
+
+def _at_rest(net: NDArray[np.float64]) -> Motion:
+    """No motion; `net` float64 [2] is what little it drifted, in frame widths."""
+    return Motion(
+        direction="static",
+        moving=False,
+        displacement_xy=(float(net[0]), float(net[1])),
+        angle_degrees=None,
+        speed_per_second=0.0,
+        stops=False,
+        starts=False,
+        turns=False,
+        returns=False,
     )
 
 

@@ -1,6 +1,6 @@
 """Which of the 11 basic colour terms an instance carries, and how much of each.
 
-In: pictures and masks of a track's best views. Out: `ColourShare`s, largest first. Called by measure.py.
+In: pictures and masks of a track's best views. Out: `ColourShare`s, largest first.
 
 The terms are those of Berlin and Kay (Basic Color Terms, 1969). The prototypes are our own: for each term a
 few typical sRGB values, from dark to light, placed by hand in CIELAB so that the borders fall where people
@@ -106,7 +106,7 @@ _SIDE = 32
 _LIGHTNESS_WEIGHT = 0.55
 """Distance in L* counts this much of one in a* or b*."""
 _LIT_LEVEL, _BRIGHT_LEVEL, _MOST_GAIN = 205.0, 240.0, 2.5
-"""A picture whose 98th percentile lies under the first is too dark and is brought to the second, at most by
+"""A picture whose 98th percentile is under the first is too dark and is brought to the second, at most by
 the third."""
 _LEAST_CORE = 0.15
 """Share of an instance's pixels that must have neighbours of their own colour; below it, all its pixels are

@@ -2,7 +2,6 @@
 
 The rule is InstanceCap's (spec/instancecap.md 2.7) with its unreachable "top" row corrected: thirds of the
 frame on both axes, y growing downward, by the centroid of the *visible* mask. In: `Tracklet`. Out: cell names.
-Called by measure.py.
 """
 
 from __future__ import annotations

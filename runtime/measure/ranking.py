@@ -1,6 +1,6 @@
 """Which instances are reported, and in which order.
 
-In: tracklets and what was measured of them. Out: the ones to report, most important first. Called by measure.py.
+In: tracklets and what was measured of them. Out: the ones to report, most important first.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HELD = 0.5
 
 def long_enough(tracklets: Sequence[Tracklet], *, observation_count: int) -> list[Tracklet]:
     """Without the flicker of a detector: tracks that have both fewer than 3 observations and under 0.3 s; 5 and 0.5 s
-    where the whole tracklet lies inside the window.
+    where the whole tracklet is inside the window.
 
     A window that itself has fewer observations (a one-frame video) keeps every track.
     """

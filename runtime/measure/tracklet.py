@@ -1,6 +1,6 @@
 """One track's tracklet in one window, gathered from its observations: what goes into every per-track measurement.
 
-In: `Window`. Out: `Tracklet` per track id. Called by measure.py.
+In: `Window`. Out: `Tracklet` per track id.
 """
 
 from __future__ import annotations

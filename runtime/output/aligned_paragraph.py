@@ -2,7 +2,7 @@
 
 In: a `CaptionRow`. Out: `Paragraph`. The aligning step of spec/instancecap.md 9; the prompt is data of the pack
 (`PromptBook.paragraph`). What the model adds or loses is refused, asked once more, and then the deterministic
-paragraph is used and says so.
+paragraph is used, with that provenance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Instances as a COCO data set: key frames, boxes and run-length masks that the field's tools read.
 
 In: rows of our captions file (their meta block carries key masks). Out: one JSON object in the COCO form: `images`,
-`annotations`, `categories` (cocodataset.org, "format-data"). Called by the command line.
+`annotations`, `categories` (cocodataset.org, "format-data").
 
 One image per instance and clip: the frame that shows this instance best, named by video and time; instances whose best
 frame is the same share it. Annotations are not exhaustive: other things in an image are not annotated. Sizes, boxes and

@@ -1,9 +1,9 @@
 """Events as JSON Lines while the video plays: what `events.EventStream` makes of each record, on disk before the next
 one.
 
-In: records. Out: one file; the events of a clip are appended together and end with its "clip" event. Called by
-`pipeline` through the sink protocol. Open it before the sink of the captions file: after kill -9 a clip whose caption
-was not written is described again, and its events, which are there, are not written a second time.
+In: records. Out: one file; the events of a clip are appended together and end with its "clip" event. Open it before
+the sink of the captions file: after kill -9 a clip whose caption was not written is described again, and its events,
+which are there, are not written a second time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENDS = ("clip", "failed")
 
 class EventSink:
     """Writes events to `path` (None writes nothing). `resumed`: go on from the events that are there; else the file is
-    begun anew, and one that is there is kept as `<name>.previous.jsonl`.
+    restarted, and one that is there is kept as `<name>.previous.jsonl`.
     """
 
     def __init__(self, path: str | Path | None, *, root: Path | None = None, resumed: bool = False) -> None:
@@ -127,5 +127,5 @@ def _event(line: bytes, number: int, path: Path) -> dict[str, Any]:
 
 def _strange(path: Path, number: int) -> OutputError:
     return OutputError(
-        f"{path}: line {number} is no event of edgecap; choose another --out, or remove that file to begin it anew"
+        f"{path}: line {number} is no event of edgecap; choose another --out, or remove that file to start over"
     )

@@ -1,9 +1,8 @@
 """What happens to each instance, as a stream of small facts: born, updated, lost, and the clip they were seen in.
 
-In: records of one video after another. Out: events as JSON objects, in order. Called by `sinks.events`; schema:
-event_schema.json beside this file.
+In: records of one video after another. Out: events as JSON objects, in order.
 
-A record comes when its window closes, so an event comes at most one window after what it tells of (`age_seconds`:
+A record comes when its window closes, so an event comes at most one window after what it reports (`age_seconds`:
 wall time since the window's newest frame was decoded). Of every id "born" and "lost" alternate, beginning with
 "born"; between them "updated" comes in each clip that changed a word. A clip's events end with its "clip" event: a
 reader that waits for it has all of them. Ids are the tracker's: stable over the whole video, never reused. Boxes are

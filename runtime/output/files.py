@@ -1,5 +1,4 @@
-"""The one place where a failing disk becomes an `OutputError` and where output files get their names. Called by every
-sink."""
+"""The one place where a failing disk becomes an `OutputError` and where output files get their names."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 In: the captions file (ours, or InstanceCap JSON of another program). Out: `instancevid.jsonl` (structured rows),
 `instancevid_dense.jsonl` and `instancevid_dense.csv` (paragraphs), or `paragraphs.jsonl`; each written whole or not
-at all, so that they always agree with the captions file, after `--resume` too. Called by the command line.
+at all, so that they always agree with the captions file, after `--resume` too.
 
 Fields (spec/instancecap.md 4.2): num_frames, height, width, aspect_ratio, fps, resolution; the csv columns and their
 meaning are Open-Sora's, which InstanceVid's card points to: aspect_ratio = height / width, resolution = height x
@@ -74,7 +74,7 @@ def clip_facts(row: CaptionRow) -> dict[str, Any]:
 
 
 def clip_name(row: CaptionRow) -> str:
-    """The clip's file name (see the module); a row that tells of no clip keeps its "Video"."""
+    """The clip's file name (see the module); a row without a clip keeps its "Video"."""
     if "clip" not in row.meta:
         return row.video
     stem, number = PurePosixPath(row.video).with_suffix("").as_posix().replace("/", "__"), row.meta["clip"]

@@ -1,7 +1,6 @@
 """InstanceCap JSON Lines: one row per window, on disk before the next one begins.
 
-In: records. Out: a file that survives kill -9 with every row it ever reported. Called by `pipeline` through
-the sink protocol; `earlier` reads such a file.
+In: records. Out: a file that survives kill -9 with every row it ever reported.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A structured caption as one flowing paragraph: instances with their places, how they stand to each other, then the
 setting, then the camera.
 
-In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Called by `sinks.instancevid`
-and the command line. Order and rules: spec/instancecap.md 9 (the alignment step, whose prompt the reference does not
-publish; this is our own flattener without a model).
+In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Order and rules:
+spec/instancecap.md 9 (the alignment step, whose prompt the reference does not publish; this is our own flattener
+without a model).
 
 The same row always gives the same paragraph; which of several wordings is used follows from a hash of the row's
 texts, so that a data set is not one sentence frame 22,000 times. The captioner's sentences are carried over word for
@@ -106,7 +106,7 @@ def is_noun_phrase(sentence: str) -> bool:
 
 
 def _instance(instance: InstanceTexts, *, who: str, choice: int, nth: int) -> Iterator[str]:
-    """Looks and place, then what it does, then where it ends up. `nth`: how often these very looks were told by now."""
+    """Looks and place, then what it does, then where it ends up. `nth`: how often this appearance was used before."""
     looks = _split(instance.appearance) or [f"{_with_article(instance.class_name or 'object')}."]
     if nth > 1:
         looks = [_another(looks[0], nth), *looks[1:]]
@@ -157,7 +157,7 @@ def _arrival(place: re.Match[str], who: str, choice: int) -> Iterator[str]:
 
 
 def _related(row: CaptionRow) -> list[str]:
-    """Sentences of the row's own measured relations, without those that an action field tells of already (a record
+    """Sentences of the row's own measured relations, without those that an action field already states (a record
     puts what an instance does to others behind its action); [] in rows without them."""
     actions = [f" {i.action.lower()}" for i in row.instances]
     told = []
@@ -177,7 +177,7 @@ def _setting(background: str, *, choice: int) -> list[str]:
 
 
 def _another(sentence: str, nth: int) -> str:
-    """ "A red car." told for the second time becomes "A second red car."; another beginning is left as it is."""
+    """ "A red car." repeated becomes "A second red car."; another beginning is left as it is."""
     return re.sub(r"^An? ", f"A {_ordinal(nth)}", sentence)
 
 

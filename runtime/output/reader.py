@@ -1,7 +1,7 @@
 """InstanceCap JSON Lines read back, ours or another's, with what is wrong in it as rows of their own.
 
 In: a file, or its lines. Out: one `CaptionRow` or `BrokenLine` per line, in order; never an exception for what a line
-holds. Called by `paragraph`, `sinks.instancevid`, `coco` and the command line.
+holds.
 
 Format: spec/instancecap.md 4.1. The structural block is read under both of its names ("Structural Description" in
 code and released data, "Structured Description" in README and figure). A text that is missing or of another type is

@@ -1,7 +1,6 @@
 """What an earlier run left in its JSON Lines file: the clips that need not be described again, and under which options.
 
-In: the file. Out: `EarlierRun`. Called by the command line for `--resume`, and by `srt`, which writes the cues of those
-clips again.
+In: the file. Out: `EarlierRun`.
 """
 
 from __future__ import annotations
@@ -80,9 +79,9 @@ class EarlierRun:
                     )
 
     def skip(self, paths: Iterable[str | Path], *, root: Path | None) -> dict[ClipKey, float]:
-        """(input path, clip index) -> start in seconds, as `Pipeline.run(skip=...)` wants it.
+        """(input path, clip index) -> start in seconds, as `Pipeline.run(skip=...)` takes it.
 
-        A name that two inputs share is skipped for neither: it can't be told whose rows they are.
+        A name that two inputs share is skipped for neither: whose rows they are can't be known.
         """
         names = {str(path): video_name(str(path), root=root) for path in paths}
         owners = Counter(names.values())

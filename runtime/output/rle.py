@@ -4,7 +4,7 @@ Counts are the lengths of alternating runs of 0 and 1 down the columns (column-m
 zeros (the first count may be 0). The string writes each count, from the fourth on as the difference to the
 count two before it, in groups of five bits, lowest first, sign-extended: `chr(48 + bits + 32 if more
 follow)`. Definition: the COCO data format (cocodataset.org, "format-data") and its published mask API; this
-is our own code. Called by sinks and bench; the loops release the GIL.
+is our own code.
 """
 
 from __future__ import annotations

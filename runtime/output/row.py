@@ -1,7 +1,7 @@
 """Records as InstanceCap JSON, and rows of that format back.
 
 In: `Record` or `FailedVideo`. Out: a dict whose key order is the format's (spec/instancecap.md 4.1), with
-our own `meta` block last. Called by the sinks, and by bench, which reads rows. The code owns the structure:
+our own `meta` block last. The code owns the structure:
 no text of a model can break it. Schema: record_schema.json beside this file; `schema_errors` checks a row
 against it.
 """
@@ -21,9 +21,9 @@ from edgecap.runtime.data.frame import VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
+from edgecap.runtime.english import printable
 from edgecap.runtime.measure.best_view import best_moment
 from edgecap.runtime.output import rle
-from edgecap.runtime.printable import printable
 
 SCHEMA_VERSION = 1
 _STRUCTURE, _STRUCTURE_ALSO = "Structural Description", "Structured Description"
@@ -272,7 +272,7 @@ def _relations(record: Record) -> dict[str, Any]:
 
 
 def _lexicon(caption: Caption) -> dict[str, Any]:
-    """Listed words that the model used, where the lists were told to it."""
+    """Listed words that the model used, where the lists were part of its prompt."""
     if caption.lexicon_used is None:
         return {}
     prefer, avoid = caption.lexicon_used

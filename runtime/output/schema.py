@@ -1,8 +1,7 @@
 """Does a row follow record_schema.json? A small validator for the JSON Schema words that file uses, and for
 no others.
 
-In: a row as parsed from JSON. Out: complaints, empty where it is valid. Called by bench and by tests, which
-also compare it with the `jsonschema` package; the runtime needs no such package for one fixed schema.
+In: a row as parsed from JSON. Out: complaints, empty where it is valid.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Subtitles: one SubRip file per video, one cue per window. Called by `pipeline` through the sink
-protocol."""
+"""Subtitles: one SubRip file per video, one cue per window."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from edgecap.runtime.output.row import video_name
 
 class SrtSink:
     """Writes `<video>.srt` into `folder` (None writes nothing; names: `VideoFiles`); a video's file is begun
-    anew. `earlier`: a run that is resumed: the cues of its clips come first, from its rows.
+    from the start. `earlier`: a run that is resumed: the cues of its clips come first, from its rows.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class SrtSink:
             self._close()
 
     def _begin(self, video_path: str) -> None:
-        """Open a video's file: anew with the earlier run's cues, or to go on where it was closed."""
+        """Open a video's file: afresh with the earlier run's cues, or to go on where it was closed."""
         self._close()
         self._path, self._video = self._files.of(video_path), video_path
         again = video_path in self._begun

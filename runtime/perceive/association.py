@@ -1,4 +1,4 @@
-"""Pairs rows with columns at the least total cost. Called by tracker; small problems only (tens of rows)."""
+"""Pairs rows with columns at the least total cost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _solve(cost: NDArray[np.float64]) -> NDArray[np.int64]:
             if row_of[column] < 0:
                 break
             row = int(row_of[column])
-        # Prices move by how much earlier each settled column was reached than the free one: reduced costs stay >= 0.
+        # Prices move by how much earlier each finished column was reached than the free one: reduced costs stay >= 0.
         settled = np.flatnonzero(done)
         slack = reached - distance[settled]
         column_price[settled] -= slack

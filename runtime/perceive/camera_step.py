@@ -1,4 +1,4 @@
-"""Background motion between two analysed frames, instances excluded. Called by perceive; measure integrates the steps.
+"""Background motion between two analysed frames, instances excluded.
 
 Corners of the previous frame, outside the (grown) masks, are followed by pyramidal Lucas-Kanade forth and back; a
 similarity is fitted by RANSAC and refined on its inliers by re-weighted least squares. A similarity (shift, zoom, roll)

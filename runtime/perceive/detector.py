@@ -1,4 +1,4 @@
-"""A pack's detector graph: one frame in, boxes out. Called by perceive."""
+"""A pack's detector graph: one frame in, boxes out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One analysed frame into an observation: detect, camera step, track, segment. Called by pipeline."""
+"""One analysed frame into an observation: detect, camera step, track, segment."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A detector that compares frames and must be told of a cut."""
+    """A detector that compares frames and must know of a cut."""
 
     def reset(self) -> None:
         """Forget the last frame."""

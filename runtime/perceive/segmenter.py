@@ -1,4 +1,4 @@
-"""A pack's box-prompted segmenter: encode the frame once, decode all boxes in one batch. Called by perceive."""
+"""A pack's box-prompted segmenter: encode the frame once, decode all boxes in one batch."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Track:
 
     def correct(self, box: NDArray[np.float64], *, frame_height: float, trust: float = 1.0) -> None:
         """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, what it is worth beside a box of
-        this object alone; below 1 it never begins a size anew."""
+        this object alone; below 1 it never restarts a size."""
         measured, cut = self._uncut(box, frame_height)
         if trust >= 1.0:
             self._forget_wrong_sizes(measured)
@@ -94,7 +94,7 @@ class Track:
         self.speed[2:][cut] = 0.0  # a size that cannot be seen is not known to change: left alone it grows without end
 
     def _forget_wrong_sizes(self, measured: NDArray[np.float64]) -> None:
-        """Begin an axis anew whose size turns out to be far from what was believed (an object that comes in across the
+        """Restart an axis whose size turns out to be far from what was believed (an object that comes in across the
         border in another pose than it left): filtered, the surprise would become a speed that shrinks it to nothing."""
         wrong = np.abs(np.log(measured[2:] / self.state[2:])) > np.log(_GROWTH)
         for axis in np.flatnonzero(wrong):
@@ -131,7 +131,7 @@ class Track:
         return np.concatenate([np.clip(self.state[:2] - half, 0, limit), np.clip(self.state[:2] + half, 0, limit)])
 
     def inside(self, frame_height: float) -> float:
-        """Share (0-1) of the predicted box that lies in the frame."""
+        """Share (0-1) of the predicted box that is in the frame."""
         x1, y1, x2, y2 = self.box(frame_height)
         return float((x2 - x1) * (y2 - y1) / max(float(self.state[2] * self.state[3]), 1e-9))
 

@@ -1,4 +1,4 @@
-"""Boxes of consecutive frames into tracks with lasting ids. Called by perceive.
+"""Boxes of consecutive frames into tracks with lasting ids.
 
 The rules are ByteTrack's (Zhang et al., ECCV 2022): good detections first, then the doubtful ones for tracks that found
 none, newborn tracks last. Added to them: the camera's motion carries the predictions, the pairing cost knows looks and
@@ -137,7 +137,7 @@ class Tracker:
 
     def _merged(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64], height: float) -> set[int]:
         """Ids of the tracks whose box may hold another one too: a neighbour of the same class, expected in the same
-        place, found none. When twins cross they are told apart afterwards by how they moved before, so such a box
+        place, found none. When twins cross they are distinguished afterwards by how they moved before, so such a box
         must not teach either a new speed.
         """
         taken = {id(track) for track, _ in pairs}
@@ -238,7 +238,7 @@ _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went un
 
 
 def _share_inside(part: NDArray[np.float32], whole: NDArray[np.float64]) -> float:
-    """Share (0-1) of box `part` that lies in box `whole`."""
+    """Share (0-1) of box `part` inside box `whole`."""
     low, high = np.maximum(part[:2], whole[:2]), np.minimum(part[2:], whole[2:])
     return float(np.prod(np.clip(high - low, 0, None)) / max(float(np.prod(part[2:] - part[:2])), 1e-9))
 

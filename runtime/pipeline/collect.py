@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from edgecap.runtime.config import make_config
+from edgecap.runtime.config import CommonOptions, make_config
 from edgecap.runtime.data.record import FailedVideo, Record
+
+if TYPE_CHECKING:
+    from edgecap.runtime.perceive.callable_detector import DetectFunction
 
 
 class CollectSink:
@@ -49,15 +52,22 @@ class _RowSink:
         """The failure is raised by `caption_video` when the run is over."""
 
 
-def caption_video(path: str | Path, **options: Any) -> list[dict[str, Any]]:
+def caption_video(
+    path: str | Path, *, detector: Literal["pack", "motion"] | DetectFunction = "pack", **options: Unpack[CommonOptions]
+) -> list[dict[str, Any]]:
     """Caption one video or every video of a folder: one InstanceCap row (a dict of JSON types) per clip.
 
-    `options` are the fields of `PipelineConfig` (pack, detector, captioner, window_seconds...); an unknown
-    one raises UsageError. A video that fails raises its own error (see `edgecap.engines.errors`), several of
-    which some failed raise SomeClipsFailedError; for rows *and* failures use `Pipeline.run` with sinks.
+    `detector`: the pack's, "motion", or a function `fn(rgb) -> (boxes_xyxy in pixels, scores, labels)` (see
+    `edgecap.Captioner`). `options`: the other fields of `PipelineConfig`; an unknown one raises UsageError.
+
+    A video that fails raises its own error (see `edgecap.engines.errors`); where some of several failed,
+    SomeClipsFailedError is raised. For rows *and* failures use `Pipeline.run` with sinks.
     """
+    from edgecap.runtime.pipeline.open import build_stages
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
+    function = detector if callable(detector) else None
+    config = make_config(detector="callable" if callable(detector) else detector, **options)
     sink = _RowSink()
-    Pipeline(make_config(**options)).run([path], [sink]).raise_for_failures()
+    Pipeline(config, stages=build_stages(config, detect=function)).run([path], [sink]).raise_for_failures()
     return sink.rows

@@ -1,6 +1,4 @@
-"""What travels through the queues between decode, perceive, describe and write. Made and read by `steps`
-alone.
-"""
+"""What travels through the queues between decode, perceive, describe and write."""
 
 from __future__ import annotations
 

@@ -1,10 +1,8 @@
-"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner. Called
-by `Pipeline` alone.
-"""
+"""A config in, working stages out: pack -> sessions -> detector, segmenter, domain check, captioner."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -22,6 +20,7 @@ from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.measure.measure import measure
+from edgecap.runtime.perceive.callable_detector import CallableDetector, DetectFunction, LabelBook
 from edgecap.runtime.perceive.detector import PackDetector
 from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
 from edgecap.runtime.perceive.motion.detector import MotionDetector
@@ -31,7 +30,7 @@ from edgecap.runtime.pipeline.stages import OpenVideo, StageSet
 from edgecap.runtime.video.source import open_source
 
 
-def build_stages(config: PipelineConfig) -> StageSet:
+def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None) -> StageSet:
     """Open what `config` asks for and nothing else.
 
     Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that
@@ -42,7 +41,7 @@ def build_stages(config: PipelineConfig) -> StageSet:
     cv2.setNumThreads(config.threads.perceive)
     sessions = EngineSessions(config.engines)
     pack = Pack.open(config.pack).using(sessions) if config.needs_pack else None
-    new_perceiver, labels = _perception(config, pack)
+    new_perceiver, labels = _perception(config, pack, detect)
     captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
@@ -65,8 +64,18 @@ def _open_video(config: PipelineConfig, path: Path) -> AbstractContextManager[Op
     return open_source(path, working_side=config.working_side, decode_threads=config.threads.decode)
 
 
-def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[], Perceiver], tuple[str, ...]]:
+def _perception(
+    config: PipelineConfig, pack: Pack | None, detect: DetectFunction | None
+) -> tuple[Callable[[], Perceiver], Sequence[str]]:
     """Maker of perceivers, and the detector's labels. Sessions are shared by the perceivers, state is not."""
+    if (config.detector == "callable") != (detect is not None):
+        raise UsageError(
+            "detector='callable' and a function go together: pass edgecap.Captioner(detector=fn); on the command line "
+            "use --detector pack or motion"
+        )
+    if detect is not None:
+        book = LabelBook()
+        return lambda: Perceiver(CallableDetector(detect, book), None), book
     if config.detector == "motion" or pack is None:
         return lambda: Perceiver(MotionDetector(), None), MotionDetector.labels
     spec, threads = pack.spec, config.threads.perceive
@@ -89,16 +98,16 @@ def _perception(config: PipelineConfig, pack: Pack | None) -> tuple[Callable[[],
 def _captioner(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
     if config.captioner == "none" or pack is None:
         return None
-    if config.detector == "motion" and pack.spec.domain is not None:
+    if config.detector != "pack" and pack.spec.domain is not None:
         raise UsageError(
-            f"the captioner of pack {pack.spec.name!r} knows one domain only, and --detector motion can't tell "
-            "whether a video is inside it; use --captioner none with --detector motion"
+            f"the captioner of pack {pack.spec.name!r} knows one domain only, and detector "
+            f"{config.detector!r} can't tell whether a video is inside it; use --captioner none"
         )
     return LanguageModel.open(pack, provider=config.provider, intra_threads=config.threads.describe)
 
 
 def _verdict(config: PipelineConfig, pack: Pack | None) -> Callable[[Window], DomainVerdict]:
-    if config.detector == "motion" or pack is None or pack.spec.domain is None:
+    if config.detector != "pack" or pack is None or pack.spec.domain is None:
         return lambda window: unchecked()
     return DomainCheck(pack.spec.domain, DomainStats.load(pack.path(pack.spec.domain.file))).verdict
 
@@ -108,12 +117,13 @@ def _used(config: PipelineConfig, pack: Pack | None, sessions: EngineSessions) -
     raised).
     """
     machine = {"provider": config.provider if pack else "none", "device": probe_device().machine_line()}
-    if pack is None:
-        return {"pack": "none", "detector": "motion", "captioner": "none"} | machine
     sees = config.detector == "pack"
+    drawn = {"segmenter": "ellipse inside the box"} if config.detector == "callable" else {}
+    if pack is None:
+        return {"pack": "none", "detector": config.detector, **drawn, "captioner": "none"} | machine
     models = {
-        "detector": _model(pack, "detector") if sees else "motion",
-        **({"segmenter": _model(pack, "segmenter")} if sees else {}),
+        "detector": _model(pack, "detector") if sees else config.detector,
+        **({"segmenter": _model(pack, "segmenter")} if sees else drawn),
         "captioner": "none" if config.captioner == "none" else _model(pack, "captioner"),
     }
     named = {"pack": f"{pack.spec.name} {pack.spec.version}", "pack_sha256": pack.digest}

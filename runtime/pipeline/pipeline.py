@@ -7,6 +7,8 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from edgecap.runtime.config import PipelineConfig
@@ -15,7 +17,7 @@ from edgecap.runtime.pipeline.interrupt import stop_on_interrupt
 from edgecap.runtime.pipeline.messages import Described, Message, Sampled, Windowed
 from edgecap.runtime.pipeline.queues import SourceStage, Stage, StopSignal, run_stages
 from edgecap.runtime.pipeline.stage_clock import StageClock
-from edgecap.runtime.pipeline.stages import DescribeStep, Guard, PerceiveStep, StageSet, decode
+from edgecap.runtime.pipeline.stages import DescribeStep, Guard, OpenVideo, PerceiveStep, StageSet, decode
 from edgecap.runtime.pipeline.summary import Failure, RunSummary, failed_video
 from edgecap.runtime.pipeline.write import Sink, WriteStep
 from edgecap.runtime.video.inputs import find_each
@@ -49,6 +51,7 @@ class Pipeline:
         *,
         overlap: bool = True,
         skip: Mapping[ClipKey, float] | None = None,
+        stop: StopSignal | None = None,
     ) -> RunSummary:
         """Caption every video of `paths` (files and folders, in order, each once) into `sinks`.
 
@@ -56,15 +59,38 @@ class Pipeline:
         (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
         `skip`: windows that need not be described again, with the second they began at. The first Ctrl-C or
         SIGTERM ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened
-        and closed by the caller.
+        and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
         """
+        return self._run(_expand(paths), self.stages, sinks, overlap=overlap, skip=skip or {}, stop=stop)
+
+    def run_opened(
+        self,
+        name: str,
+        open_video: Callable[[], AbstractContextManager[OpenVideo]],
+        sinks: Sequence[Sink],
+        *,
+        stop: StopSignal | None = None,
+    ) -> RunSummary:
+        """Caption one source that is not a file, under a name; otherwise as `run`."""
+        stages = replace(self.stages, open_video=lambda path: open_video())
+        return self._run([Path(name)], stages, sinks, overlap=True, skip={}, stop=stop)
+
+    def _run(
+        self,
+        inputs: list[Path | Failure],
+        stages: StageSet,
+        sinks: Sequence[Sink],
+        *,
+        overlap: bool,
+        skip: Mapping[ClipKey, float],
+        stop: StopSignal | None,
+    ) -> RunSummary:
         begun = time.perf_counter()
-        stop, clock, writer = StopSignal(), StageClock(), WriteStep(sinks)
-        inputs = _expand(paths)
+        stop, clock, writer = stop or StopSignal(), StageClock(), WriteStep(sinks)
         abandoned: set[int] = set()
         drops: deque[tuple[int, float]] = deque()
-        perceive = PerceiveStep(self.stages, self.config, drops)
-        describe = DescribeStep(self.stages, skip or {}, run=clip_options(self.config, self.stages.used))
+        perceive = PerceiveStep(stages, self.config, drops)
+        describe = DescribeStep(stages, skip, run=clip_options(self.config, stages.used))
         chain = (
             Stage(
                 "perceive",
@@ -78,7 +104,7 @@ class Pipeline:
             Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
             Stage("write", writer.feed, _RECORDS_WAITING, counts=_is(Described)),
         )
-        source = SourceStage("decode", decode(inputs, self.stages, self.config, abandoned), counts=_is(Sampled))
+        source = SourceStage("decode", decode(inputs, stages, self.config, abandoned), counts=_is(Sampled))
         with stop_on_interrupt(stop):
             run_stages(source, chain, clock=clock, stop=stop, overlap=overlap)
         return _summarise(
@@ -117,7 +143,7 @@ def _is(kind: type[Message]) -> Callable[[Message], bool]:
 
 
 def _may_be_dropped(message: Message) -> bool:
-    """Frames only, and never the one that tells of a cut."""
+    """Frames only, and never the one that marks a cut."""
     return isinstance(message, Sampled) and not message.is_cut
 
 

@@ -1,5 +1,4 @@
 """The steps of a run as functions from message to messages: decode, perceive, describe (write: `write_step`).
-Ordered by `pipeline`.
 
 Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
 one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
@@ -11,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,13 +69,13 @@ class Perceives(Protocol):
 class StageSet:
     """The stages of a run, ready to work; `build.build_stages` makes one from a config, tests make their own.
 
-    `new_perceiver` is called once per video (track ids begin anew). `labels`: the detector's class names.
+    `new_perceiver` is called once per video (track ids restart). `labels`: the detector's class names.
     `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
     new_perceiver: Callable[[], Perceives]
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     measure: Callable[[Window], Evidence]
     verdict: Callable[[Window], DomainVerdict]
     describe: Callable[[Window, Evidence, DomainVerdict], Caption]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from edgecap.engines.errors import EdgecapError, SomeClipsFailedError
 from edgecap.runtime.data.record import FailedVideo
+from edgecap.runtime.english import printable
 from edgecap.runtime.pipeline.stage_clock import StageTimes
-from edgecap.runtime.printable import printable
 from edgecap.runtime.verify.reasons import VerifierCounts
 
 INTERRUPTED_EXIT_CODE = 130

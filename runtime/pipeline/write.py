@@ -1,4 +1,4 @@
-"""The last step of a run: records and failures to the sinks, and what they add up to. Fed by `pipeline`."""
+"""The last step of a run: records and failures to the sinks, and what they add up to."""
 
 from __future__ import annotations
 

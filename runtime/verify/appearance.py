@@ -1,6 +1,6 @@
 """Checks of what a text says is there: classes, counts and colours, against the detector and the pixels.
 
-In: a text and the Evidence that bears on it. Out: `Reason`s. Called by `checks`.
+In: a text and the Evidence that bears on it. Out: `Reason`s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgecap.runtime.verify.words import names as lexicon_names
 ABSENT_SHARE = 0.04
 """A colour below this share of the visible pixels is a highlight or a compression artefact, not a part."""
 TRACE_SHARE = 0.005
-"""A surface whose shade lies near the border of two terms leaves at least this share of its pixels on the other
+"""A surface whose shade is near the border of two terms leaves at least this share of its pixels on the other
 side; without such a trace the neighbouring term is wrong, not another name for the same shade."""
 TRACE_OF_NEIGHBOUR = 0.1
 """... and this share of what the neighbouring term fills: less is an outline on it, or a shadow."""

@@ -1,4 +1,4 @@
-"""Checks that need no Evidence: is the answer a whole plain sentence about what can be seen? Called by `checks`."""
+"""Checks that need no Evidence: is the answer a whole plain sentence about what can be seen?"""
 
 from __future__ import annotations
 

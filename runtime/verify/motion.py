@@ -1,6 +1,6 @@
 """Checks of what a text says a thing does with its place: travel, rest, left, right, up, down, nearer, farther.
 
-In: a text about one instance and its `TrackEvidence`. Out: `Reason`s. Called by `checks`. A way is refused only where
+In: a text about one instance and its `TrackEvidence`. Out: `Reason`s. A way is refused only where
 neither the path in the picture nor the one in the world has it: the model sees the picture, people speak of the world.
 """
 

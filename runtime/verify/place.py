@@ -1,6 +1,6 @@
 """Checks of where a text says a thing is, and of how it says the camera moves.
 
-In: a text and `TrackEvidence` or `CameraEvidence`. Out: `Reason`s. Called by `checks`. The grid is the method's 3x3
+In: a text and `TrackEvidence` or `CameraEvidence`. Out: `Reason`s. The grid is the method's 3x3
 (spec/instancecap.md 2.7); in free prose "the left side" is the left half.
 """
 
@@ -137,7 +137,7 @@ def _points(track: TrackEvidence, before: str) -> NDArray[np.float32]:
 
 
 def _visits(points: NDArray[np.float32], box: tuple[float, float, float, float], margin: float) -> bool:
-    """Whether any point lies in `box` (left, right, top, bottom; shares of the frame), or as near as `margin`."""
+    """Whether any point is in `box` (left, right, top, bottom; shares of the frame), or as near as `margin`."""
     x, y = points[:, 0], points[:, 1]
     left, right, top, bottom = box
     return bool(((x >= left - margin) & (x <= right + margin) & (y >= top - margin) & (y <= bottom + margin)).any())

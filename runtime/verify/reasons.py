@@ -1,8 +1,7 @@
 """What the checks say of an answer, and what a run's answers came to.
 
 In: nothing but words. Out: `Reason` (why one answer is refused; its code is one of `REASONS`, a closed list) and
-`VerifierCounts` (how many fields were asked, refused, repaired, fallen back). Called by the checks, `describe`,
-`write_step` and bench.
+`VerifierCounts` (how many fields were asked, refused, repaired, fallen back).
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
 """Is what the model said fit to print? Pure functions from a text (and what was measured) to reasons
 against it.
 
-In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection.
-Called by `describe`, which asks once more with the offending words forbidden and then speaks from the
-Evidence. The checks object only to what is measurably wrong or outside the form; they do not grade style.
-Their parts: `check_form` (needs no Evidence), `check_look` (classes, counts, colours), `check_motion`,
-`check_place` (positions, camera); every code they may give is in `verdict.REASONS`.
+In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection. The checks
+object only to what is measurably wrong or outside the form; they do not grade style. Their parts: `check_form` (needs
+no Evidence), `check_look` (classes, counts, colours), `check_motion`, `check_place` (positions, camera); every code
+they may give is in `verdict.REASONS`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Paths as a user gives them -> the video files they stand for. Called by pipeline and the command line.
+"""Paths as a user gives them -> the video files they stand for.
 
 find_videos(paths)  -> the files to caption, in order, or the first error
 find_each(paths)    -> the same, each once, with the error of every path that cannot be used in its place
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edgecap.engines.errors import InputError, MissingInputError
-from edgecap.runtime.printable import printable
+from edgecap.runtime.english import printable
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .mov .m4v .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .flv .wmv .3gp .ogv".split()  # noqa: SIM905 one line reads best

@@ -1,4 +1,4 @@
-"""A video file in, upright working-size frames with presentation times out (PyAV). Called by pipeline.
+"""A video file in, upright working-size frames with presentation times out (PyAV).
 
     open_source(path)   -> Source: .info, iterates Frame once
 
@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
 from edgecap.runtime.data.frame import Frame, VideoInfo
-from edgecap.runtime.printable import printable
+from edgecap.runtime.english import printable
 from edgecap.runtime.video.inputs import looking_at
 
 # A file is called cut short when this much of its promised duration is missing: both, so that neither a short clip's
@@ -33,7 +33,7 @@ from edgecap.runtime.video.inputs import looking_at
 _EARLY_END_SECONDS = 1.0
 _EARLY_END_SHARE = 0.1
 _USUAL_FRAME_SECONDS = 0.04  # between two joined parts of a stream that names no rate
-# Times that jump back further than this begin anew (a recorder restarted, files were joined); less is a stutter.
+# Times that jump back further than this are a restart (a recorder restarted, files were joined); less is a stutter.
 _RESTART_SECONDS = 1.0
 
 
@@ -69,14 +69,14 @@ def _open_container(path: Path, *, size_bytes: int) -> InputContainer:
         reason = "0 bytes" if size_bytes == 0 else _reason(error)
         raise UnreadableVideoError(
             f"cannot read {printable(path)} as a video ({reason}); "
-            "it is no video or was cut off while written: play it, or write it again"
+            "it is not a video, or truncated: play it, or write it again"
         ) from error
 
 
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     if not container.streams.video:
         raise UnreadableVideoError(
-            f"{printable(path)} holds no video stream; got streams "
+            f"{printable(path)} has no video stream; got streams "
             f"{[s.type for s in container.streams]}; name a file with pictures"
         )
     return container.streams.video[0]
@@ -180,7 +180,7 @@ class Source:
                 count += 1
         except av.error.FFmpegError as error:
             raise UnreadableVideoError(
-                f"{self._path} breaks off after {count} frames ({_reason(error)}); "
+                f"{self._path} decoding failed after {count} frames ({_reason(error)}); "
                 "what came before it was used: repair or re-encode the file"
             ) from error
 
@@ -209,7 +209,7 @@ class Source:
                 f"{self._path} breaks before its first frame ({_reason(error)}); repair or re-encode the file"
             ) from error
         if first is None:
-            raise EmptyVideoError(f"{self._path} opens as a video but holds no frame; write it again")
+            raise EmptyVideoError(f"{self._path} opens as a video but has no frame; write it again")
         return first
 
     def _frame_gap(self) -> float:

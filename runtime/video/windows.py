@@ -1,13 +1,10 @@
-"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
-
-Called by pipeline: `FrameSampler.keep` on every frame's time, `ShotDetector.is_cut` on every kept frame,
-`WindowBuilder.add` on every observation.
-"""
+"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -118,6 +115,7 @@ def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
 class WindowBuilder:
     """Collects observations into windows of `window_seconds`, never across a cut.
 
+    `labels`: class names by id, read when a window closes (a list may grow).
     `duration_seconds`: the file's length where known. When less than `minimum_seconds` of it would remain after a
     window, that window takes the remainder too; where that would pass `maximum_seconds`, the two share the time evenly.
     However wrong that length is, no window goes on past `maximum_seconds`. `frame_seconds`: how long a window of a
@@ -131,7 +129,7 @@ class WindowBuilder:
         self,
         window_seconds: float = 5.0,
         *,
-        labels: tuple[str, ...],
+        labels: Sequence[str],
         duration_seconds: float | None = None,
         frame_seconds: float = 0.125,
         sample_seconds: float = 0.125,
@@ -193,7 +191,7 @@ class WindowBuilder:
             start_seconds=self._held[0].frame.pts_seconds,
             end_seconds=end_seconds,
             observations=tuple(self._held),
-            labels=self._labels,
+            labels=tuple(self._labels),
             ends_shot=ends_shot,
             arrived_seconds=self._arrived,
             dropped_frames=self._dropped,

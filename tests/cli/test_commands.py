@@ -293,7 +293,7 @@ def test_a_bar_is_shown_on_a_terminal_and_nowhere_else(tmp_path: Path, disc_vide
         (["caption", "x.mp4", "--detector", "yolo"], 2, "'yolo' is not one of"),
         (["caption", "x.mp4", "--window-seconds", "11"], 2, "window_seconds must be 2 to 10 seconds; got 11"),
         (["caption", "x.mp4", "--pack", "nonesuch"], 5, "no pack 'nonesuch'"),
-        (["caption", "x.mp4", "--threads", "fast"], 2, "--threads wants a whole number"),
+        (["caption", "x.mp4", "--threads", "fast"], 2, "--threads expects a whole number"),
         (["caption", "none.mp4", *MOTION], 3, "no such file or folder: none.mp4"),
         (["caption", "none.mp4", *MOTION, "--out", "file.txt"], 4, "file.txt"),
         (["caption", "none.mp4", *MOTION, "--out", "file.txt/below"], 4, "file.txt"),

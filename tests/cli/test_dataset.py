@@ -12,6 +12,8 @@ import pytest
 
 from edgecap.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 FILTER = ("dataset", "filter")
 MOTION = ("--detector", "motion")
 

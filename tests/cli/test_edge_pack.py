@@ -21,6 +21,8 @@ from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
 from edgecap.export.specimens.detectors import save_dfine
 from edgecap.export.specimens.smolvlm import save_smolvlm
 
+pytestmark = pytest.mark.slow
+
 SMALL_VISION = {"hidden_size": 96, "intermediate_size": 128, "num_attention_heads": 3, "image_size": 128}
 SMALL_TEXT = {
     "hidden_size": 96, "intermediate_size": 128, "num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 32,

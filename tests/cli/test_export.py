@@ -131,7 +131,7 @@ def test_the_list_names_every_recipe(capsys: pytest.CaptureFixture[str]) -> None
             id="calibration-video",
         ),
         pytest.param(
-            ("export", "fake", "--checkpoint", "{c}", "--out", "{t}/full"), 4, "is no pack", id="folder-in-use"
+            ("export", "fake", "--checkpoint", "{c}", "--out", "{t}/full"), 4, "is not a pack", id="folder-in-use"
         ),
         pytest.param(
             ("export", "fake", "--checkpoint", "{c}", "--out", "/proc/x"), 4, "can't be written", id="no-write"

@@ -26,7 +26,7 @@ def test_defaults() -> None:
         ({"sample_fps": float("nan")}, "sample_fps must be 1 to 60"),
         ({"max_instances": 2.5}, "max_instances must be a whole number from 1 to 64; got 2.5"),
         ({"working_side": 2000}, "working_side must be a whole number from 64 to 1280"),
-        ({"detector": "yolo"}, "detector must be one of pack, motion; got 'yolo'"),
+        ({"detector": "yolo"}, "detector must be one of pack, motion, callable; got 'yolo'"),
         ({"provider": "rocm"}, "provider must be one of cpu, cuda, tensorrt"),
         ({"engines": "cache"}, "engines must be one of auto, store, pack; got 'cache'"),
         ({"policy": "drop"}, "policy must be one of block, drop-oldest"),

@@ -2,7 +2,7 @@
 
 In: held-out clips of the world, perceived and measured by a pipeline; true captions of their instances by the truth.
 Out: `PlantedReport`: catch rate by kind and form, false-alarm rate over the same captions without the plant, and what
-the verifier did to the pipeline's own fields. Called by `edgecap bench verify`.
+the verifier did to the pipeline's own fields.
 
 Only instances that a track was matched with are used: the verifier speaks of what was perceived. Evidence is the
 pipeline's own, errors included; truth decides what is false.

@@ -1,4 +1,4 @@
-"""True captions of one instance in several shapes, and the same with one false statement in it. Called by `planted`.
+"""True captions of one instance in several shapes, and the same with one false statement in it.
 
 In: a `Subject`, what is true of one instance by the world's truth. Out: `Pair`s of a true text and its false twin.
 Closed texts are the truth's own sentences; free ones are longer, of several shapes, so that a check that fits the

@@ -1,4 +1,4 @@
-"""Scenes of a minute in which everybody crosses everybody, again and again. Used by `long_identity`.
+"""Scenes of a minute in which everybody crosses everybody, again and again.
 
 In: a seed. Out: `Scene`. The cast, the place and the sprites are the world's own (`make_scene`); only the ways are
 others: each actor goes to and fro across the picture at a pace of its own, so that any two meet every few seconds. The

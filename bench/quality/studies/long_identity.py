@@ -87,7 +87,7 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
     rest = {i: m for i, m in truth.masks.items() if i in staying}
     stay = identity_counts(rest, said.masks, ignored=apart, frame_count=count)
     carried = {actor: ids_by_window(masks, said.masks, records) for actor, masks in truth.masks.items()}
-    told = [said_ids(masks, said.masks, records) for masks in truth.masks.values()]
+    spoken = [said_ids(masks, said.masks, records) for masks in truth.masks.values()]
     births, losses = changes_by_window(records)
     row = LongClip(
         name=scene.name,
@@ -103,8 +103,8 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
         ids=len(said.masks),
         one_id=sum(len(ids) == 1 for ids in carried.values()),
         staying_one_id=sum(len(carried[i]) == 1 for i in staying),
-        spoken_of=sum(bool(ids) for ids in told),
-        said_one_id=sum(len(ids) == 1 for ids in told),
+        spoken_of=sum(bool(ids) for ids in spoken),
+        said_one_id=sum(len(ids) == 1 for ids in spoken),
         births=births,
         losses=losses,
     )
@@ -189,13 +189,13 @@ def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCou
         )
     total = f"all: IDF1 {everybody.idf1:.3f}, HOTA {everybody.hota:.3f}; never leaving: IDF1 {stay.idf1:.3f}, HOTA "
     kept = sum(r.staying_one_id for r in rows), sum(r.staying for r in rows)
-    told = sum(r.said_one_id for r in rows), sum(r.spoken_of for r in rows)
+    spoken = sum(r.said_one_id for r in rows), sum(r.spoken_of for r in rows)
     ids = sum(r.ids for r in rows) / max(sum(r.instances for r in rows), 1)
     return "\n".join(
         [
             *lines,
             f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id",
-            f"captions speak of {told[0]} of {told[1]} instances under one id; {ids:.2f} ids per instance",
+            f"captions speak of {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
         ]
     )
 

@@ -20,7 +20,7 @@ SHIFT = 3
 
 @dataclass(frozen=True, slots=True)
 class Brush:
-    """Canvas and where it lies in the world."""
+    """Canvas and where it is in the world."""
 
     canvas: NDArray[np.uint8]
     """[h, w, 3] RGB, painted in place."""

@@ -1,4 +1,4 @@
-"""Places with water: beach, lake, night harbor. Water lies between the horizon and the near land."""
+"""Places with water: beach, lake, night harbor. Water is between the horizon and the near land."""
 
 from __future__ import annotations
 

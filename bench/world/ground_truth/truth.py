@@ -1,7 +1,6 @@
 """Truth: everything a pipeline may be scored on, as one JSON-able dict per clip; its reader is `clip_truth.ClipTruth`.
 
-In: a scene and its rendered frames, one by one, so that a long clip is never held in memory. Called by `encode` and
-the bench.
+In: a scene and its rendered frames, one by one, so that a long clip is never held in memory.
 """
 
 from __future__ import annotations
@@ -189,7 +188,7 @@ def _centroid(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def _share_inside(actor: Actor, seconds: float, camera: NDArray[np.float64], size_wh: tuple[int, int]) -> float:
-    """Share of the rest box that lies in the frame (roll ignored for its extent)."""
+    """Share of the rest box that is in the frame (roll ignored for its extent)."""
     centre, size = actor.path.at(seconds)
     middle = camera[:2, :2] @ centre + camera[:2, 2]
     half = actor.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2])))) / 2

@@ -44,7 +44,7 @@ def write_clip(scene: Scene, directory: Path) -> Path:
 
 
 def truth_path(video: Path) -> Path:
-    """Where the truth of a video lies."""
+    """Where the truth of a video is."""
     return video.with_name(f"{video.stem}.truth.json")
 
 

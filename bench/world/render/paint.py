@@ -1,7 +1,7 @@
 """Painter: rasterises a sprite's shapes into a small premultiplied RGBA patch.
 
 In: shapes, a 2x3 affine map from local units to image pixels, inks. Out: `Patch`, clipped to nothing: it covers the
-whole sprite, also outside the frame, so that the amodal area is its count of opaque pixels. Called by `renderer`.
+whole sprite, also outside the frame, so that the amodal area is its count of opaque pixels.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """View sets on disk: written once by a worker process, read by training and evaluation as memory maps.
 
-In: seeds. Out: shards `<split>_<index>.npy` (uint8 [N, F, S, S, 3]) + `.json` (labels) under one folder. The label
-file is written last, so its presence says that a shard is complete; a training run may start while the worker still
-adds shards.
-Run by hand: `python -m edgecap.export.nano.caption.dataset --views DIR`.
+In: seeds. Out: shards `<split>_<index>.npy` (uint8 [N, F, S, S, 3]) + `.json` (labels) under one folder. The label file
+is written last, so its presence says that a shard is complete; a training run may start while the worker still adds
+shards. Command: `python -m edgecap.export.nano.caption.dataset --views DIR`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """How often the captioner writes exactly the right sentence, and where it errs.
 
-In: a network (or sentences that an engine wrote) and validation sets. Out: shares in 0-1 by name. Called by `train` and
-`export_captioner`.
+In: a network (or sentences that an engine wrote) and validation sets. Out: shares in 0-1 by name.
 """
 
 from __future__ import annotations
@@ -65,9 +64,9 @@ def shares(written: list[tuple[Example, str]]) -> dict[str, float]:
     for example, text in written:
         hits[example.field].append(text == example.answer)
         if example.field == "appearance":
-            want, got = colours_in(example.answer), colours_in(text)
-            hits["first_colour"].append(want[:1] == got[:1])
-            hits["second_colour"].append(want[1:] == got[1:])
+            expected, got = colours_in(example.answer), colours_in(text)
+            hits["first_colour"].append(expected[:1] == got[:1])
+            hits["second_colour"].append(expected[1:] == got[1:])
             hits["class"].append(_without_colours(example.answer) == _without_colours(text))
     return {name: float(np.mean(values)) for name, values in hits.items()}
 

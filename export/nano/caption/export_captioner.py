@@ -1,7 +1,7 @@
 """The trained captioner as pack files: two graphs with 8-bit weights, embed.npy, tokenizer.json, with a parity report.
 
-In: a checkpoint of `train`. Out: the files and a `CaptionerSpec`. Called by the recipe and by
-`python -m edgecap.export.nano.caption.export_captioner`.
+In: a checkpoint of `train`. Out: the files and a `CaptionerSpec`. Command: `python -m
+edgecap.export.nano.caption.export_captioner`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from edgecap.export.nano.caption.model import MEAN, STD, NetworkConfig, vision_t
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter
 from edgecap.export.nano.caption.parity import captioner_parity
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
-from edgecap.export.nano.caption.tokenizer import BOS, EOS
+from edgecap.export.nano.caption.tokenizer import BOS, EOS, special_id
 from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
 from edgecap.export.onnx.block_weights import quantise_matmuls
@@ -61,7 +61,7 @@ def export_captioner(
     _write_decoder(weights, sizes, out_dir / DECODER_FILES["int8"], weight_format="int8")
     shutil.copyfile(work_dir / TOKENIZER_FILE, out_dir / TOKENIZER_FILE)
     write_book(out_dir, "nano", PromptLayout())
-    specials = trainer.tokenizer.token_to_id(BOS), trainer.tokenizer.token_to_id(EOS)
+    specials = special_id(trainer.tokenizer, BOS), special_id(trainer.tokenizer, EOS)
     spec = captioner_spec(config, bos_id=specials[0], eos_id=specials[1])
     (out_dir / "captioner.json").write_text(json.dumps(asdict(spec), indent=1))
     if parity_sets == 0:
@@ -131,7 +131,7 @@ def _write_vision(network: Any, config: NetworkConfig, *, fp32: Path, int8: Path
 
 
 def decoder_weights(network: Any) -> Mapping[str, NDArray[np.float32]]:
-    """Names and arrays as `decoder_graph.build_decoder` wants them."""
+    """Names and arrays as `decoder.shared.build_decoder` expects them."""
     named = {k: v.detach().numpy() for k, v in network.model.text_model.state_dict().items()}
     return {**named, "lm_head.weight": network.lm_head.weight.detach().numpy()}
 

@@ -1,7 +1,6 @@
 """Flaws of a real front end, drawn at random: video coding, box errors, mask errors.
 
-In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead. Called by
-`view_sets`.
+In: exact truth of the world. Out: what decoder, detector and segmenter would have delivered instead.
 """
 
 from __future__ import annotations
@@ -18,7 +17,9 @@ def coded(image_rgb: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
     """uint8 [H, W, 3] through JPEG with halved chroma (OpenCV's default 4:2:0), the cheapest stand-in for H.264
     4:2:0."""
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None  # imencode wrote it
+    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
 def flawed_box(box_xyxy: NDArray[np.float32], *, rng: np.random.Generator) -> NDArray[np.float32]:

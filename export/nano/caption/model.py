@@ -1,9 +1,8 @@
 """The nano captioner's network: the SmolVLM classes of transformers with a micro configuration, and how we call them.
 
-In: pixels and token embeddings. Out: vision tokens, hidden states, logits. Called by `train`, `evaluate` and
-`export_captioner`. The sub-modules are called one by one (tower -> connector -> text model), so that training encodes
-a view once for all its questions; `tests/export/test_nano_caption_model.py` proves the result equals the library's own
-forward.
+In: pixels and token embeddings. Out: vision tokens, hidden states, logits. The sub-modules are called one by one (tower
+-> connector -> text model), so that training encodes a view once for all its questions;
+`tests/export/test_nano_caption_model.py` proves the result equals the library's own forward.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class NetworkConfig:
             )
         if self.text_width % self.text_heads or self.text_heads % self.kv_heads:
             raise ValueError(
-                f"want kv_heads | text_heads | text_width, got {self.kv_heads = }, {self.text_heads = }, "
+                f"expected kv_heads | text_heads | text_width, got {self.kv_heads = }, {self.text_heads = }, "
                 f"{self.text_width = }"
             )
 

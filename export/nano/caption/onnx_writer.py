@@ -1,6 +1,6 @@
 """Greedy answers straight from the exported graphs, in batches: the exporter's own check, without the runtime's engine.
 
-In: the files of a pack part and prompts. Out: texts, and first-step logits for parity. Called by `parity`.
+In: the files of a pack part and prompts. Out: texts, and first-step logits for parity.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ class OnnxWriter:
 
     def _prompt_embeds(self, prompt: Prompted) -> NDArray[np.float32]:
         question = self._embed[encode(self.tokenizer, prompt.question)]
+        assert self.spec.bos_id is not None  # nano's tokenizer has one
         return np.concatenate([self._embed[[self.spec.bos_id]], prompt.tokens, question])
 
     def _call(

@@ -1,6 +1,6 @@
 """Labels to token rows: both questions of a view set in one row behind one shared visual prefix.
 
-In: labels of `view_sets`. Out: numpy arrays for one training step. Called by `train` and `evaluate`.
+In: labels of `view_sets`. Out: numpy arrays for one training step.
 
     column    0    1 ... F*T    P ...            ...            ... S-1
     token     BOS  <image> ...  question answer EOS  question answer EOS  PAD
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgecap.bench.world import CLASSES, COLOURS
 from edgecap.bench.world.ground_truth import sentences
 from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, fill
-from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, encode
+from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, encode, special_id
 from edgecap.runtime.english import instances_phrase
 
 if TYPE_CHECKING:
@@ -61,7 +61,8 @@ class PackedRows:
         seg = self.segments
         allowed = (seg[:, None, :] == 0) | (seg[:, None, :] == seg[:, :, None])
         causal = np.tril(np.ones((seg.shape[1],) * 2, bool))
-        return (allowed & causal)[:, None]
+        visible: NDArray[np.bool_] = (allowed & causal)[:, None]
+        return visible
 
 
 def examples_of(label: dict[str, Any], *, rng: np.random.Generator | None) -> tuple[Example, Example]:
@@ -98,7 +99,7 @@ def _of_picture(label: dict[str, Any], rng: np.random.Generator | None) -> tuple
 
 def pack(pairs: Sequence[tuple[Example, ...]], tokenizer: Tokenizer, *, prefix: int) -> PackedRows:
     """Rows of one step, one or two questions each; `prefix` = 1 + F*T, the length of the shared part."""
-    bos, eos, image, pad = (tokenizer.token_to_id(t) for t in (BOS, EOS, IMAGE, PAD))
+    bos, eos, image, pad = (special_id(tokenizer, t) for t in (BOS, EOS, IMAGE, PAD))
     coded = [[(encode(tokenizer, e.question), [*encode(tokenizer, e.answer), eos]) for e in pair] for pair in pairs]
     width = prefix + max(sum(len(q) + len(a) for q, a in row) for row in coded)
     ids = np.full((len(pairs), width), pad, np.int64)

@@ -1,7 +1,6 @@
 """Torch against ONNX fp32 against ONNX int8: figures that show what the export cost.
 
-In: the network, the exported files and validation sets. Out: numbers by name, ready for JSON. Called by
-`export_captioner`.
+In: the network, the exported files and validation sets. Out: numbers by name, ready for JSON.
 """
 
 from __future__ import annotations
@@ -101,9 +100,12 @@ def _torch_reference(
     return np.concatenate(tokens), np.concatenate(logits)
 
 
-def _difference(name: str, got: NDArray[np.float32], want: NDArray[np.float32]) -> dict[str, float]:
+def _difference(name: str, got: NDArray[np.float32], expected: NDArray[np.float32]) -> dict[str, float]:
     """Largest absolute difference, relative L2, smallest cosine over rows, and agreement of the largest entry."""
-    a, b = got.reshape(-1, got.shape[-1]).astype(np.float64), want.reshape(-1, want.shape[-1]).astype(np.float64)
+    a, b = (
+        got.reshape(-1, got.shape[-1]).astype(np.float64),
+        expected.reshape(-1, expected.shape[-1]).astype(np.float64),
+    )
     cosine = (a * b).sum(1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
     out = {
         f"{name}_max_abs": float(np.abs(a - b).max()),

@@ -1,7 +1,6 @@
 """The questions of the nano pack and every sentence of its closed corpus.
 
-In: nothing (constants) or truth of one instance. Out: prompt templates and text. Called by the tokenizer's trainer,
-the data set, the evaluation and the exporter (the templates become pack data).
+In: nothing (constants) or truth of one instance. Out: prompt templates and text.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The captioner's tokenizer: byte-level BPE trained on the closed corpus, so that a word is one token and any text
 round-trips.
 
-In: the corpus of `prompts`. Out: a `tokenizers.Tokenizer` (tokenizer.json). Called by `train` and `export_captioner`.
+In: the corpus of `prompts`. Out: a `tokenizers.Tokenizer` (tokenizer.json).
 """
 
 from __future__ import annotations
@@ -40,6 +40,13 @@ def corpus_words() -> list[str]:
     import re
 
     return sorted({word for line in closed_corpus() for word in re.findall(r" ?[A-Za-z]+|[^A-Za-z\s]", line)})
+
+
+def special_id(tokenizer: Tokenizer, token: str) -> int:
+    """Id of one of SPECIALS."""
+    found = tokenizer.token_to_id(token)
+    assert found is not None, token  # training puts them first
+    return int(found)
 
 
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:

@@ -1,8 +1,7 @@
 """Training of the nano captioner on a CPU core: one vision encode per view set, both its questions in one row.
 
 In: shards of `dataset`. Out: `captioner.pt` (weights, optimiser, clock) in the work folder, every few minutes,
-resumable.
-Called by the recipe and by `python -m edgecap.export.nano.caption.train`.
+resumable. Command: `python -m edgecap.export.nano.caption.train`.
 
 Measured on one Zen 5 core (CPU seconds): fp32 36 sets/s, bfloat16 autocast 37 (its attention backward takes 55 %),
 bfloat16 with attention in fp32 86.
@@ -36,7 +35,7 @@ from edgecap.export.nano.caption.model import (
     use_fp32_attention,
 )
 from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
-from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, train_tokenizer
+from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, special_id, train_tokenizer
 from edgecap.export.nano.caption.view_sets import VIEWS
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def load_trainer(work_dir: Path, *, seed: int) -> Trainer:
 
 def new_network(config: NetworkConfig, tokenizer: Tokenizer) -> Any:
     """A network whose special ids are the tokenizer's."""
-    bos, eos, image, pad = (tokenizer.token_to_id(t) for t in (BOS, EOS, IMAGE, PAD))
+    bos, eos, image, pad = (special_id(tokenizer, t) for t in (BOS, EOS, IMAGE, PAD))
     return build_network(config, bos_id=bos, eos_id=eos, pad_id=pad, image_id=image)
 
 

@@ -1,8 +1,7 @@
 """View sets: what the captioner will be shown at run time, made from rendered scenes with the truth attached.
 
-In: a seed of the world. Out: `ViewSet`s of its instances and of the whole picture. Called by `dataset`'s generator.
-The views are cut by `runtime.views`, from frames and masks as flawed as H.264, our detector and our segmenter make
-them.
+In: a seed of the world. Out: `ViewSet`s of its instances and of the whole picture. The views are cut by
+`runtime.views`, from frames and masks as flawed as H.264, our detector and our segmenter make them.
 """
 
 from __future__ import annotations
@@ -117,7 +116,7 @@ def _isolated(
     row = _row_if_seen(frame, actor_id)
     assert row is not None, "picks hold seen frames only"
     box = flawed_box(frame.boxes_xyxy[row], rng=rng)
-    others = np.delete(frame.visible_masks, row, axis=0).any(0)
+    others = np.asarray(np.delete(frame.visible_masks, row, axis=0).any(0))
     bits = flawed_mask(frame.visible_masks[row], box_xyxy=box, others=others, rng=rng)
     if np.count_nonzero(bits) < _LEAST_PIXELS // 3:
         bits = frame.visible_masks[row]

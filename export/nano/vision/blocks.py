@@ -49,7 +49,12 @@ def fold_batch_norms(module: nn.Module) -> nn.Module:
     `module`."""
     for child in module.modules():
         if isinstance(child, ConvUnit):
-            child[0], child[1] = nn.utils.fuse_conv_bn_eval(child[0], child[1]), nn.Identity()
+            child[0], child[1] = _fused(child[0], child[1]), nn.Identity()
         elif isinstance(child, Residual):
-            child.second, child.norm = nn.utils.fuse_conv_bn_eval(child.second, child.norm), nn.Identity()
+            child.second, child.norm = _fused(child.second, child.norm), nn.Identity()
     return module
+
+
+def _fused(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    return nn.utils.fuse_conv_bn_eval(conv, norm)

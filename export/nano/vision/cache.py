@@ -1,8 +1,7 @@
 """The training frames, rendered once: JPEG pictures and instance label maps in numbered shards on disk.
 
 In: seeds. Out: `.npz` shards under the work folder, each a function of its seeds alone, so that a stopped run goes on
-where it was and a second machine makes the same files. Called by the training commands; `python -m ...vision.cache`
-fills it ahead.
+where it was and a second machine makes the same files. Command: `python -m ...vision.cache`.
 """
 
 from __future__ import annotations

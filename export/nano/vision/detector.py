@@ -1,9 +1,8 @@
 """The detector: one dense stride-8 map of class peaks and box distances.
 
-In: uint8 RGB [B, 3, H, W], H and W multiples of 32. Out: what `DetectorSpec` promises. Called by `train_detector`
-(maps) and by `export_vision` (`DetectorGraph`, decoding included). The target shape is that of CenterNet/TTFNet: a
-Gaussian per object on the map of its class, and left/top/right/bottom distances regressed over the middle of that
-Gaussian.
+In: uint8 RGB [B, 3, H, W], H and W multiples of 32. Out: what `DetectorSpec` promises. The target shape is that of
+CenterNet/TTFNet: a Gaussian per object on the map of its class, and left/top/right/bottom distances regressed over the
+middle of that Gaussian.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Detector(nn.Module):
         self.box_branch = ConvUnit(64, 64)
         self.class_head = nn.Conv2d(64, classes, 1)
         self.box_head = nn.Conv2d(64, 4, 1)
-        nn.init.constant_(self.class_head.bias, _PRIOR_LOGIT)
+        nn.init.constant_(self.class_head.get_parameter("bias"), _PRIOR_LOGIT)
 
     def forward(self, images: torch.Tensor) -> DenseMaps:
         """[B, 3, H, W] uint8 or float 0-255 -> maps at stride 8."""
@@ -103,7 +102,7 @@ class DetectorGraph(nn.Module):
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """uint8 [B, 3, H, W] -> boxes_xyxy, scores, class_ids, embedding float32 [B, 128].
 
-        The embedding is taken at stride 8: real footage lies 1.7 times as far out as the farthest frame of the world
+        The embedding is taken at stride 8: real footage is 1.7 times as far out as the farthest frame of the world
         there, 1.5 times at stride 16 or 32.
         """
         maps = self.network(images)

@@ -1,14 +1,14 @@
 """Trained checkpoints -> ONNX graphs of the pack: fp32, static INT8, and how far apart they are.
 
 In: the work folder with `detector.pt` and `segmenter.pt`. Out: `*.fp32.onnx` beside the checkpoints, the graphs that
-ship in `out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports. Called by the recipe of the pack.
+ship in `out_dir`, `DetectorSpec` / `SegmenterSpec` and parity reports.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -47,12 +47,13 @@ A)."""
 _DECODER_FP32 = ("decoder.mask_head", "decoder.quality_head")
 
 Arrays = dict[str, NDArray[Any]]
+Spec = TypeVar("Spec", DetectorSpec, SegmenterSpec)
 
 
-class Exported(NamedTuple):
+class Exported(NamedTuple, Generic[Spec]):
     """A role of the pack and what its graphs were measured to lose."""
 
-    spec: DetectorSpec | SegmenterSpec
+    spec: Spec
     parity: tuple[GraphParity, ...]
 
 
@@ -110,7 +111,7 @@ def segmenter_spec(precision: str) -> SegmenterSpec:
     )
 
 
-def export_detector(work_dir: Path, out_dir: Path) -> Exported:
+def export_detector(work_dir: Path, out_dir: Path) -> Exported[DetectorSpec]:
     """Write detector.fp32.onnx to `work_dir` and detector.int8.onnx to `out_dir`."""
     network = DetectorGraph(load_average(Detector(len(LABELS)), work_dir / "detector.pt"))  # type: ignore[arg-type]
     fold_batch_norms(network)
@@ -163,7 +164,7 @@ def _detector_parity(
     return GraphParity(graph, reference_name, len(reference), compare_outputs(*ordered), figures)
 
 
-def export_segmenter(work_dir: Path, out_dir: Path) -> Exported:
+def export_segmenter(work_dir: Path, out_dir: Path) -> Exported[SegmenterSpec]:
     """Write both halves: fp32 to `work_dir`, INT8 to `out_dir`."""
     network = load_average(Segmenter(), work_dir / "segmenter.pt")
     assert isinstance(network, Segmenter)

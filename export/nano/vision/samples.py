@@ -7,6 +7,7 @@ frame and of the generator given, so a resumed run sees what an uninterrupted on
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -75,7 +76,7 @@ def _cut(
     x0, y0 = int(rng.integers(0, width - window_w + 1)), int(rng.integers(0, height - window_h + 1))
     w, h = min(size_wh[0], round(window_w * scale)), min(size_wh[1], round(window_h * scale))
     shrink = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image[y0 : y0 + window_h, x0 : x0 + window_w], (w, h), interpolation=shrink)
+    small = _bytes(cv2.resize(image[y0 : y0 + window_h, x0 : x0 + window_w], (w, h), interpolation=shrink))
     canvas = np.full((3, size_wh[1], size_wh[0]), PAD_VALUE, np.uint8)
     canvas[:, :h, :w] = dirty(small, rng).transpose(2, 0, 1)
     moved = (boxes - np.array([x0, y0, x0, y0], np.float32)) * np.float32(scale)
@@ -97,9 +98,9 @@ def dirty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
     ramp = np.linspace(0.0, 1.0, 256) ** rng.uniform(0.75, 1.3) * rng.uniform(0.75, 1.2) + rng.uniform(-0.06, 0.06)
     gains = rng.uniform(0.95, 1.05, 3)
     table = np.clip(ramp[:, None] * gains * 255.0, 0, 255).astype(np.uint8)
-    image = cv2.LUT(image, table[None])
+    image = _bytes(cv2.LUT(image, table[None]))
     if rng.random() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1))
+        image = _bytes(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.1)))
     if rng.random() < 0.3:
         noise = rng.standard_normal(image.shape, np.float32) * np.float32(rng.uniform(2, 10))
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
@@ -109,3 +110,8 @@ def dirty(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint
         decoded = cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], quality)[1], cv2.IMREAD_COLOR)
         image = np.asarray(decoded, np.uint8)[..., ::-1]
     return image
+
+
+def _bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """OpenCV's result of a uint8 picture, typed as what it is."""
+    return image.astype(np.uint8, copy=False)

@@ -1,8 +1,7 @@
 """The segmenter: one encoding per picture, one small decoding per box.
 
-In: uint8 RGB [1, 3, H, W] and boxes relative to that padded picture. Out: what `SegmenterSpec` with
-`mask_frame="box"` promises: logits over the box enlarged by `BOX_MARGIN`. Called by `train_segmenter` and
-`export_vision`.
+In: uint8 RGB [1, 3, H, W] and boxes relative to that padded picture. Out: what `SegmenterSpec` with `mask_frame="box"`
+promises: logits over the box enlarged by `BOX_MARGIN`.
 
     picture -> fine map (stride 2, 16 channels) ----crop 64x64-----------------+-> 64x64 logits
             -> coarse map (stride 4, 32 channels) --crop 32x32 -> 16 -> 8 -> 16 -> 32
@@ -70,7 +69,7 @@ def crop(features: torch.Tensor, boxes_xyxy: torch.Tensor, *, side: int) -> torc
 
 
 def _prompt_maps(side: int) -> torch.Tensor:
-    """[1, 3, side, side]: x and y in units of the box (-1..1 inside it) and whether the cell lies inside the box."""
+    """[1, 3, side, side]: x and y in units of the box (-1..1 inside it) and whether the cell is inside the box."""
     steps = ((torch.arange(side, dtype=torch.float32) + 0.5) * ((1 + 2 * BOX_MARGIN) / side) - BOX_MARGIN) * 2 - 1
     x, y = steps.expand(side, side), steps[:, None].expand(side, side)
     inside = (torch.maximum(x.abs(), y.abs()) <= 1.0).to(torch.float32)

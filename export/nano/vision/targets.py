@@ -49,7 +49,7 @@ class Seen:
 
 
 def seen_instances(view: View) -> Seen:
-    """Instances with visible pixels inside the window; boxes cut by the window's edge are measured anew on the
+    """Instances with visible pixels inside the window; boxes cut by the window's edge are measured again on the
     labels."""
     (w, h), window = view.content_wh, _window(view)
     inside = np.bincount(window.ravel(), minlength=len(view.class_ids) + 1)[1:]
@@ -146,12 +146,13 @@ def mask_targets(
 
 def _coverage(view: View, instance: int, crop_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
     """Share of each cell of `crop_xyxy` (pixels of the picture) that the instance covers: the label map sampled at
-    twice the grid, then averaged 2x2. Nothing lies outside the picture."""
+    twice the grid, then averaged 2x2. Nothing is outside the picture."""
     source = crop_xyxy / view.scale
     fine = 2 * MASK_SIDE
     step = (source[2:] - source[:2]) / fine
-    # pixel centres lie at integers for warpAffine, so a cell's centre is half a step in and half a pixel back
+    # pixel centres are at integers for warpAffine, so a cell's centre is half a step in and half a pixel back
     matrix = np.array([[step[0], 0, source[0] + step[0] / 2 - 0.5], [0, step[1], source[1] + step[1] / 2 - 0.5]])
     mask = (_window(view) == instance + 1).astype(np.float32)
     sampled = cv2.warpAffine(mask, matrix, (fine, fine), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
-    return sampled.reshape(MASK_SIDE, 2, MASK_SIDE, 2).mean(axis=(1, 3))
+    cells: NDArray[np.float32] = sampled.reshape(MASK_SIDE, 2, MASK_SIDE, 2).mean(axis=(1, 3))
+    return cells

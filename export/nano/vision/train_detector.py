@@ -46,7 +46,7 @@ class DetectorBatch:
 
 
 def is_crowded(frame: CachedFrame) -> bool:
-    """Whether objects of a frame lie in each other's boxes, or one of them is partly hidden or cut."""
+    """Whether objects of a frame are in each other's boxes, or one of them is partly hidden or cut."""
     low, high = _CROWDED_FRACTION
     if bool(((frame.visible_fractions > low) & (frame.visible_fractions < high)).any()):
         return True

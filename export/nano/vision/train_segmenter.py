@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from edgecap.bench.world.seeds import generator
@@ -42,7 +43,8 @@ class SegmenterBatch:
 def segmenter_batch(frames: list[CachedFrame], number: int) -> SegmenterBatch:
     """Batch `number` of the run: windows that hold at least one instance, and prompts around them."""
     rng = generator(SEED, "segmenter-batch", number)
-    images, boxes, masks = [], [], []
+    images: list[NDArray[np.uint8]] = []
+    boxes, masks = [], []
     while len(images) < BATCH:
         view = random_view(frames[int(rng.integers(0, len(frames)))], rng, size_wh=CROP_WH)
         boxes_xyxy, coverage = mask_targets(view, rng, jitter=EDGE_JITTER, most=MOST_BOXES)

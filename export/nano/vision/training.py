@@ -57,7 +57,7 @@ class TrainingRun(Generic[Batch]):
         batch_of: Callable[[int], Batch],
         losses_of: Callable[[nn.Module, Batch], Losses],
     ) -> None:
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.recipe, self.batch_of, self.losses_of = recipe, batch_of, losses_of
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
         groups = _groups(network, recipe.weight_decay)
@@ -94,7 +94,7 @@ class TrainingRun(Generic[Batch]):
             losses = self.losses_of(self.network, self.batch_of(self.step))
         total = torch.stack(list(losses.values())).sum()
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.step += 1

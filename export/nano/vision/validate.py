@@ -1,7 +1,7 @@
 """The exported vision graphs on held-out frames, through the very stages that the runtime runs.
 
-In: specs and ONNX files. Out: `VisionFigures`. Called by the recipe after an export (fp32 and INT8) and by hand:
-`python -m edgecap.export.nano.vision.validate --graphs .nano/early`.
+In: specs and ONNX files. Out: `VisionFigures`. Command: `python -m edgecap.export.nano.vision.validate --graphs
+.nano/early`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class VisionFigures:
     asked: int
     recall: float
     precision: float
-    """Share of detections that lie on some instance, however hidden."""
+    """Share of detections that are on some instance, however hidden."""
     class_accuracy: float
     """Of the matched asked instances."""
     box_iou: float
@@ -151,7 +151,7 @@ def _mask_ious(
 def open_stages(
     detector: tuple[DetectorSpec, Path], segmenter: tuple[SegmenterSpec, Path]
 ) -> tuple[PackDetector, Segmenter]:
-    """The runtime's stages on one thread each; per role its spec and the folder its files lie in."""
+    """The runtime's stages on one thread each; per role its spec and the folder of its files."""
     (d, d_dir), (s, s_dir) = detector, segmenter
     sessions = [
         open_onnx_session(folder / graph.file, graph, intra_threads=1)

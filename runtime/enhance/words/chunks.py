@@ -1,7 +1,7 @@
 """A prompt cut into chunks: nouns, places, verbs, numbers and the rest, each with its place in the text.
 
-In: cleaned text. Out: `Chunk`s in order. Called by parse.py. Longest match first, so that a "train station" is no
-train; a word that can be a verb or a noun is told by what stands before it.
+In: cleaned text. Out: `Chunk`s in order. Longest match first, so that a "train station" is no
+train; a word that can be a verb or a noun is decided by the word before it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A prompt made fit to read: control characters out, limits kept, its script looked at.
 
-In: what the user typed, or a line of a file. Out: clean text and notes. Called by parse.py and batch.py.
+In: what the user typed, or a line of a file. Out: clean text and notes.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 
 from edgecap.engines.errors import InputError
-from edgecap.runtime.printable import printable
+from edgecap.runtime.english import printable
 
 MOST_WORDS = 200
 """The method's long form has 151 to 196 words (spec/instancecap.md 6, stage A): what is longer needs no enhancing."""

@@ -1,6 +1,6 @@
 """Things a prompt can name: the 80 COCO classes and some more, with synonyms, plurals and a kind for attribute slots.
 
-In: a word or words of a prompt. Out: `Noun`. Called by parse.py. The class names are COCO's (what a detector would
+In: a word or words of a prompt. Out: `Noun`. The class names are COCO's (what a detector would
 say); kinds and synonyms are our own.
 """
 

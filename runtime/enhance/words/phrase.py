@@ -1,6 +1,6 @@
 """Noun phrases: a thing or a place with the words that stand before it.
 
-In: chunks. Out: `Phrase`s in order of their heads. Called by parse.py.
+In: chunks. Out: `Phrase`s in order of their heads.
 """
 
 from __future__ import annotations

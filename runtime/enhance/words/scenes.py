@@ -1,6 +1,6 @@
 """Places, light, weather, camera words, numbers and small words of prompts, and details a scene may be given.
 
-Our own lists. Called by parse.py (what a prompt says) and rules.py (what may be added to it).
+Our own lists.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a thing wears or has, said after it: "in a red dress", "with a blue collar and long ears".
 
-In: text and chunks. Out: spans of the text. Called by parse.py. A garment inside such a span is no instance.
+In: text and chunks. Out: spans of the text. A garment inside such a span is no instance.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Verbs of prompts: their forms, whether they change a thing's place, and what the thing acted upon does.
 
-In: one word. Out: `Verb`, or its present form. Called by parse.py and rules.py. Our own list.
+In: one word. Out: `Verb`, or its present form. Our own list.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Who hides whom: which of two masks holds the pixels that both bodies would fill. Said only where it is certain.
 
-In: two `Body`s, the camera's path, the times of the window. Out: `Hiding` spans. Called by relations.py.
+In: two `Body`s, the camera's path, the times of the window. Out: `Hiding` spans.
 
 Each body's silhouette from the nearest moment at which it stood alone is laid where the body is now (between two such
 moments its place runs in a straight line against the background). Where the two silhouettes overlap, the one whose
@@ -119,7 +119,7 @@ def _expected(
 
 
 def _carried(body: Body, path: CameraPath, row: int, step: int) -> NDArray[np.float64]:
-    """Where the body's place of one row lies in the picture of `step` if it stands still, frame widths [2]."""
+    """Where the body's place of one row is in the picture of `step` if it stands still, frame widths [2]."""
     x, y = body.tracklet.centroids_xy[row]
     moved = path.between(source=int(body.tracklet.steps[row]), target=step) @ np.array([x, y * path.aspect, 1.0])
     place: NDArray[np.float64] = moved[:2] / moved[2]

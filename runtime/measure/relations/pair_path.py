@@ -1,7 +1,6 @@
 """Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
 
-In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`. Called by relations.py; bench makes the same from
-exact places, so that one set of rules defines what is true and what is measured.
+In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`.
 """
 
 from __future__ import annotations

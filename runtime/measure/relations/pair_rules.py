@@ -1,6 +1,6 @@
 """What two instances do to each other, decided from where they are: rules on a `PairPath`, nothing else.
 
-In: `PairPath`. Out: `PairSpan`s. Called by relations.py on measured places, and by bench on exact ones. The method
+In: `PairPath`. Out: `PairSpan`s. The method
 names no relations, so the rules and figures are ours; lengths are frame widths, speeds frame widths per second.
 """
 

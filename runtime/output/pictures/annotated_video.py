@@ -1,7 +1,7 @@
 """The analysed frames as an H.264 video with masks, names and the current caption below the picture.
 
 In: records. Out: one `<video>.annotated.mp4` per source video, in its own time (a frame is shown when it
-was, VFR included). Called by `pipeline` through the sink protocol.
+was, VFR included).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class AnnotatedVideoSink:
 
 
 def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint8]:
-    """The drawn picture over its caption strip: uint8 [H, W, 3] with even sides, as H.264 wants."""
+    """The drawn picture over its caption strip: uint8 [H, W, 3] with even sides, as H.264 needs."""
     now, present = observation.frame.pts_seconds, {i.track_id for i in observation.instances}
     trails = {k: xy for k, xy in trails_of(record, until_seconds=now).items() if k in present}
     picture = draw_observation(observation, styles_of(record), width=_WIDTH, trails=trails)

@@ -1,4 +1,4 @@
-"""A few square crops of one instance over its life, side by side. Called by the report."""
+"""A few square crops of one instance over its life, side by side."""
 
 from __future__ import annotations
 

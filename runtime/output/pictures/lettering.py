@@ -1,4 +1,4 @@
-"""Text on pictures: measured, wrapped, set on a ground. Called by `drawing` and `annotated_video`.
+"""Text on pictures: measured, wrapped, set on a ground.
 
 OpenCV 5 sets its built-in TrueType face; sizes are pixels, positions the top left of the line box.
 """

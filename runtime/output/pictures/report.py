@@ -2,7 +2,7 @@
 from.
 
 In: records. Out: a file that is whole after every write, so that an interrupted run leaves a report of what
-was done. Called by `pipeline` through the sink protocol.
+was done.
 """
 
 from __future__ import annotations
@@ -148,10 +148,10 @@ def clip_section(record: Record) -> str:
 
 def _relations(record: Record) -> str:
     """How the instances stand to each other; "" where nothing is to be said."""
-    told = relation_sentences(record.evidence.relations, record.evidence) if record.caption.instances else ()
-    if not told:
+    sentences = relation_sentences(record.evidence.relations, record.evidence) if record.caption.instances else ()
+    if not sentences:
         return ""
-    return f'<dt>Relations</dt><dd>{escape(" ".join(told))} <span class="badge computed">computed</span></dd>'
+    return f'<dt>Relations</dt><dd>{escape(" ".join(sentences))} <span class="badge computed">computed</span></dd>'
 
 
 def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:

@@ -1,4 +1,4 @@
-"""Mask logits over the whole padded picture -> masks of the frame that never overlap. Called by `memory_segmenter`."""
+"""Mask logits over the whole padded picture -> masks of the frame that never overlap."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
 """What is remembered of the objects being followed: one block of memory, written in place, read without copying.
 
 Rows are objects, packed at the front, so that `memories[:n]` is at once what the graphs take. Every frame writes one
-slot of all rows; the slot is told by the frame's number alone, so rows never need to agree on anything else.
+slot of all rows; the frame's number alone gives the slot, so rows never need to agree on anything else.
 
     slot     0          1 + f % 6 holds frame f   (7 slots)
     row a    prompted   f-6 .. f-1
     row b    prompted   -  -  -  f-2 f-1          (added two frames ago: the rest is empty)
-
-Called by `memory_segmenter`.
 """
 
 from __future__ import annotations

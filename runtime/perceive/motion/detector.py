@@ -1,5 +1,4 @@
-"""Moving objects without any model: what moves against the background is an instance of class "object". Called by
-perceive.
+"""Moving objects without any model: what moves against the background is an instance of class "object".
 
 Each frame is compared with the last analysed one: dense flow, minus the background's motion, above the noise, cleaned
 and divided into objects, sharpened at the picture's edges. An object that stops is kept for a second where it was last

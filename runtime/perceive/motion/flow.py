@@ -1,4 +1,4 @@
-"""Which pixels move against the background: dense flow minus the camera's motion. Used by motion_detector alone.
+"""Which pixels move against the background: dense flow minus the camera's motion.
 
 Everything here is in pixels of a small grey picture (long side 320). Flow runs from the current picture to the previous
 one, so that its masks lie in the current one.

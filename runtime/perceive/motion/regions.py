@@ -1,4 +1,4 @@
-"""From a map of moving pixels to separate objects. Used by motion_detector alone; pixels of its small picture."""
+"""From a map of moving pixels to separate objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Word lists of the checks on form and colour: short, our own, English. Called by `check_form`, `check_look`, bench.
+"""Word lists of the checks on form and colour: short, our own, English.
 
 Phrases are matched whole and in any case; a list holds what cannot be innocent in a caption, and a word with an
 innocent use too ("appears at the gate") is a pattern that says which use is meant. Names of classes are in

@@ -1,4 +1,4 @@
-"""Words of motion and place, our own. Called by `check_motion` and `check_place`."""
+"""Words of motion and place, our own."""
 
 # ruff: noqa: SIM905 (a word list reads best as words)
 

@@ -1,4 +1,4 @@
-"""Other names of the 80 COCO classes, our own list. Called by `check_look`.
+"""Other names of the 80 COCO classes, our own list.
 
 Only nouns that can hardly stand for anything else: "glass", "figure", "animal" or "vehicle" contradict no class.
 """

@@ -15,6 +15,8 @@ from edgecap.bench.gpu.parts import PARTS, PartContext, device_part, latency_par
 from edgecap.engines import probe_device
 from edgecap.engines.errors import ProviderError
 
+pytestmark = pytest.mark.slow
+
 
 def test_parts_on_the_cpu():
     """The very code that a GPU machine runs, with the provider changed."""

@@ -20,6 +20,8 @@ from edgecap.runtime.config import make_config
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("seed", [3000, 3001, 3003])
 def test_actors_go_to_and_fro_all_the_time_and_meet(seed: int) -> None:

@@ -16,6 +16,8 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.runtime import CollectSink, Pipeline, Record, caption_video, record_to_json
 from edgecap.runtime.output.schema import schema_errors
 
+pytestmark = pytest.mark.slow
+
 PACK = "nano"
 
 

@@ -13,6 +13,8 @@ from edgecap.bench.world.cached_clips import cached_clip
 from edgecap.cli.bench_text import calls_lines
 from edgecap.runtime.config import make_config
 
+pytestmark = pytest.mark.slow
+
 
 def test_full_asks_the_rounds_fast_each_field_once_and_the_gate_less(tmp_path: Path) -> None:
     clip = cached_clip(tmp_path, tier="clean", seed=5, duration_seconds=6.0, num_actors=2)

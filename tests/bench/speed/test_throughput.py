@@ -15,6 +15,8 @@ from edgecap.engines.errors import MissingInputError
 from edgecap.runtime.config import make_config
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("busy", "wall", "efficiency"),

@@ -50,8 +50,8 @@ def folder_of_model(
 ) -> Path:
     """A checkpoint folder: config.json, and model.safetensors with a small tensor."""
     folder.mkdir(parents=True)
-    told = {"architectures": [architecture], "model_type": "x", "id2label": {"0": "cat"}} | config
-    (folder / "config.json").write_text(json.dumps(told))
+    stated = {"architectures": [architecture], "model_type": "x", "id2label": {"0": "cat"}} | config
+    (folder / "config.json").write_text(json.dumps(stated))
     save_file(dict(tensors or {"w": np.arange(6, dtype=np.float32)}), str(folder / "model.safetensors"))
     return folder
 
@@ -89,7 +89,7 @@ def web_address(at: Bench) -> tuple[object, ...]:
     return export(at, "dfine", "https://huggingface.co/org/model")
 
 
-@case("an empty folder", code=7, says="holds no config.json")
+@case("an empty folder", code=7, says="contains no config.json")
 def empty_folder(at: Bench) -> tuple[object, ...]:
     (at.folder / "empty").mkdir()
     return export(at, "dfine", at.folder / "empty")
@@ -222,7 +222,7 @@ for name, method in (("bitsandbytes", "bitsandbytes"), ("AWQ", "awq"), ("GPTQ", 
     case(f"a checkpoint quantised with {name}", code=7, says=(method, "unquantised"))(partial(quantised, method=method))
 
 
-@case("tokenizer.json is missing", code=7, says=("holds no tokenizer.json", "fetch it too"))
+@case("tokenizer.json is missing", code=7, says=("contains no tokenizer.json", "fetch it too"))
 def no_tokenizer(at: Bench) -> tuple[object, ...]:
     return export(at, "smolvlm", folder_of(at, **SMOL))
 
@@ -275,7 +275,7 @@ def out_is_a_file(at: Bench) -> tuple[object, ...]:
     return ("export", "dfine", "--checkpoint", folder_of(at), "--out", at.folder / "notes.txt")
 
 
-@case("--out on a folder with other things", code=4, says=("is no pack", "choose another --out"))
+@case("--out on a folder with other things", code=4, says=("is not a pack", "choose another --out"))
 def out_is_in_use(at: Bench) -> tuple[object, ...]:
     (at.out / "photos").mkdir(parents=True)
     return export(at, "dfine", folder_of(at))

@@ -111,7 +111,7 @@ def pull_shipped(at: Bench) -> tuple[object, ...]:
     return ("pull", "nano")
 
 
-@case("pull of a checkpoint in place of a pack", code=7, says=("holds no pack.json", "edgecap export RECIPE"))
+@case("pull of a checkpoint in place of a pack", code=7, says=("contains no pack.json", "edgecap export RECIPE"))
 def pull_checkpoint(at: Bench) -> tuple[object, ...]:
     hub(at)
     return ("pull", "org/model")

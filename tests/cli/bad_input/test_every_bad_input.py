@@ -39,7 +39,7 @@ def caption(*arguments: str | Path, out: Path) -> tuple[int, list[str], list[dic
         ("missing file", "no such file"),
         ("directory without videos", "holds no video"),
         ("text file named .mp4", "as a video"),
-        ("zero frames", "holds no frame"),
+        ("zero frames", "has no frame"),
     ],
 )
 def test_an_unusable_input_is_one_line_one_row_and_code_3(

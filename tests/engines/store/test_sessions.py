@@ -65,7 +65,7 @@ def test_each_choice_with_an_engine_and_without(pack: Pack, store: EngineStore) 
     assert answer(pack, store, "auto") == answer(pack, store, "store") == (6.0, "store")
     assert answer(pack, store, "pack") == (5.0, "pack")
     alone = pack.open_session(SCALE).run({"x": np.full((1, 3), 2.0, np.float32)})
-    assert alone["y"][0, 0] == 5.0, "a pack opens its own graphs unless told otherwise"
+    assert alone["y"][0, 0] == 5.0, "a pack opens its own graphs by default"
 
 
 def test_a_damaged_engine_is_refused_or_told(pack: Pack, store: EngineStore) -> None:

@@ -33,6 +33,8 @@ from edgecap.export.specimens.smolvlm import IMAGE_ID, save_smolvlm
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
 
+pytestmark = pytest.mark.slow
+
 _SMALL_PICTURE = {"image_size": 128}
 _SMALL_VOCABULARY = {"vocab_size": 2048}
 
@@ -245,13 +247,13 @@ def test_files_that_are_missing(changeable: Path) -> None:
     assert "fetch preprocessor_config.json too" in _plan_error(changeable)
     (changeable / "kept").rename(changeable / "preprocessor_config.json")
     (changeable / "chat_template.json").unlink()
-    assert "holds no chat template" in _plan_error(changeable)
+    assert "contains no chat template" in _plan_error(changeable)
 
 
 def test_normalisation_from_a_processor_config(changeable: Path) -> None:
     (changeable / "preprocessor_config.json").unlink()
-    told = {"image_processor": {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}}
-    (changeable / "processor_config.json").write_text(json.dumps(told))
+    stated = {"image_processor": {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}}
+    (changeable / "processor_config.json").write_text(json.dumps(stated))
     plan = make_plan(Checkpoint.open(changeable), {}, recipe="smolvlm")
     assert plan.mean == (0.1, 0.2, 0.3) and plan.std == (0.4, 0.5, 0.6)
 

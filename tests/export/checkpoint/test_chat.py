@@ -121,15 +121,15 @@ def test_template_that_cannot_be_run(tmp_path: Path, template: str) -> None:
 
 
 def test_no_template(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds no chat template"):
+    with pytest.raises(CheckpointError, match="contains no chat template"):
         _smolvlm(tmp_path)
 
 
 def test_tokenizer_missing_or_broken(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds no tokenizer\.json"):
+    with pytest.raises(CheckpointError, match=r"contains no tokenizer\.json"):
         open_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
-    with pytest.raises(CheckpointError, match="is no tokenizer"):
+    with pytest.raises(CheckpointError, match="is not a tokenizer"):
         open_tokenizer(tmp_path)
 
 

@@ -23,8 +23,8 @@ _WEIGHTS = {
 
 def _folder(path: Path, *, config: Any = None, weights: bool = True) -> Path:
     path.mkdir(parents=True, exist_ok=True)
-    told = {"architectures": ["Sam2VideoModel"], "model_type": "sam2_video"} if config is None else config
-    (path / "config.json").write_text(json.dumps(told))
+    stated = {"architectures": ["Sam2VideoModel"], "model_type": "sam2_video"} if config is None else config
+    (path / "config.json").write_text(json.dumps(stated))
     if weights:
         save_file(_WEIGHTS, path / "model.safetensors")
     return path
@@ -54,8 +54,8 @@ def test_tensors_are_read_by_name_as_float32(tmp_path: Path, make: Any) -> None:
     checkpoint = Checkpoint.open(make(tmp_path / "m"))
     tensors = checkpoint.tensors()
     assert set(tensors) == set(_WEIGHTS) and len(tensors) == 3 and "model.table" in tensors and "x" not in tensors
-    for name, want in _WEIGHTS.items():
-        assert np.array_equal(tensors[name], want)
+    for name, expected in _WEIGHTS.items():
+        assert np.array_equal(tensors[name], expected)
     assert tensors["model.table"].dtype == np.float32 and tensors["count"].dtype == np.int64
     assert checkpoint.shapes("model.") == {"norm.weight": (6,), "table": (3, 4)}
     assert list(checkpoint.tensors("model.")) == ["norm.weight", "table"]
@@ -91,8 +91,8 @@ def test_origin_of_a_download_into_a_folder(tmp_path: Path) -> None:
     note.parent.mkdir(parents=True)
     note.write_text(f"{_COMMIT}\netag\n1700000000.0\n")
     assert Checkpoint.open(folder).revision == _COMMIT
-    told = Checkpoint.open(folder, source="org/name", revision="f" * 40)
-    assert (told.source, told.revision) == ("org/name", "f" * 40)
+    stated = Checkpoint.open(folder, source="org/name", revision="f" * 40)
+    assert (stated.source, stated.revision) == ("org/name", "f" * 40)
 
 
 def test_folder_without_a_card(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_require_shapes(tmp_path: Path) -> None:
 
 def test_no_folder_and_no_config(tmp_path: Path) -> None:
     assert "no such folder" in _refusal(tmp_path / "nowhere")
-    assert "holds no config.json" in _refusal(tmp_path)
+    assert "contains no config.json" in _refusal(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "\x00"])

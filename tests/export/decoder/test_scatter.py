@@ -198,8 +198,8 @@ def _rounded(weight: NDArray[np.float32], weight_format: str) -> NDArray[np.floa
 
 def _distance(port: DecoderPort, embeds: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
     logits, places = _read_like_a_captioner(port, embeds)
-    want = np.stack([truth[place] for place in places])
-    distance = float(np.linalg.norm(np.stack(logits) - want) / np.linalg.norm(want))
+    expected = np.stack([truth[place] for place in places])
+    distance = float(np.linalg.norm(np.stack(logits) - expected) / np.linalg.norm(expected))
     print(f"distance {distance:.2e}")
     return distance
 

@@ -119,12 +119,12 @@ class Pool:
         return logits
 
 
-def _close(got: NDArray[np.float32], want: NDArray[np.float32], form: str) -> None:
+def _close(got: NDArray[np.float32], expected: NDArray[np.float32], form: str) -> None:
     """fp32: rounding only. int8: 8-bit weights and activations; 3 % of the logits' length is twice what was seen."""
     if form == "fp32":
-        np.testing.assert_allclose(got, want, atol=2e-4)
+        np.testing.assert_allclose(got, expected, atol=2e-4)
     else:
-        assert np.linalg.norm(got - want) < 0.03 * np.linalg.norm(want)
+        assert np.linalg.norm(got - expected) < 0.03 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("form", ["fp32", "int8"])
@@ -188,7 +188,7 @@ def test_forked_prefix_gives_the_same_answer(sessions: dict[str, Any], truth: An
 
 
 def test_batched_chunk_on_a_filled_cache_is_refused_by_the_kernel(sessions: dict[str, Any], truth: Any) -> None:
-    """The limit that the batch-1 slices exist for; when a later ONNX Runtime lifts it, this test says so."""
+    """The limit that the batch-1 slices exist for; when a later ONNX Runtime lifts it, this test reports it."""
     pool = Pool(3)
     pool.call(sessions["fp32"], truth[0][:, :20], seqlens=[19] * 3, total=20, last=[19] * 3)
     with pytest.raises(Exception, match="batch_size must be 1"):

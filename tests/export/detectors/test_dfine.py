@@ -27,6 +27,8 @@ from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.detector import PackDetector, iou_matrix
 
+pytestmark = pytest.mark.slow
+
 SIDE = 256
 
 

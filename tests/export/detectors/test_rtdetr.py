@@ -17,6 +17,8 @@ from edgecap.export.onnx.graph import run_graph
 from edgecap.export.publish.gate import failures
 from edgecap.export.specimens.detectors import pictures, save_rtdetr
 
+pytestmark = pytest.mark.slow
+
 SIDE = 160
 
 

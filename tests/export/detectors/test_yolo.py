@@ -1,6 +1,6 @@
 """YOLO11 and YOLO26 (random weights, true layer shapes) from .pt to boxes in the runtime.
 
-ultralytics is AGPL-3.0 and lies apart, in .yolo (`make yolo`): it is imported in a process of its own only.
+ultralytics is AGPL-3.0 and is kept apart, in .yolo (`make yolo`): it is imported in a process of its own only.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ROOT / ".yolo"
 
-pytestmark = pytest.mark.skipif(
-    not (PACKAGES / "ultralytics").is_dir(), reason="ultralytics isn't in .yolo; run: make yolo"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PACKAGES / "ultralytics").is_dir(), reason="ultralytics isn't in .yolo; run: make yolo"),
+]
 
 
 @pytest.fixture(scope="module", params=["yolo11n", "yolo26n-seg"])

@@ -130,7 +130,7 @@ def test_what_the_hub_does_not_have(hub: FakeHub, tmp_path: Path, asked: HubId, 
 
 
 def test_a_repository_without_such_files_says_so(hub: FakeHub, tmp_path: Path) -> None:
-    with pytest.raises(HubError, match=r"holds none of \*\.onnx"):
+    with pytest.raises(HubError, match=r"contains none of \*\.onnx"):
         fetch(ID, files=("*.onnx",), cache=tmp_path / "cache", endpoint=hub.url)
 
 
@@ -171,7 +171,7 @@ def test_no_room_is_told_before_the_first_byte(hub: FakeHub, tmp_path: Path, mon
 
 
 @pytest.mark.parametrize(
-    ("text", "want"),
+    ("text", "expected"),
     [
         ("org/name", HubId("org/name", "main")),
         ("org/na.me-1@v2", HubId("org/na.me-1", "v2")),
@@ -183,8 +183,8 @@ def test_no_room_is_told_before_the_first_byte(hub: FakeHub, tmp_path: Path, mon
         ("org/name/file", None),
     ],
 )
-def test_hub_ids(text: str, want: HubId | None) -> None:
-    assert HubId.parse(text) == want
+def test_hub_ids(text: str, expected: HubId | None) -> None:
+    assert HubId.parse(text) == expected
 
 
 def test_only_a_whole_commit_is_pinned() -> None:

@@ -139,14 +139,14 @@ def test_names_that_are_no_plan(hub: FakeHub, tmp_path: Path, name: str, words: 
 
 
 def test_a_checkpoint_repository_is_told_apart_from_a_pack(hub: FakeHub, tmp_path: Path) -> None:
-    with pytest.raises(HubError, match=r"holds no pack\.json, so it is no pack; .*export RECIPE --checkpoint org/fake"):
+    with pytest.raises(HubError, match=r"contains no pack\.json, so it is not a pack; .*export RECIPE .* org/fake"):
         pulled("org/fake", tmp_path / "out")
 
 
 def test_a_folder_with_something_else_in_it_is_refused_before_the_download(hub: FakeHub, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").write_text("x")
-    with pytest.raises(OutputError, match="is no pack"):
+    with pytest.raises(OutputError, match="is not a pack"):
         pulled("small", tmp_path / "mine")
     assert hub.asked == [] and os.listdir(tmp_path / "mine") == ["photo.jpg"]
 

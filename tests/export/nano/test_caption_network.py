@@ -21,6 +21,8 @@ from edgecap.export.nano.caption.model import NetworkConfig, build_network, text
 from edgecap.export.nano.caption.onnx_writer import OnnxWriter, Prompted  # noqa: E402
 from edgecap.export.nano.caption.train import load_trainer, train_captioner  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -57,13 +59,13 @@ def test_calling_the_parts_equals_the_librarys_forward() -> None:
     images = 2 * config.tokens_per_view
     ids = torch.tensor([[0, *[2] * images, 7, 8, 9]])
     with torch.inference_mode():
-        want = network(input_ids=ids, pixel_values=pixels[None]).logits
+        expected = network(input_ids=ids, pixel_values=pixels[None]).logits
         seen = vision_tokens(network, pixels).reshape(1, images, -1)
         words = network.model.text_model.embed_tokens(ids)
         embeds = torch.cat([words[:, :1], seen, words[:, 1 + images :]], 1)
         mask = torch.ones(1, 1, ids.shape[1], ids.shape[1], dtype=torch.bool).tril()
         got = network.lm_head(text_hidden(network, embeds, mask=mask, positions=torch.arange(ids.shape[1])[None]))
-    torch.testing.assert_close(got, want, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_training_resumes_where_it_stopped(work: Path) -> None:

@@ -26,7 +26,10 @@ from edgecap.export.onnx.graph import check_graph, run_graph
 from edgecap.export.onnx.parity import boxes_matched, compare_tensors
 from edgecap.export.onnx.quantise import nodes_reading, operator_counts, quantise_static
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.slow,
+]
 
 
 def _folded(network: torch.nn.Module) -> torch.nn.Module:

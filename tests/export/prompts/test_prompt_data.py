@@ -13,7 +13,7 @@ from edgecap.engines.packs.prompt_book import BOOK_FIELDS, ROUND_PLACEHOLDERS, d
 from edgecap.engines.packs.specs import PromptLayout
 from edgecap.export.checkpoint.labels import COCO_LABELS
 from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
-from edgecap.export.prompts import caption_prompts
+from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import (
     FOLDER,
     PROMPT_FILE,
@@ -92,7 +92,7 @@ def test_the_rules_forbid_what_the_verifier_refuses() -> None:
     assert len(EDGE.system.split()) <= 90
 
 
-@pytest.mark.parametrize("text", [*caption_prompts.PROMPTS.values(), *(r.text for f in EDGE.full.values() for r in f)])
+@pytest.mark.parametrize("text", [*prompt_data.PROMPTS.values(), *(r.text for f in EDGE.full.values() for r in f)])
 def test_templates_fill_without_leftovers(text: str) -> None:
     filled = fill(text)
     assert "{" not in filled and "}" not in filled and "  " not in filled
@@ -101,7 +101,7 @@ def test_templates_fill_without_leftovers(text: str) -> None:
 def test_answers_have_room_for_what_the_checks_allow() -> None:
     for name, rounds in EDGE.full.items():
         assert rounds[-1].max_tokens >= 1.1 * min(MOST_WORDS[name], 60), name
-    assert set(caption_prompts.PROMPTS) == set(caption_prompts.MAX_TOKENS) == set(BOOK_FIELDS)
+    assert set(prompt_data.PROMPTS) == set(prompt_data.MAX_TOKENS) == set(BOOK_FIELDS)
 
 
 def test_nano_is_asked_only_what_it_was_trained_on() -> None:
@@ -118,9 +118,7 @@ def test_the_shipped_pack_holds_the_book_of_its_recipe() -> None:
 
 def test_room_is_counted_with_hints_and_answers(tmp_path: Path) -> None:
     layout = PromptLayout(question_before="q ", question_after=" a", answer_after=" u ", before_system="s {system} ")
-    count = longest_dialogue(
-        EDGE, layout, str.split, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
-    )
+    count = longest_dialogue(EDGE, layout, str.split, prompts=prompt_data.PROMPTS, max_tokens=prompt_data.MAX_TOKENS)
     rules = len(f"s {{system}} {EDGE.system} {EDGE.lexicon.sentence()}".split()) if EDGE.lexicon else 0
     actions = [len(fill(one.text).split()) + one.max_tokens for one in EDGE.full["action"]]
     assert count >= rules + sum(actions) and count < rules + sum(actions) + 120
@@ -141,11 +139,9 @@ def test_without_a_second_question_there_are_no_rounds(tmp_path: Path) -> None:
     book = decode_book((tmp_path / PROMPT_FILE).read_text(), source="x")
     assert book == replace(EDGE, full={}) == book_for("edge", layout)
     assert ["one question only" in said[0], "no system turn" in said[1]] == [True, True] and len(said) == 2
-    single = longest_dialogue(
-        book, layout, str.split, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
-    )
+    single = longest_dialogue(book, layout, str.split, prompts=prompt_data.PROMPTS, max_tokens=prompt_data.MAX_TOKENS)
     assert single < longest_dialogue(
-        EDGE, layout, str.split, prompts=caption_prompts.PROMPTS, max_tokens=caption_prompts.MAX_TOKENS
+        EDGE, layout, str.split, prompts=prompt_data.PROMPTS, max_tokens=prompt_data.MAX_TOKENS
     )
     write_book(tmp_path, "nano", layout, say=said.append)  # asks single questions without rules anyway
     assert decode_book((tmp_path / PROMPT_FILE).read_text(), source="x") == NANO and len(said) == 2

@@ -154,7 +154,7 @@ def test_a_new_detector_takes_the_old_ones_domain_check_with_it_and_says_so(tmp_
 
 def test_a_folder_that_is_no_pack_is_never_touched(tmp_path: Path) -> None:
     mine = staged(tmp_path / "holiday", "photo.jpg")
-    with pytest.raises(OutputError, match="is no pack"):
+    with pytest.raises(OutputError, match="is not a pack"):
         merge_role(mine, detector(), staged(tmp_path / "s", "detector.onnx"))
     assert state(mine) == {"photo.jpg": b"photo.jpg"}
 

@@ -103,8 +103,8 @@ def test_positions_and_angles_are_those_of_transformers(network: Any, parts: lis
     assert after - len(kinds) == int(delta)
     rotary = network.model.language_model.rotary_emb
     wanted = rotary(torch.zeros(1), index)
-    for got, want in zip(Rotary(ROPE, head_dim=16).angles(positions), wanted, strict=True):
-        np.testing.assert_allclose(got, want[0].numpy(), atol=2e-6)
+    for got, expected in zip(Rotary(ROPE, head_dim=16).angles(positions), wanted, strict=True):
+        np.testing.assert_allclose(got, expected[0].numpy(), atol=2e-6)
 
 
 def _spec(graph: GraphSpec) -> CaptionerSpec:
@@ -165,7 +165,7 @@ def _prompts() -> list[VisualPrompt]:
 
 
 def _by_transformers(network: Any, prompt: VisualPrompt, question: Question) -> list[int]:
-    """The whole sequence read anew for every token, with transformers' own positions."""
+    """The whole sequence read again for every token, with transformers' own positions."""
     import torch
 
     height, width = prompt.frames_rgb.shape[1:3]

@@ -28,6 +28,8 @@ from edgecap.export.specimens.qwen import IMAGE_ID, MEAN, SPECIALS, STD, save_qw
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = {"buckets": "112x112,168x84,84x140", "views": "2"}
 _ANSWER = 12
 

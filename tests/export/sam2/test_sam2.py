@@ -37,6 +37,8 @@ from edgecap.export.sam2.specimen import PRESENCE, save_specimen  # noqa: E402
 from edgecap.export.sam2.torch_sessions import PARTS, modules_of, sessions, torch_sessions  # noqa: E402
 from edgecap.export.sam2.writer import LIMITS, judge_file  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 12
 """More than the 7 slots, so that the ring goes round."""
 

@@ -23,6 +23,8 @@ from edgecap.export.specimens.catalogue import SPECIMENS, save_specimen
 from edgecap.export.specimens.table_commands import CommandFailed, edgecap_command, run_module
 from edgecap.export.specimens.table_nano import nano_comparisons, session_times
 
+pytestmark = pytest.mark.slow
+
 RESULTS = Path(__file__).resolve().parents[3] / "bench" / "results" / "export.json"
 
 

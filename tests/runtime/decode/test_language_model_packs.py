@@ -13,7 +13,7 @@ from edgecap.engines.errors import EngineError, GraphContractError
 from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
-from edgecap.runtime.ask_options import AskOptions
+from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode import language_model as captioner_module
 from edgecap.runtime.decode.language_model import LanguageModel

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgecap.runtime.ask_options import AskOptions
+from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.question import Answer, Question, VisualPrompt
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.relation import Relation

@@ -10,7 +10,7 @@ import pytest
 
 from edgecap.engines.errors import PackSchemaError, UsageError
 from edgecap.engines.packs.prompt_book import ClassHints, decode_book
-from edgecap.runtime.ask_options import AskOptions
+from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.evidence import CameraEvidence
 from edgecap.runtime.data.question import Question
 from edgecap.runtime.describe.captioner import Captioner

@@ -112,7 +112,7 @@ class Rig:
         def open_video(path: Path) -> Iterator[FakeVideo]:
             video = self.videos[path.name]
             if video.seconds == 0:
-                raise EmptyVideoError(f"{path} opens as a video but holds no frame")
+                raise EmptyVideoError(f"{path} opens as a video but has no frame")
             yield video
 
         def new_perceiver() -> FakePerceiver:

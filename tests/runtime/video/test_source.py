@@ -164,7 +164,7 @@ def test_header_without_frames(tmp_path: Path) -> None:
     """A video stream whose every packet is gone (an AVI cut right after its headers)."""
     whole = write_video(tmp_path / "w.avi", noise(4), codec="mpeg4", options={"b": "500000"}).read_bytes()
     (tmp_path / "z.avi").write_bytes(whole[: whole.index(b"movi") + 4])
-    with pytest.raises(EmptyVideoError, match="holds no frame"):
+    with pytest.raises(EmptyVideoError, match="has no frame"):
         open_source(tmp_path / "z.avi")
 
 

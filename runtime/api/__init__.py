@@ -1,0 +1,1 @@
+"""The front door: a captioner opened once, clips as values."""
