@@ -21,11 +21,11 @@ PolicyChoice = Literal["block", "drop-oldest"]
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """`stages`: "fast" asks each field once, all together; "full" follows the method's rounds (spec/instancecap.md 3.2:
-    4 + 4n generations for n instances), the global sentence first, because the actions are asked with it. `class_hint`,
-    `camera_hint`: whether a question says what to look at in a class, and what was measured of the camera.
-    `visual_prompt`: how an instance is shown. `lexicon`: whether the rules name words to prefer and to avoid.
-    """
+    """`stages`: "fast" asks each field once, all together; "full" follows the method's rounds
+    (docs/spec/instancecap.md 3.2: 4 + 4n generations for n instances), the global sentence first, because the actions
+    are asked with it. `class_hint`, `camera_hint`: whether a question says what to look at in a class, and what was
+    measured of the camera. `visual_prompt`: how an instance is shown. `lexicon`: whether the rules name words to
+    prefer and to avoid."""
 
     stages: StagesChoice = "fast"
     class_hint: bool = True
@@ -40,7 +40,7 @@ class StageThreads:
 
     `decode`: of the video decoder. `perceive`: of the detector's and the segmenter's sessions. `describe`: of
     the captioner's sessions. One each is the default: with every stage busy, more threads only fight over the
-    cores (2 cores: 171 tokens/s at one thread against 76 at two beside another job, spec/measured.md 4).
+    cores (2 cores: 171 tokens/s at one thread against 76 at two beside another job, docs/spec/measured.md 4).
     """
 
     decode: int = 1

@@ -1,8 +1,8 @@
 """How intensely each instance moves: optical flow inside its mask with the camera's own motion taken out.
 
 In: `Window`, `Evidence`. Out: `InstanceMotion` per reported instance. The paper asks for clips with "at least one
-instance with high-intensity motion" and gives no rule (spec/instancecap.md 5); this is ours. Flow sees what a path does
-not: one who dances on the spot. Speeds are short sides of the picture per second.
+instance with high-intensity motion" and gives no rule (docs/spec/instancecap.md 5); this is ours. Flow sees what a
+path does not: one who dances on the spot. Speeds are short sides of the picture per second.
 """
 
 from __future__ import annotations

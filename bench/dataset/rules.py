@@ -15,7 +15,7 @@ from edgecap.engines.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class CurationRules:
-    """Thresholds. The paper names the rules and gives no figures but the 2-10 s (spec/instancecap.md 5); ours:
+    """Thresholds. The paper names the rules and gives no figures but the 2-10 s (docs/spec/instancecap.md 5); ours:
 
     `min_seconds`, `max_seconds`: the paper's. `min_side`: least short side in pixels; 256 is the least that open
     text-to-video models train at. `min_motion`: short sides per second of the liveliest instance (seen

@@ -20,7 +20,7 @@ from edgecap.runtime.video.inputs import looking_at
 
 DURATION_EDGES = (4.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 DURATION_BINS = ("0-4 s", "4-6 s", "6-8 s", "8-10 s", "10-15 s", "15-20 s", "20-30 s", "30+ s")
-"""The paper's bins (Fig. 4; spec/instancecap.md 5), upper edges inside."""
+"""The paper's bins (Fig. 4; docs/spec/instancecap.md 5), upper edges inside."""
 INSTANCE_BINS = ("0", "1", "2", "3", "4", "5", "6", "7", "8+")
 
 

@@ -36,7 +36,7 @@ class TrueInstance:
 
     `cell_start`, `cell_end`: position cells of the visible mask in its first and last countable analysed
     frame; `released_start`, `released_end`: what the rule released by the reference would say of the same
-    centroids (spec/instancecap.md 2.7: no "top"). `gone_at_end`: nothing of it is visible in the clip's last
+    centroids (docs/spec/instancecap.md 2.7: no "top"). `gone_at_end`: nothing of it is visible in the clip's last
     analysed frame.
     """
 

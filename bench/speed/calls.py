@@ -2,7 +2,7 @@
 
 In: a pack and videos. Out: `CallsReport`. All settings run in one process on the same
 videos, in turn, serial, so that their wall times may be compared with each other (and with nothing else). The
-reference's cost is 4 + 4n answers for n instances (spec/instancecap.md 3.2), each a call of a 72B model.
+reference's cost is 4 + 4n answers for n instances (docs/spec/instancecap.md 3.2), each a call of a 72B model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a language model is given beyond its plain questions: rules, rounds, hints and word lists, as data of the pack.
 
 In: the text of a pack's `CaptionerSpec.prompt_file`. Out: `PromptBook`. Written by the recipes of `export`, read by
-`runtime` when a captioner opens. The stages are those of the method's improved chain of thought (spec/instancecap.md
-3.2); the words are our own.
+`runtime` when a captioner opens. The stages are those of the method's improved chain of thought
+(docs/spec/instancecap.md 3.2); the words are our own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PromptTurn:
 @dataclass(frozen=True, slots=True)
 class CameraHints:
     """How the measured camera movement is put: `unknown` where it could not be measured, `static`, else `moving`,
-    which holds {camera} (spec/instancecap.md 2.6)."""
+    which holds {camera} (docs/spec/instancecap.md 2.6)."""
 
     unknown: str
     static: str

@@ -31,7 +31,7 @@ DECODER_LIMITS: dict[WeightFormat, Limits] = {
     "int4": {"kl": ("max", 0.6)},
 }
 """With room over what trained weights reach: KL 0.005 for 8-bit blocks, 0.29-0.35 for 4-bit ones (SmolLM2-135M,
-spec/measured.md part 2 section 3)."""
+docs/spec/measured.md part 2 section 3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ SAME_NUMBERS: Limits = {
 }
 """PyTorch against fp32 ONNX: a box in a hundred may fall to the order of two equal scores."""
 HALF_AS_GOOD: Limits = {"boxes_matched_share": ("min", 0.9), "scores_max_abs": ("max", 0.05)}
-"""fp16 against fp32: yolo26n moved by 0.17 px of 640 in the median, spec/measured.md E."""
+"""fp16 against fp32: yolo26n moved by 0.17 px of 640 in the median, docs/spec/measured.md E."""
 INT8_AS_GOOD: Limits = {"boxes_matched_at_half_share": ("min", 0.8), "scores_cosine": ("min", 0.95)}
 """INT8 against fp32: the box is still the same thing's (IoU .5) and its class too."""
 

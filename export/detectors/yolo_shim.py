@@ -2,8 +2,8 @@
 
 ultralytics asks for torchvision's version while it is imported, and for the package itself only in code that is not
 used here. PyPI's torchvision needs CUDA libraries, and its mere presence makes transformers' model classes fail
-(spec/measured.md A): so for the time of the import the question is answered, and nothing is installed. Ultralytics is
-in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
+(docs/spec/measured.md A): so for the time of the import the question is answered, and nothing is installed.
+Ultralytics is in a folder of its own: `make yolo`, then PYTHONPATH=.yolo.
 """
 
 from __future__ import annotations

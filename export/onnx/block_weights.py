@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import onnx
 
-BLOCK = 32  # weights per scale; 32 lost least in spec/measured.md
+BLOCK = 32  # weights per scale; 32 lost least in docs/spec/measured.md
 ACCURACY_INT8 = 4  # MatMulNBits multiplies in int8 (VNNI)
 _STEPS = (7.0, 7.5, 8.0, 8.5, 9.0)
 """Candidates for a 4-bit block: its largest magnitude over the scale. Above 7 or 8 the extreme is clipped a little, and

@@ -82,7 +82,7 @@ def static_cpu(
     model: onnx.ModelProto, feeds: Feeds, *, exclude: Sequence[str] = (), ops: Sequence[str] = QUANTISED_OPS
 ) -> Converted:
     """INT8 for ONNX Runtime on CPUs: uint8 activations, int8 weights per channel (1.5-2.2 times faster there than int8
-    activations, spec/measured.md A). `ops`: operators that are quantised, where they are between two layers."""
+    activations, docs/spec/measured.md A). `ops`: operators that are quantised, where they are between two layers."""
     made = _copied(model)
     asked = matching(made.graph.node, exclude)
     kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}

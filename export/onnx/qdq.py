@@ -4,7 +4,7 @@ In: an fp32 `onnx.ModelProto` and what its activations look like. Out: the same 
 each layer reads and with stored low-precision weights behind a DequantizeLinear.
 
 Written out by us because ONNX Runtime's quantiser puts int32 biases and zero points other than zero into its Q/DQ,
-which TensorRT's parser refuses (spec/measured.md E), and knows no FP8.
+which TensorRT's parser refuses (docs/spec/measured.md E), and knows no FP8.
 
     x -> Q -> DQ -> Conv(DQ(weight int8, one scale a channel), bias fp32) -> y      both scales symmetric, zero point 0
 """

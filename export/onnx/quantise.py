@@ -1,7 +1,7 @@
 """Static INT8: an fp32 graph and example inputs -> a Q/DQ graph.
 
 Activations uint8, weights int8 per output channel: on CPUs that is 1.5-2.2 times faster than int8 activations
-(spec/measured.md A).
+(docs/spec/measured.md A).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A torch module as an ONNX file whose batch really is free.
 
 `torch.onnx.export` traces leniently; where that fails it falls back to a trace that freezes the batch of the example,
-without a word (spec/measured.md C: RT-DETR, D-FINE). Here the module is traced first, and what doesn't trace with free
-axes is an error.
+without a word (docs/spec/measured.md C: RT-DETR, D-FINE). Here the module is traced first, and what doesn't trace with
+free axes is an error.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 In: a name of `export/prompts/`. Out: a `PromptBook`, its file in a pack's folder, and how many positions the longest
 dialogue takes. `edge` is for models that follow instructions, `nano` for the shipped one, which knows its four
-questions only. The stages are those of InstanceCap's improved chain of thought (spec/instancecap.md 3.2), in our own
-words.
+questions only. The stages are those of InstanceCap's improved chain of thought (docs/spec/instancecap.md 3.2), in our
+own words.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _LONG_CAMERA = (
     "and so on while it shakes."
 )
 _MOST_TOLD = 3
-"""Instances of a caption whose paragraph must have room: the method's own limit (spec/instancecap.md 1.3)."""
+"""Instances of a caption whose paragraph must have room: the method's own limit (docs/spec/instancecap.md 1.3)."""
 _AROUND_FIELDS = 64
 """Tokens of one instance in the caption as JSON beside its two answers: names of fields, class, position."""
 
@@ -126,8 +126,8 @@ def longest_dialogue(
 
 def paragraph_positions(book: PromptBook, layout: PromptLayout, encode: Callable[[str], Sequence[int]]) -> int:
     """Positions of the aligning round over a caption of three instances, its fields half as long as they may be (the
-    method's captions have 157 words, spec/instancecap.md 8.4: a third); 0 where the book has none. No pictures are read
-    there, and a caption that is longer gets the deterministic paragraph."""
+    method's captions have 157 words, docs/spec/instancecap.md 8.4: a third); 0 where the book has none. No pictures
+    are read there, and a caption that is longer gets the deterministic paragraph."""
     if book.paragraph is None:
         return 0
     around = layout.before + layout.question_before + book.paragraph.text + layout.question_after

@@ -4,7 +4,8 @@ In: the `style` option. Out: prompts, limits, the system line.
 
     instruct    Qwen2.5-VL-3B/7B-Instruct: answers one short question per field
     captioner   InstanceCap-Captioner (a fine-tune of the 7B): knows one request, to describe a clip, and answers in
-                prose of one or more paragraphs, instances first, then setting, then camera (spec/instancecap.md 11)
+                prose of one or more paragraphs, instances first, then setting, then camera
+                (docs/spec/instancecap.md 11)
 """
 
 from __future__ import annotations

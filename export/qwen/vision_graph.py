@@ -2,8 +2,8 @@
 
 In: weights by name and `VisionSizes`. Out: an .onnx file with `pixels float32 [n,3,h,w] -> tokens float32 [n,T,H]`.
 Written node by node, not traced: transformers cuts its attention by lists made on the host, which no exporter follows
-(spec/measured.md part 2 section 2). Source of the arithmetic: Qwen2.5-VL report (Bai et al. 2025, arXiv 2502.13923) and
-transformers 5.23 modeling_qwen2_5_vl.
+(docs/spec/measured.md part 2 section 2). Source of the arithmetic: Qwen2.5-VL report (Bai et al. 2025, arXiv
+2502.13923) and transformers 5.23 modeling_qwen2_5_vl.
 
 Where the original sorts tokens by window and back with index tables, here the picture is padded to whole windows and
 patches are laid out window by window, so that everything is a reshape; what was padded is masked as a key and cut off

@@ -48,7 +48,7 @@ _DECODER_LIMITS: dict[str, Limits] = {
     "int4-weights": {"kl": ("max", 0.6)},
 }
 """The hub quantises every product dynamically, which cost a KL of 0.10 on SmolLM2-135M where blocks cost 0.005
-(spec/measured.md part 2 section 3); three times that is let through."""
+(docs/spec/measured.md part 2 section 3); three times that is let through."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ VISION_LIMITS: dict[str, Limits] = {
     "fp16": {"cosine": ("min", 0.999)},
     "int8": {"cosine": ("min", 0.99)},
 }
-"""Trained SigLIP-B/16 weights would give 0.9997 at INT8 (random ones did, spec/measured.md part 2 section 5)."""
+"""Trained SigLIP-B/16 weights would give 0.9997 at INT8 (random ones did, docs/spec/measured.md part 2 section 5)."""
 
 
 def vision_spec(*, file: str, precision: str, side: int, tokens: int, width: int) -> GraphSpec:

@@ -31,7 +31,7 @@ class FieldText:
 
 @dataclass(frozen=True, slots=True)
 class InstanceCaption:
-    """The four fields of one instance (InstanceCap schema, spec/instancecap.md 4.1)."""
+    """The four fields of one instance (InstanceCap schema, docs/spec/instancecap.md 4.1)."""
 
     track_id: int
     class_name: FieldText

@@ -1,7 +1,7 @@
 """How one instance is set apart from the rest of the picture it is shown in: the visual prompt.
 
 In: a crop and the instance's share of each pixel. Out: the picture shown. The four are those that
-the method's ablation compares (spec/instancecap.md 2.4), drawn in the crop, so that they differ in nothing else.
+the method's ablation compares (docs/spec/instancecap.md 2.4), drawn in the crop, so that they differ in nothing else.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The reference's position text, mistakes included: to compare with InstanceVid's captions, and for nothing else.
 
 In: a track and the times that were analysed. Out: its sentence. Rule:
-spec/instancecap.md 2.7. Its row test leaves "top" unreachable (above a third is "center", everything else "bottom");
-only the first and the last state are looked at; a mask that is hidden or lost counts as out of the frame.
+docs/spec/instancecap.md 2.7. Its row test leaves "top" unreachable (above a third is "center", everything else
+"bottom"); only the first and the last state are looked at; a mask that is hidden or lost counts as out of the frame.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ class Questions:
         return self._questions(tuple(f for f in SCENE_FIELDS if f in fields), values)
 
     def camera_hint(self, camera: CameraEvidence) -> str:
-        """What a question says of the measured movement (spec/instancecap.md 2.6), "" where it is left out."""
+        """What a question says of the measured movement (docs/spec/instancecap.md 2.6), "" where it is left out."""
         hints = self._book.camera_hints if self._book and self.options.camera_hint else None
         if hints is None:
             return ""

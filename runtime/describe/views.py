@@ -1,7 +1,7 @@
 """Pictures for the captioner: the isolated instance, and the whole frame. Training and running call these.
 
-The isolation follows the method (spec/instancecap.md 2.4: what is not the instance is blurred away so that its look
-and no other's is described), with two corrections of the reference: the instance is cropped and enlarged, so that a
+The isolation follows the method (docs/spec/instancecap.md 2.4: everything but the instance is blurred, so that only
+its appearance is described), with two corrections of the reference: the instance is cropped and enlarged, so that a
 small one stays readable, and the edge between it and the blur is feathered.
 """
 

@@ -1,4 +1,4 @@
-"""InstanceEnhancer: a short prompt becomes a caption of the very format the captioner writes (spec/instancecap.md 6).
+"""InstanceEnhancer: a short prompt becomes a caption in the captioner's format (docs/spec/instancecap.md 6).
 
     from edgecap.runtime.enhance import enhance
     enhanced = enhance("two dogs chase a red ball on a beach", seed=7)

@@ -1,7 +1,7 @@
 """Which things of a prompt become instances, and a name for each that no other has.
 
 In: `Reading`. Out: `Chosen`. The cap is enforced here; two of a kind are distinguished
-here (both are defects of the reference, spec/instancecap.md 6).
+here (both are defects of the reference, docs/spec/instancecap.md 6).
 """
 
 from __future__ import annotations

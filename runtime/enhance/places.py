@@ -1,8 +1,8 @@
 """Positions in the captioner's own wording, and the cells a prompt's words allow.
 
 In: a mention's words. Out: `Course` (start and end cell) and its sentence. The
-wording is that of words.position_sentence, so that prompts and training captions agree (spec/instancecap.md 6, last
-defects)."""
+wording is that of words.position_sentence, so that prompts and training captions agree (docs/spec/instancecap.md 6,
+last defects)."""
 
 from __future__ import annotations
 

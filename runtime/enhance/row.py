@@ -17,14 +17,14 @@ from edgecap.runtime.output.row import SCHEMA_VERSION
 
 
 def enhanced_to_json(enhanced: Enhanced) -> dict[str, Any]:
-    """The row. "Video" is empty: there is none. "Global Description" is the user's prompt (spec/instancecap.md 6)."""
+    """The row. "Video" is empty. "Global Description" is the user's prompt (docs/spec/instancecap.md 6)."""
     row = _format(enhanced)
     paragraph = dense_paragraph(caption_row(row))
     return {**row, "meta": _meta(enhanced, paragraph)}
 
 
 def _format(enhanced: Enhanced) -> dict[str, Any]:
-    """The keys of spec/instancecap.md 4.1, in its order."""
+    """The keys of docs/spec/instancecap.md 4.1, in its order."""
     return {
         "Video": "",
         "Global Description": enhanced.reading.text,

@@ -22,7 +22,7 @@ from edgecap.runtime.enhance.words.nouns import plural_of
 from edgecap.runtime.enhance.words.verbs import verb_forms
 
 MOST_INSTANCES = 3
-"""The method's own limit (spec/instancecap.md 6)."""
+"""The method's own limit (docs/spec/instancecap.md 6)."""
 LARGEST_LIMIT = 10
 _FIXED_KINDS = frozenset({"furniture", "street", "plant", "tableware", "food"})
 _FROM_AFAR = frozenset({"watched", "photographed", "filmed", "observed", "approached", "painted", "drawn", "examined"})

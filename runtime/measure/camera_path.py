@@ -4,7 +4,7 @@ shaking rest.
 In: the `camera_step` of every observation (camera.py). Out: `CameraPath` (for motion.py) and
 `CameraEvidence`.
 
-Signs (spec/instancecap.md 2.3): background points moving left = the camera pans right; moving down = it tilts
+Signs (docs/spec/instancecap.md 2.3): background points moving left = the camera pans right; moving down = it tilts
 up; spreading = it zooms in; the picture turning counter-clockwise = it rolls right (clockwise). Pan and tilt
 are the visible shift of the point at the *centre of the frame*, so that a zoom or roll about the centre is no
 pan.

@@ -4,7 +4,7 @@ In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`.
 
 All lengths are frame widths. A path is smoothed over about half a second before anything is decided, so that
 jitter of the masks and camera shake are no movement. The dead zone of a direction is 2 % of the frame's
-diagonal (spec/metrics.md 7.3).
+diagonal (docs/spec/metrics.md 7.3).
 """
 
 from __future__ import annotations

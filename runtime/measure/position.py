@@ -1,6 +1,6 @@
 """Where an instance is: cells of the 3x3 grid, and whether it has left the frame.
 
-The rule is InstanceCap's (spec/instancecap.md 2.7) with its unreachable "top" row corrected: thirds of the
+The rule is InstanceCap's (docs/spec/instancecap.md 2.7) with its unreachable "top" row corrected: thirds of the
 frame on both axes, y growing downward, by the centroid of the *visible* mask. In: `Tracklet`. Out: cell names.
 """
 
@@ -26,7 +26,7 @@ _NEAR, _SLIVER = 0.1, 0.005
 gone."""
 _LONG_GONE_SECONDS = 1.0
 _FAIR_PART = 0.3
-"""Share of its area; the same that makes an instance count as visible in the figures (spec/metrics.md 7.4)."""
+"""Share of its area; the same that makes an instance count as visible in the figures (docs/spec/metrics.md 7.4)."""
 _REFERENCE_SECONDS = 1.25
 """Long enough for most objects to come in whole, short enough that approaching the camera does not count."""
 

@@ -61,7 +61,7 @@ def without_duplicates(tracklets: Sequence[Tracklet]) -> list[Tracklet]:
 def held(tracklet: Tracklet, tracklets: Sequence[Tracklet]) -> bool:
     """Whether a track keeps its place inside a larger one's box nearly always: a tie on a person, a bag, a
     part that was detected as a second instance. It may be real, so it is not left out, but it comes after what stands
-    for itself (the reference lets a tie compete on its area alone: spec/instancecap.md 2.1)."""
+    for itself (the reference lets a tie compete on its area alone: docs/spec/instancecap.md 2.1)."""
     return any(_held_by(tracklet, other) for other in tracklets if other is not tracklet)
 
 

@@ -1,6 +1,6 @@
 """A structured caption as one paragraph, written by a language model and held against the caption it was given.
 
-In: a `CaptionRow`. Out: `Paragraph`. The aligning step of spec/instancecap.md 9; the prompt is data of the pack
+In: a `CaptionRow`. Out: `Paragraph`. The aligning step of docs/spec/instancecap.md 9; the prompt is data of the pack
 (`PromptBook.paragraph`). What the model adds or loses is refused, asked once more, and then the deterministic
 paragraph is used, with that provenance.
 """

@@ -4,8 +4,8 @@ In: the captions file (ours, or InstanceCap JSON of another program). Out: `inst
 `instancevid_dense.jsonl` and `instancevid_dense.csv` (paragraphs), or `paragraphs.jsonl`; each written whole or not
 at all, so that they always agree with the captions file, after `--resume` too.
 
-Fields (spec/instancecap.md 4.2): num_frames, height, width, aspect_ratio, fps, resolution; the csv columns and their
-meaning are Open-Sora's, which InstanceVid's card points to: aspect_ratio = height / width, resolution = height x
+Fields (docs/spec/instancecap.md 4.2): num_frames, height, width, aspect_ratio, fps, resolution; the csv columns and
+their meaning are Open-Sora's, which InstanceVid's card points to: aspect_ratio = height / width, resolution = height x
 width in pixels (tools/datasets/utils.py there). A row is a clip, a file of its own in InstanceVid: "Video" is named
 as there, `<id>_<k>_<a>to<b>.mp4` (clip k, source frames a up to and without b, by the average rate), and `source`
 with `start_seconds`, `end_seconds` tell where to cut it. Where the container tells no rate, `fps`, `num_frames` and

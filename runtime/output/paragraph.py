@@ -2,7 +2,7 @@
 setting, then the camera.
 
 In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Order and rules:
-spec/instancecap.md 9 (the alignment step, whose prompt the reference does not publish; this is our own flattener
+docs/spec/instancecap.md 9 (the alignment step, whose prompt the reference does not publish; this is our own flattener
 without a model).
 
 The same row always gives the same paragraph; which of several wordings is used follows from a hash of the row's

@@ -3,7 +3,7 @@
 In: a file, or its lines. Out: one `CaptionRow` or `BrokenLine` per line, in order; never an exception for what a line
 holds.
 
-Format: spec/instancecap.md 4.1. The structural block is read under both of its names ("Structural Description" in
+Format: docs/spec/instancecap.md 4.1. The structural block is read under both of its names ("Structural Description" in
 code and released data, "Structured Description" in README and figure). A text that is missing or of another type is
 "" and its name stands in `CaptionRow.problems`: the rest of the row is still good.
 """

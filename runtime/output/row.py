@@ -1,6 +1,6 @@
 """Records as InstanceCap JSON, and rows of that format back.
 
-In: `Record` or `FailedVideo`. Out: a dict whose key order is the format's (spec/instancecap.md 4.1), with
+In: `Record` or `FailedVideo`. Out: a dict whose key order is the format's (docs/spec/instancecap.md 4.1), with
 our own `meta` block last. The code owns the structure:
 no text of a model can break it. Schema: record_schema.json beside this file; `schema_errors` checks a row
 against it.

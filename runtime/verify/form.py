@@ -12,8 +12,8 @@ from edgecap.runtime.verify.reasons import Reason, ReasonCode
 from edgecap.runtime.verify.words import lexicon
 
 MOST_WORDS: dict[str, int] = {"appearance": 60, "action": 60, "background": 80, "camera": 40, "global": 20}
-"""Words a field may have. The method's captions have 157 words with up to three instances (spec/instancecap.md 8.4);
-its global sentence has 20 (1.3)."""
+"""Words a field may have. The method's captions have 157 words with up to three instances
+(docs/spec/instancecap.md 8.4); its global sentence has 20 (1.3)."""
 _MOST_WORDS_ELSEWHERE = 60
 _LEAST_LATIN = 0.8
 _REPEATS = ((8, 1), (5, 2))

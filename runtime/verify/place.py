@@ -1,7 +1,7 @@
 """Checks of where a text says a thing is, and of how it says the camera moves.
 
 In: a text and `TrackEvidence` or `CameraEvidence`. Out: `Reason`s. The grid is the method's 3x3
-(spec/instancecap.md 2.7); in free prose "the left side" is the left half.
+(docs/spec/instancecap.md 2.7); in free prose "the left side" is the left half.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def test_a_failed_video_is_an_event_and_no_row(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_two_runs_at_once_do_not_meet(disc_video: Path, tmp_path: Path) -> None:
-    """The reference's runs share one folder of frames and destroy each other's (spec/instancecap.md 10.2, 3)."""
+    """The reference's runs share one folder of frames and destroy each other's (docs/spec/instancecap.md 10.2, 3)."""
     words = [sys.executable, "-m", "edgecap.cli", "caption", str(disc_video), *MOTION, "--no-report", "--out"]
     both = [subprocess.Popen([*words, str(tmp_path / name)], stdout=subprocess.DEVNULL) for name in ("a", "b")]
     assert [one.wait(timeout=300) for one in both] == [0, 0]

@@ -1,6 +1,6 @@
 """Do ids survive a minute of crossings? IDF1 and HOTA over ten windows of a 60-s clip.
 
-In: rendered `crossing_scene`s and the pipeline. Out: one row a clip. Definitions: spec/metrics.md 7.5 (TrackEval's
+In: rendered `crossing_scene`s and the pipeline. Out: one row a clip. Definitions: docs/spec/metrics.md 7.5 (TrackEval's
 arithmetic, bench/quality/identity.py), over all analysed frames of the clip at once, not window by window. An actor
 that leaves the picture and returns is asked to keep its id too, which no id without a memory of looks can promise; the
 actors that never leave are scored apart.

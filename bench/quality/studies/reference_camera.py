@@ -1,10 +1,10 @@
 """The reference's camera vote beside our estimator, on the same clips.
 
 In: displacements of the picture's four borders. Out: its label string. The rule is VBench's as InstanceCap uses it
-(spec/instancecap.md 2.3): the first and the last of eight sampled frames, the middle four of ten points of each border,
-a threshold of a tenth of the short side, a table of pairs. One deviation: labels are sorted; the reference joins a set
-whose order changes from run to run. On clips it is given the *exact* camera path of the synthetic world in the
-place of its point tracker, so what it gets wrong is the rule's doing.
+(docs/spec/instancecap.md 2.3): the first and the last of eight sampled frames, the middle four of ten points of each
+border, a threshold of a tenth of the short side, a table of pairs. One deviation: labels are sorted; the
+reference joins a set whose order changes from run to run. On clips it is given the *exact* camera path of the
+synthetic world in the place of its point tracker, so what it gets wrong is the rule's doing.
 
     python -m edgecap.bench.quality.studies.reference_camera --clips 40
 """

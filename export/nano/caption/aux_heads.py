@@ -1,7 +1,7 @@
 """Readers of the truth's attributes, used in training only: they tell the tower what to look for.
 
 In: vision tokens and the last hidden state of the prefix. Out: a loss. With them the captioner wrote 97 % of the
-appearance sentences exactly after 61,000 view sets; the first try without them (spec/measured.md, one view, one
+appearance sentences exactly after 61,000 view sets; the first try without them (docs/spec/measured.md, one view, one
 question) had 94 % after 96,000.
 """
 

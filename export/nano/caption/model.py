@@ -2,7 +2,7 @@
 
 In: pixels and token embeddings. Out: vision tokens, hidden states, logits. The sub-modules are called one by one (tower
 -> connector -> text model), so that training encodes a view once for all its questions;
-`tests/export/test_nano_caption_model.py` proves the result equals the library's own forward.
+`tests/export/nano/test_caption_network.py` proves the result equals the library's own forward.
 """
 
 from __future__ import annotations

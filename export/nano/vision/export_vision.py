@@ -42,7 +42,7 @@ CALIBRATION_FRAMES = 120
 PARITY_FRAMES = 40
 EMBEDDING = 128
 _DETECTOR_FP32 = ("network.class_head", "network.box_head")
-"""One scale would have to span logits from -12 to 4, and boxes of 300 pixels beside boxes of 10 (spec/measured.md
+"""One scale would have to span logits from -12 to 4, and boxes of 300 pixels beside boxes of 10 (docs/spec/measured.md
 A)."""
 _DECODER_FP32 = ("decoder.mask_head", "decoder.quality_head")
 

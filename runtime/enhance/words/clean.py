@@ -11,7 +11,7 @@ from edgecap.engines.errors import InputError
 from edgecap.runtime.english import printable
 
 MOST_WORDS = 200
-"""The method's long form has 151 to 196 words (spec/instancecap.md 6, stage A): what is longer needs no enhancing."""
+"""The method's long form has 151 to 196 words (docs/spec/instancecap.md 6, stage A): longer ones need no enhancing."""
 _BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _MOSTLY = 0.5
 

@@ -28,7 +28,7 @@ HEDGES = tuple(
     unsure uncertain could evidently resembles resembling reminiscent guess assume assuming imagine""".split()
 )
 """Words of a guess. A caption states what is seen or says nothing; the prompts forbid comparison for the same
-reason (spec/instancecap.md 3.1)."""
+reason (docs/spec/instancecap.md 3.1)."""
 
 HEDGE_PHRASES = (
     "looks like",
@@ -114,7 +114,7 @@ PICTURE_PATTERNS = (
     r"\b\d{1,2}:\d{2}(?::\d{2})?\b",
     r"\b\d+(?:st|nd|rd|th) frame\b",
 )
-"""Frame numbers and times: the prompts give them as help and forbid saying them (spec/instancecap.md 3.1)."""
+"""Frame numbers and times: the prompts give them as help and forbid saying them (docs/spec/instancecap.md 3.1)."""
 
 COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 """The 11 basic colour terms of the palette."""

@@ -46,7 +46,7 @@ def _random_tracks(rng: np.random.Generator) -> tuple[Tracks, Tracks]:
 
 
 def _by_definition(true: Tracks, said: Tracks) -> tuple[float, float]:
-    """(IDF1, HOTA). HOTA: Luiten et al., IJCV 2021, in TrackEval's form (spec/metrics.md 7.5)."""
+    """(IDF1, HOTA). HOTA: Luiten et al., IJCV 2021, in TrackEval's form (docs/spec/metrics.md 7.5)."""
     overlap = np.zeros((FRAMES, len(true), len(said)))
     for f in range(FRAMES):
         for i, t in ((i, t) for i in true for t in said if f in true[i] and f in said[t]):

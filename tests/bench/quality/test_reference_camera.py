@@ -23,7 +23,7 @@ GOLDEN = [
 
 @pytest.mark.parametrize(("moves", "label"), GOLDEN, ids=[label for _, label in GOLDEN])
 def test_golden_table(moves: list[tuple[float, float]], label: str) -> None:
-    """Spec/instancecap.md 2.3, all eight rows: top, bottom, left, right at 1280x720."""
+    """docs/spec/instancecap.md 2.3, all eight rows: top, bottom, left, right at 1280x720."""
     top, bottom, left, right = moves
     assert border_vote(top=top, bottom=bottom, left=left, right=right, size_wh=HD) == label
 

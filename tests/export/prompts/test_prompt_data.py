@@ -43,7 +43,7 @@ def test_every_class_of_coco_has_a_hint_of_its_own_and_a_category() -> None:
 
 
 def test_hints_ask_for_looks_and_never_for_behaviour() -> None:
-    """The reference asks animals for behaviour inside the appearance (spec/instancecap.md 10.2, 11)."""
+    """The reference asks animals for behaviour inside the appearance (docs/spec/instancecap.md 10.2, 11)."""
     hints = EDGE.class_hints
     assert hints is not None
     for slots in (*hints.by_class.values(), *hints.by_category.values(), hints.default):
@@ -53,7 +53,7 @@ def test_hints_ask_for_looks_and_never_for_behaviour() -> None:
 
 
 def test_word_lists_are_apart_and_forbid_no_fact() -> None:
-    """In the reference one word stands in both lists and true words are forbidden (spec/instancecap.md 3.1)."""
+    """In the reference one word stands in both lists and true words are forbidden (docs/spec/instancecap.md 3.1)."""
     words = EDGE.lexicon
     assert words is not None
     assert 30 <= len(words.prefer) <= 40 and 20 <= len(words.avoid) <= 30
@@ -68,8 +68,9 @@ def test_word_lists_are_apart_and_forbid_no_fact() -> None:
 
 
 def test_stages_and_rounds_are_the_papers() -> None:
-    """Spec/instancecap.md 3.2: two rounds for appearance, action and background, one for global and camera; actions get
-    the global text and the measured motion, the background lists the front first, the camera gets the measurement."""
+    """docs/spec/instancecap.md 3.2: two rounds for appearance, action and background, one for global and camera;
+    actions get the global text and the measured motion, the background lists the front first, the camera gets the
+    measurement."""
     assert {name: len(rounds) for name, rounds in EDGE.full.items()} == {
         "global": 1,
         "appearance": 2,

@@ -89,7 +89,7 @@ def test_a_place_the_pack_lacks_and_a_source_without_feeds_are_refused(pack: Pat
 
 @pytest.mark.parametrize("form", ["fp16", "int8"])
 def test_tensorrt_rtx_compiles_a_twin(original: Path, tmp_path: Path, form: Form) -> None:
-    """The CPU's own INT8 would be refused: int32 biases, zero points other than 0 (spec/measured.md E)."""
+    """The CPU's own INT8 would be refused: int32 biases, zero points other than 0 (docs/spec/measured.md E)."""
     pytest.importorskip("tensorrt_rtx", reason="the wheel tensorrt-rtx-cu13 is not installed")
     from edgecap.engines.compile.target import choose_target
     from edgecap.engines.compile.tensorrt import build_trt

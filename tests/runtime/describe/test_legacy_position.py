@@ -1,4 +1,4 @@
-"""The reference's position text, mistake by mistake (spec/instancecap.md 2.7)."""
+"""The reference's position text, mistake by mistake (docs/spec/instancecap.md 2.7)."""
 
 from __future__ import annotations
 

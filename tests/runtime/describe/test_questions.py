@@ -98,7 +98,7 @@ def test_full_asks_the_global_sentence_first_then_the_rest_with_it() -> None:
 
 
 def test_the_rounds_of_n_instances_are_4_plus_4n_generations() -> None:
-    """Spec/instancecap.md 3.2; two instances."""
+    """docs/spec/instancecap.md 3.2; two instances."""
     captioner = Booked()
     _describe(captioner, stages="full")
     assert sum(len(q.turns) for r in captioner.rounds for p in r for q in p.questions) == 4 + 4 * 2

@@ -30,7 +30,7 @@ def _four_borders(*, top, bottom, left, right):
     return scale @ np.array([[a, -b, c], [b, a, d], [0, 0, 1]]) @ np.linalg.inv(scale)
 
 
-# spec/instancecap.md 2.3, in its pixels. What it calls Undetermined is a roll and has its own label here.
+# docs/spec/instancecap.md 2.3, in its pixels. What it calls Undetermined is a roll and has its own label here.
 # Its last row (top and bottom move, left and right stand still) is no movement of a camera, and is left out.
 GOLDEN = {
     "all borders left": ((-100, 0), (-100, 0), (-100, 0), (-100, 0), ("pan_right",)),
