@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import traceback
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ import click
 
 from edgecap.cli.derived_files import CAPTIONS_FILE, check_paragraphs, derive_files, paragraph_writer
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.config import StageThreads, make_config
+from edgecap.runtime.config import PipelineConfig, StageThreads, make_config
 
 if TYPE_CHECKING:
-    from edgecap.runtime.data.record import FailedVideo, Record
     from edgecap.runtime.output.resume import EarlierRun
     from edgecap.runtime.pipeline.summary import RunSummary
 
@@ -154,13 +152,10 @@ def caption(
     **options: Any,
 ) -> int:
     """Caption video files, or all videos of folders."""
-    from edgecap.cli.console import ConsoleSink
+    from edgecap.cli.console import ConsoleSink, JsonPrinter
     from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
 
-    given = {name: value for name, value in options.items() if value is not None}
-    if "threads" in given:
-        given["threads"] = stage_threads(given["threads"])
-    config = make_config(**given)
+    config = _config(options)
     if paragraph_by == "pack":
         check_paragraphs(config.pack, wanted=instancevid or paragraph)
     pipeline = Pipeline(config)
@@ -185,33 +180,19 @@ def caption(
     return summary.exit_code
 
 
+def _config(options: dict[str, Any]) -> PipelineConfig:
+    """The options that were given; the others keep the config's defaults."""
+    given = {name: value for name, value in options.items() if value is not None}
+    if "threads" in given:
+        given["threads"] = stage_threads(given["threads"])
+    return make_config(**given)
+
+
 def _print_causes(summary: RunSummary) -> None:
     """Tracebacks of the failed videos, under --debug."""
     if os.environ.get(DEBUG_VARIABLE):
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
-
-
-class JsonPrinter:
-    """A sink that prints rows as JSON Lines."""
-
-    def __init__(self, root: Path | None) -> None:
-        self._root = root
-
-    def write(self, record: Record) -> None:
-        """One row of a clip."""
-        from edgecap.runtime.output.row import record_to_json
-
-        self._print(record_to_json(record, root=self._root))
-
-    def fail(self, failed: FailedVideo) -> None:
-        """One row with status "error"."""
-        from edgecap.runtime.output.row import failed_to_json
-
-        self._print(failed_to_json(failed, root=self._root))
-
-    def _print(self, row: dict[str, Any]) -> None:
-        print(json.dumps(row, ensure_ascii=False), flush=True)
 
 
 def stage_threads(text: str) -> StageThreads:

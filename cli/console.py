@@ -4,9 +4,11 @@ terminal reads it.
 
 from __future__ import annotations
 
+import json
 import sys
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -179,3 +181,25 @@ def _instance_lines(number: int, instance: InstanceCaption) -> list[Text]:
 def _line(label: str, field: FieldText) -> Text:
     """A field; what the pack could not know is said dimly."""
     return Text(f"  {label}{field.text}", style="dim" if field.provenance == "abstained" else "")
+
+
+class JsonPrinter:
+    """A sink that prints rows as JSON Lines."""
+
+    def __init__(self, root: Path | None) -> None:
+        self._root = root
+
+    def write(self, record: Record) -> None:
+        """One row of a clip."""
+        from edgecap.runtime.output.row import record_to_json
+
+        self._print(record_to_json(record, root=self._root))
+
+    def fail(self, failed: FailedVideo) -> None:
+        """One row with status "error"."""
+        from edgecap.runtime.output.row import failed_to_json
+
+        self._print(failed_to_json(failed, root=self._root))
+
+    def _print(self, row: dict[str, Any]) -> None:
+        print(json.dumps(row, ensure_ascii=False), flush=True)

@@ -1,6 +1,8 @@
 """English for people: class names counted in words, plurals, names that any terminal can print.
 
 In: class names. Out: an English noun phrase.
+
+The training recipe of a pack uses the same phrases, and must agree word for word.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
     python -m edgecap.bench.speed.propagation PACK [--frames 60] [--objects 1,4,8] [--stream 600] [--json FILE]
 
 In: a pack whose segmenter has a memory. Out: a table and JSON. Counts are measured in turn on the same frame, so that
-what the machine does beside us hits all of them; CPU time is given beside wall time for the same reason.
-"""
+what the machine does beside us hits all of them; CPU time is given beside wall time for the same reason."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """ONNX Runtime's own optimised form of a graph, kept as a file, so that opening it costs no optimisation.
 
 In: an ONNX file of a pack. Out: a file for this ONNX Runtime on this CPU, proven equal to the original bit for bit.
+
+The result is opened with optimisation off: it is optimised already.
 """
 
 from __future__ import annotations

@@ -3,6 +3,8 @@
 In: an .onnx file. Out: the names of its external data files. The `onnx` package is not needed: of the whole format
 only a handful of field numbers matter here (onnx.proto of ONNX 1.x; they never change within a major version), all
 else is stepped over by length.
+
+An engine is keyed to all weights of a graph, not to the graph file alone.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Everything that a compiled engine depends on, in one value: two equal keys may share an engine, unequal ones never.
 
 In: a pack, the place of one of its graphs, what it is compiled by and for. Out: `EngineKey`.
+
+Builders and sessions must arrive at the same key.
 """
 
 from __future__ import annotations

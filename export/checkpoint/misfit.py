@@ -2,6 +2,8 @@
 
 In: a path, or a config. Out: the end of a message, or `CheckpointError`. An adapter, a GGUF file, ultralytics' .pt, a
 file in place of its folder, quantised weights.
+
+Kinds: an adapter, a GGUF file, ultralytics' .pt, a file in place of its folder, quantised weights.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 In: `SpokenText`s (by PyTorch in `speak_torch`, or by `speak` on an fp32 graph) and a decoder's port. Out: a
 `GraphParity` with top-1 agreement and KL divergence. Graphs run through the runtime's own ports, so positions, memory
-and contract are those of a real answer: the prompt in one piece, then one token a run."""
+and contract are those of a real answer: the prompt in one piece, then one token a run.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """One large file of the model hub into the hub's cache, going on where an interrupted run stopped.
 
-Its own transfer (2.4) takes up within one call only and starts over in the next process, which on a shard of 5 GB costs
-an hour. The part is kept beside the blob it becomes:
+huggingface_hub's own transfer (2.4) resumes within one call only and starts over in the next process, which on a
+shard of 5 GB costs an hour. The part is kept beside the blob it becomes:
 
     CACHE/models--org--name/blobs/<etag>.edgecap-part  ->  checked  ->  CACHE/models--org--name/blobs/<etag>
 """

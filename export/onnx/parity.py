@@ -2,6 +2,8 @@
 
 In: outputs of both on the same inputs. Out: `TensorParity` per output and task figures (boxes matched, mask IoU). The
 numbers go into the pack's parity report as they are.
+
+The numbers go into a pack's parity report unchanged.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """A graph over a batch made into one that takes its items one after another.
 
-In: a graph whose inputs and outputs have the batch as first axis. Out: the same inputs and outputs, the graph inside a
-Scan. Their activation ranges are those of a whole tensor, so that a view's tokens would depend on the views beside it
-(by 0.24 where the largest value is 10, SmolVLM layers with random weights). One view is 1,024 patches: on a CPU a batch
-gains nothing over one by one (measured: 0.44 s against 0.48-0.60 s for 4 views of a 2-layer tower).
+In: a graph whose inputs and outputs have the batch as first axis. Out: the same inputs and outputs, the graph inside
+a Scan. Vision towers with dynamic INT8 need it: an activation range covers a whole tensor, so a view's tokens would
+depend on the views beside it (by 0.24 where the largest value is 10, SmolVLM layers with random weights). One view is
+1,024 patches: on a CPU a batch gains nothing over one by one (measured: 0.44 s against 0.48-0.60 s for 4 views of a
+2-layer tower).
 """
 
 from __future__ import annotations

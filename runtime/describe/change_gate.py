@@ -5,6 +5,8 @@ kept text passes the checks against the *new* Evidence before it is used (descri
 
 What the gate cannot see is a change that leaves no mark in the Evidence: a gesture of something at rest, words on a
 shirt. `MOST_WINDOWS` bounds how long such a change can go unsaid.
+
+Only words of the model are remembered, per track and field; what is computed is recomputed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Evidence in sentences: deterministic, grammatical, and nothing that was not measured.
 
 In: `Evidence` and its parts. Out: one sentence each.
+
+A sentence is a field of its own (position, camera), the computed part after the words of a model, or the whole
+caption with `--captioner none`.
 """
 
 from __future__ import annotations

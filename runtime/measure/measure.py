@@ -1,6 +1,8 @@
 """Everything about a window that can be computed: pure, no language model, no guess.
 
 In: `Window`. Out: `Evidence`.
+
+The arithmetic is in camera_path, position, motion, palette and ranking.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ wall time since the window's newest frame was decoded). Of every id "born" and "
 "born"; between them "updated" comes in each clip that changed a word. A clip's events end with its "clip" event: a
 reader that waits for it has all of them. Ids are the tracker's: stable over the whole video, never reused. Boxes are
 relative (0-1).
+
+Schema: event_schema.json in this folder.
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ zeros (the first count may be 0). The string writes each count, from the fourth 
 count two before it, in groups of five bits, lowest first, sign-extended: `chr(48 + bits + 32 if more
 follow)`. Definition: the COCO data format (cocodataset.org, "format-data") and its published mask API; this
 is our own code.
+
+The loops release the GIL.
 """
 
 from __future__ import annotations

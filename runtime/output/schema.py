@@ -2,6 +2,8 @@
 no others.
 
 In: a row as parsed from JSON. Out: complaints, empty where it is valid.
+
+The tests compare it with the `jsonschema` package; the runtime needs no such package for one fixed schema.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Pairs rows with columns at the least total cost."""
+"""Pairs rows with columns at the least total cost.
+
+For small problems only (tens of rows).
+"""
 
 from __future__ import annotations
 

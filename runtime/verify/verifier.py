@@ -5,6 +5,8 @@ In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where
 object only to what is measurably wrong or outside the form; they do not grade style. Their parts: `check_form` (needs
 no Evidence), `check_look` (classes, counts, colours), `check_motion`, `check_place` (positions, camera); every code
 they may give is in `verdict.REASONS`.
+
+A refused answer is asked for once more with the offending words forbidden; after that the Evidence speaks.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Real
 from types import TracebackType
 
 import cv2
@@ -82,7 +83,7 @@ class FrameStream:
             raise InputError(f"{self._name}, frame {index}: expected a uint8 [H, W, 3] RGB array, got {got}")
         if 0 in image.shape:
             raise InputError(f"{self._name}, frame {index}: expected pixels, got an array of shape {list(image.shape)}")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        if isinstance(seconds, bool) or not isinstance(seconds, Real) or not math.isfinite(seconds):
             raise InputError(f"{self._name}, frame {index}: expected pts_seconds as a finite number, got {seconds!r}")
         return image, float(seconds)
 

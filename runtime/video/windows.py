@@ -1,4 +1,8 @@
-"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together."""
+"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
+
+`FrameSampler.keep` takes every frame's time, `ShotDetector.is_cut` every kept frame, `WindowBuilder.add` every
+observation.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,9 @@
 """Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
 
 In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`.
+
+The bench makes the same paths from exact positions, so that one set of rules defines what is true and what is
+measured.
 """
 
 from __future__ import annotations

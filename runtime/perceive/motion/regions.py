@@ -1,4 +1,7 @@
-"""From a map of moving pixels to separate objects."""
+"""From a map of moving pixels to separate objects.
+
+All pixels are those of the small picture that motion is estimated in.
+"""
 
 from __future__ import annotations
 

@@ -85,6 +85,12 @@ def test_a_clip_comes_before_the_source_has_ended() -> None:
     assert len(list(captioner.stream(squares(16)))) == 1
 
 
+def test_times_may_be_numpys() -> None:
+    frames = ((rgb, np.float32(seconds)) for rgb, seconds in squares(16))
+    [clip] = edgecap.Captioner(detector=red, window_seconds=2).stream(frames)
+    assert len(clip.frame_seconds) == 16
+
+
 def test_one_source_at_a_time() -> None:
     captioner = edgecap.Captioner(detector=red, window_seconds=2)
     first = captioner.stream(squares(64))
