@@ -8,7 +8,9 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from edgecap.engines.caches import is_writable
 from edgecap.engines.doctor.gpu import gpu_checks
 from edgecap.engines.doctor.row import Check, Status, line_of, package_check
 from edgecap.engines.errors import EdgecapError, MissingExtraError
@@ -16,6 +18,7 @@ from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
 from edgecap.engines.packs.pack import Pack, shipped_packs
 from edgecap.engines.packs.schema import graphs_of
+from edgecap.engines.store.store import STORE_VARIABLE, default_folder
 
 
 def examine() -> tuple[Check, ...]:
@@ -111,6 +114,22 @@ def _provider(provider: Provider) -> Check:
     return Check(name, "ok", "opens and runs a model", required=required)
 
 
+def _caches() -> list[Check]:
+    from edgecap.engines.compiled import numba_cache
+
+    slower = "each run compiles its array loops again (seconds); set NUMBA_CACHE_DIR to a folder that can be written"
+    unsaved = f"edgecap build can't store engines; set {STORE_VARIABLE} to a folder that can be written"
+    return [_cache("compiled code", numba_cache(), slower), _cache("engines", default_folder(), unsaved)]
+
+
+def _cache(purpose: str, folder: Path | None, without: str) -> Check:
+    """A row: a cache that can't be written is no fault, only slower or less."""
+    if folder is not None and is_writable(folder):
+        return Check(f"cache of {purpose}", "ok", f"{folder} can be written")
+    where = f"{folder} can't be written" if folder is not None else "no folder can be written"
+    return Check(f"cache of {purpose}", "missing", where, without)
+
+
 def _nvidia() -> list[Check]:
     return gpu_checks()
 
@@ -145,8 +164,9 @@ _PROBES: tuple[Callable[[], list[Check]], ...] = (
     _h264_encoder,
     _onnxruntime,
     _providers,
+    _caches,
     _nvidia,
     _packs,
 )
-_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _nvidia})
+_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _caches, _nvidia})
 """Probes whose own failure says nothing about captions on the CPU."""

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgecap.engines.caches import cache_folder
 from edgecap.engines.errors import EngineError, EngineMismatchError, OutputError
 from edgecap.engines.store.file_lock import locked
 from edgecap.engines.store.key import EngineKey
@@ -211,8 +212,7 @@ def default_folder() -> Path:
     """$EDGECAP_ENGINES, else edgecap/engines in the user's cache folder."""
     if given := os.environ.get(STORE_VARIABLE):
         return Path(given).expanduser()
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "edgecap" / "engines"
+    return cache_folder("edgecap") / "engines"
 
 
 def sweep(store: Path, digest: str) -> int:

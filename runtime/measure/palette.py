@@ -16,9 +16,9 @@ from functools import cache
 
 import cv2
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgecap.engines.compiled import compiled
 from edgecap.runtime.data.evidence import ColourShare
 from edgecap.runtime.data.mask import Mask
 
@@ -203,7 +203,7 @@ def _eroded(mask: Mask) -> NDArray[np.bool_]:
     return (inner if inner.sum() >= 0.3 * bits.sum() else bits).astype(bool)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count(
     image: NDArray[np.uint8], bits: NDArray[np.bool_], table: NDArray[np.uint8], gain: float
 ) -> NDArray[np.int64]:

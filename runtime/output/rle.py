@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgecap.engines.compiled import compiled
 from edgecap.runtime.data.mask import Mask
 
 
@@ -80,7 +80,7 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
     return counts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
     rows, columns = bits.shape
     out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column holds at most (rows + 1) / 2 runs of ones
@@ -109,7 +109,7 @@ def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int)
     return out[:count].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(counts: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
     at = 0
     for i in range(len(counts)):
@@ -117,7 +117,7 @@ def _fill(counts: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
         at += counts[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _pack(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     out = np.empty(len(counts) * 13 + 1, np.uint8)
     size = 0
@@ -133,7 +133,7 @@ def _pack(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     return out[:size].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _unpack(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
     out = np.empty(len(raw), np.int64)
     count, at = 0, 0

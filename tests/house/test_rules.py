@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
-    "engines": ("errors", "files", "graph", "tensorrt", "packs", "store", "compile", "doctor"),
+    "engines": ("errors", "caches", "compiled", "files", "graph", "tensorrt", "packs", "store", "compile", "doctor"),
     "runtime": tuple(
         [
             "english",
