@@ -49,11 +49,6 @@ class Tally:
         return 2 * p * r / (p + r) if p + r else 0.0
 
 
-def tally_of(scores: list[Score]) -> Tally:
-    """Count a list of scores."""
-    return Tally(scores.count(1), scores.count(0), scores.count(-1))
-
-
 def judged(is_right: bool) -> Score:
     """1 or -1: something was said."""
     return 1 if is_right else -1

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world.actors import Actor, Prop
 from edgecap.bench.world.backgrounds.brush import Brush
-from edgecap.bench.world.camera import REFERENCE_HEIGHT
 from edgecap.bench.world.colours import inks_of
 from edgecap.bench.world.render.degrade import degrade
 from edgecap.bench.world.render.paint import Patch, blend, paint
@@ -178,8 +177,3 @@ def _collect(
             boxes[row] = (left / width, top / height, (left + w) / width, (top + h) / height)
             fractions[row] = np.count_nonzero(masks[row]) / max(areas[actor_id], 1)
     return RenderedFrame(image, np.array(ids, dtype=np.int64), masks, boxes, fractions, camera.copy())
-
-
-def world_frame_width(scene: Scene) -> float:
-    """World units across the frame at zoom 1."""
-    return scene.size_wh[0] / scene.size_wh[1] * REFERENCE_HEIGHT

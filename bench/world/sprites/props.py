@@ -135,5 +135,3 @@ PROPS: dict[str, Callable[[Pose], list[Shape]]] = {
     "hedge": hedge,
     "kiosk": kiosk,
 }
-NARROW_PROPS = ("post", "tree", "pine", "cactus", "trunk", "palm")
-WIDE_PROPS = ("rock", "hedge", "kiosk")

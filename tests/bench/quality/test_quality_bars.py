@@ -107,6 +107,6 @@ def test_direction_with_still_instances(true: Heading, said: Heading | None, sco
     ids=["no record", "broke off", "to the end", "one frame of slack"],
 )
 def test_a_clip_that_broke_off_is_silent_to_its_end(looked_at: list[int], judged_at: list[int]) -> None:
-    clip = ClipTruth("tiny", "clean", (96, 54), 24.0, 24, "", "", (), np.zeros((24, 3, 3)), (), (), {})
+    clip = ClipTruth("tiny", (96, 54), 24.0, 24, "", "", (), np.zeros((24, 3, 3)), (), {})
     assert judged_frames(looked_at, clip) == judged_at
     assert judged_frames([], replace(clip, num_frames=2)) == [0]
