@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.actors import Actor, Path, Prop
+from edgecap.bench.world.actors import Actor, Path, Prop, cast
 from edgecap.bench.world.backgrounds import Background
-from edgecap.bench.world.casting import cast
 from edgecap.bench.world.classes import CLASSES, ActorClass
 from edgecap.bench.world.plans import EVENT_PLANS, PLANS, Start, Zone, cover_for, draw_path, plan_weights
 from edgecap.bench.world.sprites import rest_extent

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.ground_truth.rle import decode_mask
-from edgecap.bench.world.ground_truth.truth import SCHEMA
+from edgecap.bench.world.ground_truth.truth import SCHEMA, decode_mask
 
 
 @dataclass(frozen=True, slots=True)
