@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.matching import excused_tracks, heaviest_pairs, match_tracks
+from edgecap.bench.quality.tally import Pooled
 from edgecap.runtime.data.mask import Mask
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -22,10 +23,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityCounts:
-    """Sums that may be pooled over clips by `+`.
-
-    `idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha.
+class IdentityCounts(Pooled):
+    """`idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha.
     `association` [19]: sum over true positives of TPA / (TPA + FNA + FPA). `switches`: changes of the track
     that covers an instance (IoU >= 0.5).
     """
@@ -38,18 +37,6 @@ class IdentityCounts:
     fp: Floats
     association: Floats
     switches: int
-
-    def __add__(self, other: IdentityCounts) -> IdentityCounts:
-        return IdentityCounts(
-            self.idtp + other.idtp,
-            self.idfn + other.idfn,
-            self.idfp + other.idfp,
-            self.tp + other.tp,
-            self.fn + other.fn,
-            self.fp + other.fp,
-            self.association + other.association,
-            self.switches + other.switches,
-        )
 
     @property
     def idf1(self) -> float:

@@ -10,9 +10,7 @@ actors that never leave are scored apart.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.identity import IdentityCounts, identity_counts, no_identity
 from edgecap.bench.quality.matching import lies_on
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
+from edgecap.bench.quality.studies.command import study_options, write_figures
 from edgecap.bench.quality.studies.crossings import DURATION_SECONDS, crossing_scene
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import clip_cache, world_version
@@ -202,25 +201,19 @@ def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCou
 
 def main() -> None:
     """Run the pipeline over the clips and print the table."""
-    parser = argparse.ArgumentParser(description="Ids over a minute of crossings.")
-    parser.add_argument("--clips", type=int, default=5)
-    parser.add_argument("--seed-start", type=int, default=3000)
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
-    options = parser.parse_args()
+    options = study_options("Ids over a minute of crossings.", clips=5, seed_start=3000, tiers=False)
     pipeline = Pipeline(make_config(captioner="none", window_seconds=WINDOW_SECONDS, max_instances=16))
     folder = clip_cache() / world_version() / f"crossings_{DURATION_SECONDS:g}s"
     rows: list[LongClip] = []
     everybody, stay = no_identity(), no_identity()
-    for seed in range(options.seed_start, options.seed_start + options.clips):
+    for seed in options.seeds:
         row, one, two = measure_clip(pipeline, crossing_scene(seed=seed), folder)
         rows, everybody, stay = [*rows, row], everybody + one, stay + two
     machine = probe_device().machine_line()
     print(f"{len(rows)} clips of {DURATION_SECONDS:g} s in windows of {WINDOW_SECONDS:g} s; {machine}")
     print(table(rows, everybody, stay))
-    if options.json:
-        pooled = {"idf1": everybody.idf1, "hota": everybody.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
-        content = {"machine": machine, "clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    pooled = {"idf1": everybody.idf1, "hota": everybody.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
+    write_figures(options, {"clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled})
 
 
 if __name__ == "__main__":
