@@ -72,8 +72,7 @@ def run_tier(
         result = evaluate_clip(truth, said_clip(clip.video.stem, sink.records))
         used = dict(sink.records[0].used) if sink.records else used
         verified += summary.verified
-        truths.append(truth)
-        results.append(result)
+        truths, results = [*truths, truth], [*results, result]
         on_clip(seed, result, sink.records, truth)
     return TierQuality(
         tier=tier,
