@@ -31,8 +31,8 @@ _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "positi
 @dataclass(frozen=True, slots=True)
 class ClipResult:
     """Everything counted of one clip. `masks`: of the matched instances, in the order of `matching.pairs`.
-    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances spoken of, and those
-    spoken of under one id only.
+    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances in captions, and those
+    of them under one id only.
     """
 
     name: str

@@ -1,9 +1,9 @@
-"""Do ids survive a minute of crossings? IDF1 and HOTA over ten windows of a 60-s clip.
+"""Identity over a minute of crossings: IDF1 and HOTA over ten windows of a 60-s clip.
 
 In: rendered `crossing_scene`s and the pipeline. Out: one row a clip. Definitions: docs/spec/metrics.md 7.5 (TrackEval's
 arithmetic, bench/quality/identity.py), over all analysed frames of the clip at once, not window by window. An actor
-that leaves the picture and returns is asked to keep its id too, which no id without a memory of looks can promise; the
-actors that never leave are scored apart.
+that leaves the picture and returns must keep its id too, which a tracker without re-identification can't promise; the
+actors that never leave are also scored alone.
 
     python -m edgecap.bench.quality.studies.long_identity --clips 5
 """
@@ -45,8 +45,8 @@ class LongClip:
     """`windows`: records of the clip. `meetings`: times two actors' visible boxes began to overlap. `one_id`: instances
     whose windows all carry one id, of those that never leave `staying_one_id` of `staying`. `switches_per_minute` over
     all instances. `ids`: confirmed tracks over the clip. `staying_*`: without the actors that leave the picture.
-    `spoken_of`: instances that a caption speaks of, `said_one_id` those of which all captions speak under one id (spec
-    7.5). `births`, `losses`: per window, ids that are seen there first and last (ends of the clip are none)."""
+    `spoken_of`: instances in captions, `said_one_id` those under one id in all of them (spec 7.5). `births`, `losses`:
+    per window, ids that are seen there first and last (the clip's ends don't count)."""
 
     name: str
     windows: int
@@ -129,8 +129,8 @@ def ids_by_window(true_masks: Mapping[int, Mask], said: TrackMasks, records: Seq
 
 
 def said_ids(true_masks: Mapping[int, Mask], said: TrackMasks, records: Sequence[Record]) -> set[int]:
-    """The ids under which captions speak of an instance: of the tracks that a window's caption names, those that lie on
-    it (`matching.lies_on`) in that window."""
+    """The ids of an instance in captions: of the tracks in a window's caption, those that are on it
+    (`matching.lies_on`) in that window."""
     found: set[int] = set()
     start = 0
     for record in records:
@@ -194,7 +194,7 @@ def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCou
         [
             *lines,
             f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id",
-            f"captions speak of {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
+            f"captions name {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
         ]
     )
 

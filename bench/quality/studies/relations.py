@@ -3,9 +3,9 @@
     python -m edgecap.bench.quality.studies.relations --clips 40
 
 What is true comes from the scene itself (exact places of the bodies, the exact camera, who stands nearer), put through
-the same definitions (`pair_rules`). A threshold has doubtful cases on both sides, which neither side gets for sure: so
-recall asks for what is true with a margin (`CLEAR`), precision for what is true with a little less (`DOUBTFUL`). Both
-are given without a band too ("exact").
+the same definitions (`pair_rules`). Near a threshold a case is doubtful for both
+sides: so recall counts what is true with a margin (`CLEAR`), precision what is true with less (`DOUBTFUL`). Both are
+also given without a band ("exact").
 """
 
 from __future__ import annotations

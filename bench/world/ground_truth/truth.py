@@ -1,6 +1,6 @@
 """Truth: everything a pipeline may be scored on, as one JSON-able dict per clip; its reader is `clip_truth.ClipTruth`.
 
-In: a scene and its rendered frames, one by one, so that a long clip is never held in memory.
+In: a scene and its rendered frames, one by one, so that a long clip is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from edgecap.runtime.output.rle import decode_counts, encode_counts
 
 SCHEMA = "edgecap.world.truth/1"
 LEAST_SEEN_SECONDS = 0.5
-"""Actors visible for less are not asked for in captions (`captioned` false)."""
+"""Actors visible for less are not expected in captions (`captioned` false)."""
 
 
 def truth(scene: Scene, frames: Iterable[RenderedFrame] | Renderer | None = None) -> dict[str, Any]:
