@@ -1,4 +1,4 @@
-"""One curation run: measure every clip once, judge the set, write its files.
+"""One curation run: measure every clip once, choose from the set, write its files.
 
     measured.jsonl   facts per clip, on the disk before the next clip begins; what --resume goes on from
     curation.jsonl   one row per clip: keep or not, every reason, every value
@@ -21,7 +21,7 @@ from typing import Any
 
 from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
-from edgecap.bench.dataset.rules import Choice, CurationRules, judge
+from edgecap.bench.dataset.rules import Choice, CurationRules, choose
 from edgecap.engines.errors import OutputError, UsageError
 from edgecap.runtime.output.files import ready_folder, replace_text, writing
 from edgecap.runtime.pipeline.stages import StageSet
@@ -55,7 +55,7 @@ def curate(
     resume: bool = False,
     on_clip: Callable[[int, ClipFacts], None] = lambda number, facts: None,
 ) -> Curation:
-    """Measure and judge `sources` into the folder `out`.
+    """Measure `sources`, choose from them, and write the folder `out`.
 
     `measured_with`: the options that shape facts; with `resume` they must be those of the earlier run (UsageError).
     Without it an earlier measured.jsonl is kept as measured.previous.jsonl.
@@ -81,29 +81,29 @@ def curate(
                 os.fsync(file.fileno())
             facts.append(one)
             on_clip(number, one)
-    verdicts = judge(facts, rules)
-    summary = summarise(verdicts, rules)
-    _write(out, sources, verdicts, summary)
-    return Curation(tuple(verdicts), summary, reused)
+    choices = choose(facts, rules)
+    summary = summarise(choices, rules)
+    _write(out, sources, choices, summary)
+    return Curation(tuple(choices), summary, reused)
 
 
-def summarise(verdicts: Sequence[Choice], rules: CurationRules) -> dict[str, Any]:
+def summarise(choices: Sequence[Choice], rules: CurationRules) -> dict[str, Any]:
     """Counts of a set: clips per rule they broke (a clip may break several), scenes before and after."""
-    broken = Counter(code for v in verdicts for code in {r.partition(":")[0] for r in v.reasons})
+    broken = Counter(code for c in choices for code in {r.partition(":")[0] for r in c.reasons})
     return {
-        "clips": len(verdicts),
-        "kept": sum(v.keep for v in verdicts),
+        "clips": len(choices),
+        "kept": sum(c.keep for c in choices),
         "dropped_by": dict(sorted(broken.items(), key=lambda item: (-item[1], item[0]))),
-        "scenes": dict(sorted(Counter(v.facts.scene for v in verdicts).items())),
-        "scenes_kept": dict(sorted(Counter(v.facts.scene for v in verdicts if v.keep).items())),
+        "scenes": dict(sorted(Counter(c.facts.scene for c in choices).items())),
+        "scenes_kept": dict(sorted(Counter(c.facts.scene for c in choices if c.keep).items())),
         "rules": dataclasses.asdict(rules),
     }
 
 
-def _write(out: Path, sources: Sequence[ClipSource], verdicts: Sequence[Choice], summary: Mapping[str, Any]) -> None:
+def _write(out: Path, sources: Sequence[ClipSource], choices: Sequence[Choice], summary: Mapping[str, Any]) -> None:
     rows = {s.name: s.row if s.row is not None else {"Video": s.name} for s in sources}
-    replace_text(out / CURATION, (_line(v.to_json()) for v in verdicts))
-    replace_text(out / KEPT, (_line(rows[v.facts.name]) for v in verdicts if v.keep))
+    replace_text(out / CURATION, (_line(c.to_json()) for c in choices))
+    replace_text(out / KEPT, (_line(rows[c.facts.name]) for c in choices if c.keep))
     replace_text(out / SUMMARY, iter([json.dumps(summary, indent=2, ensure_ascii=False) + "\n"]))
 
 

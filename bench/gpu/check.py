@@ -1,8 +1,8 @@
-"""Everything that a GPU must show, in one go, as one JSON file: `python -m edgecap.bench.gpu.check --out FILE`.
+"""All checks that need a GPU, in one run, as one JSON file: `python -m edgecap.bench.gpu.check --out FILE`.
 
 In: a machine, perhaps bare. Out: a JSON with a status and a reason for every part. Each part runs in a process of its
-own with a time limit, so that neither a crash in a driver nor a build without end costs the parts after it. All
-together stay below 8 minutes.
+own with a time limit, so that a crash in a driver or an endless build leaves the parts after it alone. All together
+take less than 8 minutes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEAST_SECONDS = 5.0
 def check_gpu(
     out: Path, *, context: PartContext, parts: tuple[str, ...] = tuple(PARTS), budget_seconds: float = BUDGET_SECONDS
 ) -> dict[str, Any]:
-    """Run `parts` in order and write `out` after each, so that a run that is cut off leaves what it has.
+    """Run `parts` in order and write `out` after each, so that an interrupted run keeps its results.
 
     Returns what was written: {"schema_version", "seconds", "context", "parts": {name: {"status": "ok" | "failed" |
     "skipped", "reason", "seconds", "data"}}}. Raises `OutputError` where `out` can't be written.
@@ -81,7 +81,7 @@ def _part_process(name: str, context: PartContext) -> dict[str, Any]:
 
 def _death(done: subprocess.CompletedProcess[str]) -> str:
     """How a process ended that left no answer."""
-    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
     if done.returncode < 0:
         return f"killed by {signal.Signals(-done.returncode).name}: {last}"
     return f"ended with code {done.returncode}: {last}"

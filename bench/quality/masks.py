@@ -1,6 +1,4 @@
-"""How good masks are: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own
-code].
-"""
+"""Quality of masks: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own code]."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ class MaskScores:
 def mask_scores(
     true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], *, ignored: Mapping[int, Mask]
 ) -> MaskScores:
-    """J and F of one pair; frames in which the true one is visible but not countable (`ignored`) are left
-    out.
-    """
+    """J and F of one pair, without the frames in which the true one is visible but not countable (`ignored`)."""
     frames = (set(true_masks) | set(said_masks)) - set(ignored)
     shared = sorted(f for f in frames if f in true_masks and f in said_masks)
     j = [true_masks[f].iou(said_masks[f]) for f in shared]
@@ -42,9 +38,8 @@ def mask_scores(
 
 
 def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
-    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both
-    masks are empty, 0 where one is.
-    """
+    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both masks are
+    empty, 0 where one is."""
     empty = true_mask.area_pixels == 0, said_mask.area_pixels == 0
     if any(empty):
         return float(all(empty))

@@ -73,7 +73,7 @@ class _Bill:
         self.describe_seconds += record.stage_seconds["describe"]
 
     def fail(self, failed: FailedVideo) -> None:
-        """`RunSummary.raise_for_failures` tells."""
+        """`RunSummary.raise_for_failures` reports it."""
 
 
 def measure_calls(

@@ -103,7 +103,7 @@ def test_rows_with_broken_lines_and_windows(tmp_path: Path, capsys: pytest.Captu
     code, _, _ = run(capsys, *FILTER, path, "--videos", videos, *MOTION, "--out", tmp_path / "out")
     rows = rows_of(tmp_path / "out" / "curation.jsonl")
     assert code == 8 and [r["keep"] for r in rows] == [True, False, True, False]
-    assert "line 2 is no JSON" in str(rows[1]["reasons"]) and "no such video" in str(rows[3]["reasons"])
+    assert "line 2 is not JSON" in str(rows[1]["reasons"]) and "no such video" in str(rows[3]["reasons"])
     assert rows[2]["duration_seconds"] == pytest.approx(2.25, abs=0.1) and rows[0]["scene"] == "street"
     assert rows_of(tmp_path / "out" / "kept.jsonl") == [row, window], "rows stay as they came"
 

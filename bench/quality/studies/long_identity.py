@@ -1,18 +1,16 @@
-"""Do ids survive a minute of crossings? IDF1 and HOTA over ten windows of a 60-s clip.
+"""Identity over a minute of crossings: IDF1 and HOTA over ten windows of a 60-s clip.
 
 In: rendered `crossing_scene`s and the pipeline. Out: one row a clip. Definitions: docs/spec/metrics.md 7.5 (TrackEval's
 arithmetic, bench/quality/identity.py), over all analysed frames of the clip at once, not window by window. An actor
-that leaves the picture and returns is asked to keep its id too, which no id without a memory of looks can promise; the
-actors that never leave are scored apart.
+that leaves the picture and returns must keep its id too, which a tracker without re-identification can't promise; the
+actors that never leave are also scored alone.
 
     python -m edgecap.bench.quality.studies.long_identity --clips 5
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.identity import IdentityCounts, identity_counts, no_identity
 from edgecap.bench.quality.matching import lies_on
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
+from edgecap.bench.quality.studies.command import study_options, write_figures
 from edgecap.bench.quality.studies.crossings import DURATION_SECONDS, crossing_scene
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import clip_cache, world_version
@@ -46,8 +45,8 @@ class LongClip:
     """`windows`: records of the clip. `meetings`: times two actors' visible boxes began to overlap. `one_id`: instances
     whose windows all carry one id, of those that never leave `staying_one_id` of `staying`. `switches_per_minute` over
     all instances. `ids`: confirmed tracks over the clip. `staying_*`: without the actors that leave the picture.
-    `spoken_of`: instances that a caption speaks of, `said_one_id` those of which all captions speak under one id (spec
-    7.5). `births`, `losses`: per window, ids that are seen there first and last (ends of the clip are none)."""
+    `spoken_of`: instances in captions, `said_one_id` those under one id in all of them (spec 7.5). `births`, `losses`:
+    per window, ids that are seen there first and last (the clip's ends don't count)."""
 
     name: str
     windows: int
@@ -130,8 +129,8 @@ def ids_by_window(true_masks: Mapping[int, Mask], said: TrackMasks, records: Seq
 
 
 def said_ids(true_masks: Mapping[int, Mask], said: TrackMasks, records: Sequence[Record]) -> set[int]:
-    """The ids under which captions speak of an instance: of the tracks that a window's caption names, those that lie on
-    it (`matching.lies_on`) in that window."""
+    """The ids of an instance in captions: of the tracks in a window's caption, those that are on it
+    (`matching.lies_on`) in that window."""
     found: set[int] = set()
     start = 0
     for record in records:
@@ -195,32 +194,26 @@ def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCou
         [
             *lines,
             f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id",
-            f"captions speak of {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
+            f"captions name {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
         ]
     )
 
 
 def main() -> None:
     """Run the pipeline over the clips and print the table."""
-    parser = argparse.ArgumentParser(description="Ids over a minute of crossings.")
-    parser.add_argument("--clips", type=int, default=5)
-    parser.add_argument("--seed-start", type=int, default=3000)
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
-    options = parser.parse_args()
+    options = study_options("Ids over a minute of crossings.", clips=5, seed_start=3000, tiers=False)
     pipeline = Pipeline(make_config(captioner="none", window_seconds=WINDOW_SECONDS, max_instances=16))
     folder = clip_cache() / world_version() / f"crossings_{DURATION_SECONDS:g}s"
     rows: list[LongClip] = []
     everybody, stay = no_identity(), no_identity()
-    for seed in range(options.seed_start, options.seed_start + options.clips):
+    for seed in options.seeds:
         row, one, two = measure_clip(pipeline, crossing_scene(seed=seed), folder)
         rows, everybody, stay = [*rows, row], everybody + one, stay + two
     machine = probe_device().machine_line()
     print(f"{len(rows)} clips of {DURATION_SECONDS:g} s in windows of {WINDOW_SECONDS:g} s; {machine}")
     print(table(rows, everybody, stay))
-    if options.json:
-        pooled = {"idf1": everybody.idf1, "hota": everybody.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
-        content = {"machine": machine, "clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    pooled = {"idf1": everybody.idf1, "hota": everybody.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
+    write_figures(options, {"clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled})
 
 
 if __name__ == "__main__":

@@ -20,8 +20,6 @@ from edgecap.runtime.config import make_config
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("seed", [3000, 3001, 3003])
 def test_actors_go_to_and_fro_all_the_time_and_meet(seed: int) -> None:
@@ -45,12 +43,12 @@ def _mask(x: int) -> Mask:
 
 
 class _Record:
-    """`ids` per frame are seen, `told` are spoken of."""
+    """`ids` per frame are seen, captions speak of `named`."""
 
-    def __init__(self, frames: int, *, ids: tuple[int, ...] = (), told: tuple[int, ...] = ()) -> None:
+    def __init__(self, frames: int, *, ids: tuple[int, ...] = (), named: tuple[int, ...] = ()) -> None:
         one = type("O", (), {"instances": tuple(_named(i) for i in ids)})
         self.window = type("W", (), {"observations": (one,) * frames})
-        self.caption = type("C", (), {"instances": tuple(_named(i) for i in told)})
+        self.caption = type("C", (), {"instances": tuple(_named(i) for i in named)})
 
 
 def _named(track_id: int) -> object:
@@ -75,9 +73,9 @@ def test_captions_speak_of_it_under_the_ids_that_lie_on_it() -> None:
         8: {f: _mask(f) for f in range(4, 8)},
         9: {f: _mask(25) for f in range(8)},
     }
-    quiet = [_Record(4, told=(7, 9)), _Record(4, told=(9,))]
+    quiet = [_Record(4, named=(7, 9)), _Record(4, named=(9,))]
     assert said_ids(true, said, quiet) == {7}, "the second caption does not speak of it"  # type: ignore[arg-type]
-    assert said_ids(true, said, [_Record(4, told=(7,)), _Record(4, told=(8,))]) == {7, 8}  # type: ignore[list-item]
+    assert said_ids(true, said, [_Record(4, named=(7,)), _Record(4, named=(8,))]) == {7, 8}  # type: ignore[list-item]
     assert said_ids(true, said, [_Record(4), _Record(4)]) == set()  # type: ignore[list-item]
 
 
@@ -86,6 +84,7 @@ def test_births_and_losses_are_counted_inside_the_clip() -> None:
     assert changes_by_window(records) == ((0, 1, 1), (0, 1, 0))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_short_clip_from_end_to_end(tmp_path: Path) -> None:
     scene = crossing_scene(seed=3000, duration_seconds=4.0, num_actors=2)
     pipeline = Pipeline(make_config(captioner="none", window_seconds=2.0))

@@ -135,7 +135,7 @@ def test_faults_show_where_they_are() -> None:
     assert (seen.colour_answers, seen.leaked_colours) == (3, 1)
 
 
-def test_position_is_judged_over_the_whole_life() -> None:
+def test_position_is_scored_over_the_whole_life() -> None:
     truth = two_dogs()
     masks = {1: {f: truth.masks[1][f] for f in range(4, 10)}, 2: truth.masks[2]}
     late = statement(oracle_said(truth), 1, position="dog moves from top-middle to top-right.")
