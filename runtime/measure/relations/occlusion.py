@@ -1,6 +1,6 @@
 """Who hides whom: which of two masks holds the pixels that both bodies would fill. Said only where it is certain.
 
-In: two `Body`s, the camera's path, the times of the window. Out: `Hiding` spans.
+In: two `BodyPosition`s, the camera's path, the times of the window. Out: `Hiding` spans.
 
 Each body's silhouette from the nearest moment at which it stood alone is laid where the body is now (between two such
 moments its place runs in a straight line against the background). Where the two silhouettes overlap, the one whose
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
-from edgecap.runtime.measure.relations.pair_path import Body
 
 _REFERENCE_SECONDS = 2.5
 """A silhouette this old still tells about the pose; a gait repeats every 0.8 s."""
@@ -58,7 +58,7 @@ class _Moment:
     share_of_b: float
 
 
-def hidings(a: Body, b: Body, path: CameraPath, times_seconds: NDArray[np.float64]) -> list[Hiding]:
+def hidings(a: BodyPosition, b: BodyPosition, path: CameraPath, times_seconds: NDArray[np.float64]) -> list[Hiding]:
     """Times at which one of two tracks certainly stands in front of the other, by start.
 
     `times_seconds` [S]: of all observations of the window, which `Tracklet.steps` count.
@@ -74,20 +74,20 @@ def hidings(a: Body, b: Body, path: CameraPath, times_seconds: NDArray[np.float6
     return _meetings(moments)
 
 
-def _alone(body: Body, other: Body) -> NDArray[np.intp]:
+def _alone(body: BodyPosition, other: BodyPosition) -> NDArray[np.intp]:
     """Rows of the tracklet in which the whole body shows and its box doesn't meet the other's."""
     there = {int(step): row for row, step in enumerate(other.tracklet.steps)}
     rows = []
     for row, step in enumerate(body.tracklet.steps):
         near = there.get(int(step))
         meets = near is not None and _boxes_meet(body.tracklet.boxes_xyxy[row], other.tracklet.boxes_xyxy[near])
-        if body.anchor.clean[row] and not meets:
+        if body.clean[row] and not meets:
             rows.append(row)
     return np.array(rows, np.intp)
 
 
 def _expected(
-    body: Body, alone: NDArray[np.intp], path: CameraPath, step: int, times: NDArray[np.float64]
+    body: BodyPosition, alone: NDArray[np.intp], path: CameraPath, step: int, times: NDArray[np.float64]
 ) -> Mask | None:
     """The silhouette the body would show at `step` if nothing hid it; None where too little is known of it.
 
@@ -110,7 +110,7 @@ def _expected(
         place = (1 - share) * ends[0] + share * ends[1]
         reference = first if share < 0.5 else last
     elif seen and len(usable):
-        place = body.anchor.points_xy[row] * np.array([1.0, path.aspect])
+        place = body.points_xy[row] * np.array([1.0, path.aspect])
         reference = int(usable[np.abs(tracklet.pts_seconds[usable] - seconds).argmin()])
     else:
         return None
@@ -118,7 +118,7 @@ def _expected(
     return _laid(tracklet.masks[reference], tracklet.centroids_xy[reference], place=place, zoom=zoom)
 
 
-def _carried(body: Body, path: CameraPath, row: int, step: int) -> NDArray[np.float64]:
+def _carried(body: BodyPosition, path: CameraPath, row: int, step: int) -> NDArray[np.float64]:
     """Where the body's place of one row is in the picture of `step` if it stands still, frame widths [2]."""
     x, y = body.tracklet.centroids_xy[row]
     moved = path.between(source=int(body.tracklet.steps[row]), target=step) @ np.array([x, y * path.aspect, 1.0])
@@ -145,7 +145,7 @@ def _laid(mask: Mask, centroid_xy: NDArray[np.float32], *, place: NDArray[np.flo
     return Mask((x0, y0), bits[y0 - y : y1 - y, x0 - x : x1 - x], mask.size_wh)
 
 
-def _seen(body: Body, step: int) -> Mask | None:
+def _seen(body: BodyPosition, step: int) -> Mask | None:
     row = int(np.searchsorted(body.tracklet.steps, step))
     return body.tracklet.masks[row] if row < len(body.tracklet) and body.tracklet.steps[row] == step else None
 

@@ -1,6 +1,6 @@
 """Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
 
-In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`.
+In: the `BodyPosition` of two tracks, the camera's path. Out: `PairPath`.
 
 The bench makes the same paths from exact positions, so that one set of rules defines what is true and what is
 measured.
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.smoothing import local_linear
-from edgecap.runtime.measure.tracklet import Tracklet
 
 SMOOTH_SECONDS = 0.4
 """As for the motion of one instance (motion.py)."""
@@ -59,15 +58,7 @@ class PairPath:
         return gaps
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One track's tracklet with the places of its body."""
-
-    tracklet: Tracklet
-    anchor: BodyPosition
-
-
-def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
+def pair_path(a: BodyPosition, b: BodyPosition, path: CameraPath) -> PairPath | None:
     """The shared observations of two tracks; None where there are fewer than two.
 
     World places lie in the picture of the middle shared observation of the longest stretch with a known camera.
@@ -81,13 +72,13 @@ def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
     known: NDArray[np.bool_] = stretches == names[int(counts.argmax())]
     middle = int(steps[np.flatnonzero(known)[int(known.sum()) // 2]])
     widths = np.array([1.0, path.aspect])
-    place_a, place_b = a.anchor.points_xy[rows_a] * widths, b.anchor.points_xy[rows_b] * widths
+    place_a, place_b = a.points_xy[rows_a] * widths, b.points_xy[rows_b] * widths
     world = [
         np.stack([_carried(path, int(s), middle, p) if k else p for s, p, k in zip(steps, points, known, strict=True)])
         for points in (place_a, place_b)
     ]
     times = a.tracklet.pts_seconds[rows_a]
-    weights = np.minimum(a.anchor.weights[rows_a], b.anchor.weights[rows_b])
+    weights = np.minimum(a.weights[rows_a], b.weights[rows_b])
     return PairPath(
         times_seconds=times,
         world_a_xy=_smooth(times, world[0], known),

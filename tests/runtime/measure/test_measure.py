@@ -75,7 +75,7 @@ def test_agrees_with_the_synthetic_world_on_its_exact_masks_and_camera(tier, see
 def test_measuring_twice_gives_the_same():
     drawn = window([Body(straight(0.3, 0.3, vx=0.06), jitter=0.003), Body(STILL)], lambda t: View(zoom=1.1**t))
     one, two = measure(drawn), measure(drawn)
-    assert one.camera == two.camera
+    assert one.camera == two.camera and one.relations == two.relations != ()
     for a, b in zip(one.tracks, two.tracks, strict=True):
         assert a.motion_world == b.motion_world and a.palette == b.palette and a.cells == b.cells
         assert np.array_equal(a.centroids_xy, b.centroids_xy)

@@ -9,7 +9,6 @@ from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import act_sentences, instance_names, relation_sentences
 from edgecap.runtime.measure.measure import measure
-from edgecap.runtime.measure.relations.relations import relate
 from tests.runtime.drawn_windows import Body, View, layered, straight, window
 
 PERSON, DOG, CAR = 0, 1, 2
@@ -21,9 +20,7 @@ def names_of(rows: tuple[Relation, ...], one: int, other: int) -> set[str]:
 
 def said(drawn: Window) -> tuple[tuple[Relation, ...], tuple[str, ...]]:
     evidence = measure(drawn)
-    rows = relate(drawn, evidence.tracks)
-    assert rows == evidence.relations
-    return rows, relation_sentences(rows, evidence)
+    return evidence.relations, relation_sentences(evidence.relations, evidence)
 
 
 def test_sides_are_given_once_per_pair_from_the_more_important_one() -> None:
@@ -137,7 +134,7 @@ def test_a_missing_camera_step_gives_sides_but_no_motion_across_it() -> None:
 def test_fewer_than_two_instances_have_no_relations() -> None:
     drawn = window([Body(straight(0.5, 0.28))])
     assert said(drawn) == ((), ())
-    assert relate(window([]), measure(window([])).tracks) == ()
+    assert said(window([])) == ((), ())
 
 
 def test_jitter_about_the_threshold_is_one_state() -> None:
