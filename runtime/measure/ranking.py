@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.boxes import box_areas, box_ious, shared_areas
 from edgecap.runtime.measure.tracklet import Tracklet
-from edgecap.runtime.perceive.detector import iou_matrix
 
 LEAST_OBSERVATIONS = 3
 LEAST_SECONDS = 0.3
@@ -83,7 +83,7 @@ def _same(lesser: Tracklet, other: Tracklet) -> bool:
     if float(np.mean([lesser.masks[i].iou(other.masks[j]) for i, j in shared])) > _SAME_IOU:
         return True
     one, two = _boxes(lesser, other, shared)
-    return _class_of(lesser) == _class_of(other) and float(np.mean(np.diagonal(iou_matrix(one, two)))) > _SAME_BOX_IOU
+    return _class_of(lesser) == _class_of(other) and float(np.mean(box_ious(one, two))) > _SAME_BOX_IOU
 
 
 def _held_by(lesser: Tracklet, other: Tracklet) -> bool:
@@ -91,13 +91,11 @@ def _held_by(lesser: Tracklet, other: Tracklet) -> bool:
     if len(shared) < _WHOLE_LIFE * len(lesser):
         return False
     one, two = _boxes(lesser, other, shared)
-    sides_one, sides_two = one[:, 2:] - one[:, :2], two[:, 2:] - two[:, :2]
-    if not float(sides_one.prod(1).mean()) < float(sides_two.prod(1).mean()):
+    if not float(box_areas(one).mean()) < float(box_areas(two).mean()):
         return False
-    overlap = np.clip(np.minimum(one[:, 2:], two[:, 2:]) - np.maximum(one[:, :2], two[:, :2]), 0, None).prod(1)
-    inside = overlap >= _INSIDE * sides_one.prod(1)
-    place = ((one[:, :2] + one[:, 2:]) - (two[:, :2] + two[:, 2:])) / 2 / np.maximum(sides_two, 1e-6)
-    return float(inside.mean()) >= _WHOLE_LIFE and float(place.std(0).max()) <= _STEADY
+    inside = shared_areas(one, two) >= _INSIDE * box_areas(one)
+    offset = ((one[:, :2] + one[:, 2:]) - (two[:, :2] + two[:, 2:])) / 2 / np.maximum(two[:, 2:] - two[:, :2], 1e-6)
+    return float(inside.mean()) >= _WHOLE_LIFE and float(offset.std(0).max()) <= _STEADY
 
 
 def _boxes(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.boxes import box_areas, box_ious, iou_matrix, shared_areas
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.association import assign
-from edgecap.runtime.perceive.detector import iou_matrix
 from edgecap.runtime.perceive.track import Track, colour_histogram, histogram_distance
 
 
@@ -148,11 +148,11 @@ class Tracker:
         ]
         merged = set()
         for track, index in pairs:
-            expected = track.box(height).astype(np.float32)[None]
+            expected = track.box(height).astype(np.float32)
             for other in (t for t in lost if t.class_id == track.class_id):
                 box = other.box(height).astype(np.float32)
-                near = iou_matrix(expected, box[None])[0, 0] > _MERGED_OVERLAP
-                if near and _share_inside(box, boxes[index]) > _MERGED_COVER:
+                near = box_ious(expected, box) > _MERGED_OVERLAP
+                if near and shared_areas(box, boxes[index]) > _MERGED_COVER * box_areas(box):
                     merged.add(track.track_id)
         return merged
 
@@ -235,12 +235,6 @@ _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes;
 _MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
 _MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
 _STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
-
-
-def _share_inside(part: NDArray[np.float32], whole: NDArray[np.float64]) -> float:
-    """Share (0-1) of box `part` inside box `whole`."""
-    low, high = np.maximum(part[:2], whole[:2]), np.minimum(part[2:], whole[2:])
-    return float(np.prod(np.clip(high - low, 0, None)) / max(float(np.prod(part[2:] - part[:2])), 1e-9))
 
 
 def _costs(

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.boxes import shared_areas
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
@@ -80,7 +81,7 @@ def _alone(body: BodyPosition, other: BodyPosition) -> NDArray[np.intp]:
     rows = []
     for row, step in enumerate(body.tracklet.steps):
         near = there.get(int(step))
-        meets = near is not None and _boxes_meet(body.tracklet.boxes_xyxy[row], other.tracklet.boxes_xyxy[near])
+        meets = near is not None and shared_areas(body.tracklet.boxes_xyxy[row], other.tracklet.boxes_xyxy[near]) > 0
         if body.clean[row] and not meets:
             rows.append(row)
     return np.array(rows, np.intp)
@@ -199,8 +200,3 @@ def _meetings(moments: list[_Moment]) -> list[Hiding]:
         confidence = agreed * min(1.0, len(meeting) / 4)
         out.append(Hiding(by_a, meeting[0].seconds, meeting[-1].seconds, round(hidden, 3), round(confidence, 3)))
     return out
-
-
-def _boxes_meet(one: NDArray[np.float32], other: NDArray[np.float32]) -> bool:
-    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
-    return bool((high > low).all())
