@@ -66,12 +66,16 @@ class Mask:
     @classmethod
     def from_full(cls, bits: NDArray[np.bool_]) -> Mask:
         """Crop a whole-frame mask bool [H, W] to its bounding rectangle."""
-        height, width = bits.shape
+        return cls.from_part(bits, origin_xy=(0, 0), size_wh=(bits.shape[1], bits.shape[0]))
+
+    @classmethod
+    def from_part(cls, bits: NDArray[np.bool_], *, origin_xy: tuple[int, int], size_wh: tuple[int, int]) -> Mask:
+        """Crop a rectangle bool [h, w] of a frame, left and top pixel at `origin_xy`, to the mask's own rectangle."""
         rows, cols = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
         if len(rows) == 0:
-            return cls(origin_xy=(0, 0), bits=np.zeros((0, 0), bool), size_wh=(width, height))
+            return cls(origin_xy=(0, 0), bits=np.zeros((0, 0), bool), size_wh=size_wh)
         y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
-        return cls(origin_xy=(x0, y0), bits=bits[y0:y1, x0:x1].copy(), size_wh=(width, height))
+        return cls((origin_xy[0] + x0, origin_xy[1] + y0), bits[y0:y1, x0:x1].copy(), size_wh)
 
     def iou(self, other: Mask) -> float:
         """Intersection over union with another mask of the same frame size; 0 where either is empty."""

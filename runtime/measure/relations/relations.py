@@ -21,7 +21,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.data.relation import Order, Relation, RelationName
+from edgecap.runtime.data.evidence import Order, Relation, RelationName
 from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.relations.occlusion import Hiding, hidings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecap.runtime.data.relation import Relation
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import act_sentences, instance_names, relation_sentences
 from edgecap.runtime.measure.measure import measure
