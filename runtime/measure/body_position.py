@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.runtime.data.window import Window
-from edgecap.runtime.measure.camera_path import CameraPath
+from edgecap.runtime.measure.camera_path import CameraPath, mapped
 from edgecap.runtime.measure.tracklet import Tracklet
 
 BORDER = 0.012
@@ -69,10 +69,8 @@ def body_position(tracklet: Tracklet, window: Window, path: CameraPath) -> BodyP
 
 def _camera_scales(tracklet: Tracklet, path: CameraPath) -> NDArray[np.float64]:
     scales = np.empty(len(tracklet))
-    for i, (step, (x, y)) in enumerate(zip(tracklet.steps, tracklet.centroids_xy, strict=True)):
-        to_first = path.to_first[step]
-        moved = to_first @ np.array([x, y * path.aspect, 1.0])
-        jacobian = (to_first[:2, :2] - np.outer(moved[:2] / moved[2], to_first[2, :2])) / moved[2]
+    for i, step in enumerate(tracklet.steps):
+        _, jacobian = mapped(path.to_first[step], tracklet.centroids_xy[i] * np.array([1.0, path.aspect]))
         scales[i] = 1.0 / np.sqrt(max(float(np.linalg.det(jacobian)), 1e-6))
     return scales
 

@@ -60,12 +60,7 @@ def world_motion(body: BodyPosition, path: CameraPath) -> Motion:
     rows = longest_stretch(tracklet, path)
     middle = int(tracklet.steps[rows[len(rows) // 2]])
     widths = body.points_xy[rows] * np.array([1.0, path.aspect])
-    carried = np.stack(
-        [
-            _apply(path.between(source=int(tracklet.steps[row]), target=middle), point)
-            for row, point in zip(rows, widths, strict=True)
-        ]
-    )
+    carried = path.carried(widths, sources=tracklet.steps[rows], target=middle)
     return describe_path(
         tracklet.pts_seconds[rows],
         _sighted(carried, body.blind_xy[rows]),
@@ -205,12 +200,6 @@ def _angle(vector: NDArray[np.float64]) -> float:
 
 def _apart(a: float, b: float) -> float:
     return abs((a - b + 180.0) % 360.0 - 180.0)
-
-
-def _apply(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
-    moved = matrix @ np.array([point[0], point[1], 1.0])
-    result: NDArray[np.float64] = moved[:2] / moved[2]
-    return result
 
 
 def _body_size(tracklet: Tracklet, path: CameraPath) -> float:

@@ -33,7 +33,6 @@ class Track:
     state: NDArray[np.float64]
     votes: dict[int, float]
     look: NDArray[np.float32]
-    born_seconds: float
     seen_seconds: float
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     cov: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2, 2)))

@@ -188,7 +188,6 @@ class Tracker:
                 votes={int(detections.class_ids[i]): float(score)},
                 look=looks[i],
                 sure_hits=int(score >= self.settings.sure_score),
-                born_seconds=seconds,
                 seen_seconds=seconds,
             )
             self._next_id += 1

@@ -37,26 +37,22 @@ _GAP_SECONDS = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Hiding:
-    """One hides part of the other: `by_a` where a is in front. `hidden_share`: largest overlap, as a share of the
-    hidden one's silhouette, 0-1. `confidence`: share of the meeting's pixels that agree, less for fewer than four
-    moments."""
+    """One hides part of the other: `by_a` where a is in front. `confidence`: share of the meeting's pixels that agree,
+    less for fewer than four moments."""
 
     by_a: bool
     start_seconds: float
     end_seconds: float
-    hidden_share: float
     confidence: float
 
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """Pixels that speak for a and for b in front, and the share of a's and b's silhouette that overlaps."""
+    """Pixels that speak for a and for b in front."""
 
     seconds: float
     for_a: int
     for_b: int
-    share_of_a: float
-    share_of_b: float
 
 
 def hidings(a: BodyPosition, b: BodyPosition, path: CameraPath, times_seconds: NDArray[np.float64]) -> list[Hiding]:
@@ -94,8 +90,8 @@ def _expected(
 
     Where it isn't seen at `step`, it must have been seen before and after.
     """
-    tracklet = body.tracklet
-    seconds = times[step]
+    tracklet, seconds = body.tracklet, times[step]
+    widths = np.array([1.0, path.aspect])
     usable = alone[
         (np.abs(tracklet.pts_seconds[alone] - seconds) <= _REFERENCE_SECONDS)
         & (path.stretches[tracklet.steps[alone]] == path.stretches[step])
@@ -105,26 +101,20 @@ def _expected(
     seen = row < len(tracklet) and tracklet.steps[row] == step
     if len(before) and len(after):
         first, last = int(before[-1]), int(after[0])
-        ends = [_carried(body, path, r, step) for r in (first, last)]
+        ends = path.carried(
+            tracklet.centroids_xy[[first, last]] * widths, sources=tracklet.steps[[first, last]], target=step
+        )
         span = max(float(tracklet.pts_seconds[last] - tracklet.pts_seconds[first]), 1e-6)
         share = (seconds - tracklet.pts_seconds[first]) / span if first != last else 0.0
         place = (1 - share) * ends[0] + share * ends[1]
         reference = first if share < 0.5 else last
     elif seen and len(usable):
-        place = body.points_xy[row] * np.array([1.0, path.aspect])
+        place = body.points_xy[row] * widths
         reference = int(usable[np.abs(tracklet.pts_seconds[usable] - seconds).argmin()])
     else:
         return None
     zoom = _magnification(path, source=int(tracklet.steps[reference]), target=step)
     return _laid(tracklet.masks[reference], tracklet.centroids_xy[reference], place=place, zoom=zoom)
-
-
-def _carried(body: BodyPosition, path: CameraPath, row: int, step: int) -> NDArray[np.float64]:
-    """Where the body's place of one row is in the picture of `step` if it stands still, frame widths [2]."""
-    x, y = body.tracklet.centroids_xy[row]
-    moved = path.between(source=int(body.tracklet.steps[row]), target=step) @ np.array([x, y * path.aspect, 1.0])
-    place: NDArray[np.float64] = moved[:2] / moved[2]
-    return place
 
 
 def _magnification(path: CameraPath, *, source: int, target: int) -> float:
@@ -162,14 +152,14 @@ def _moment(shape_a: Mask, shape_b: Mask, mask_a: Mask | None, mask_b: Mask | No
         return None
     rectangle = (x0, y0, x1, y1)
     both = _part(shape_a, rectangle) & _part(shape_b, rectangle)
-    claimed, area_a, area_b = int(both.sum()), shape_a.area_pixels, shape_b.area_pixels
-    if claimed < max(_LEAST_PIXELS, _LEAST_OVERLAP * min(area_a, area_b)):
+    claimed = int(both.sum())
+    if claimed < max(_LEAST_PIXELS, _LEAST_OVERLAP * min(shape_a.area_pixels, shape_b.area_pixels)):
         return None
     held_a, held_b = (both & _part(m, rectangle) if m is not None else np.zeros_like(both) for m in (mask_a, mask_b))
     for_a, for_b = int((held_a & ~held_b).sum()), int((held_b & ~held_a).sum())
     if for_a + for_b < _OWNED * claimed:
         return None
-    return _Moment(seconds, for_a, for_b, claimed / area_a, claimed / area_b)
+    return _Moment(seconds, for_a, for_b)
 
 
 def _part(mask: Mask, rectangle: tuple[int, int, int, int]) -> NDArray[np.bool_]:
@@ -195,8 +185,6 @@ def _meetings(moments: list[_Moment]) -> list[Hiding]:
         agreed = max(for_a, for_b) / (for_a + for_b)
         if len(meeting) < _LEAST_MOMENTS or agreed < _AGREED:
             continue
-        by_a = for_a > for_b
-        hidden = max(m.share_of_b if by_a else m.share_of_a for m in meeting)
-        confidence = agreed * min(1.0, len(meeting) / 4)
-        out.append(Hiding(by_a, meeting[0].seconds, meeting[-1].seconds, round(hidden, 3), round(confidence, 3)))
+        confidence = round(agreed * min(1.0, len(meeting) / 4), 3)
+        out.append(Hiding(for_a > for_b, meeting[0].seconds, meeting[-1].seconds, confidence))
     return out

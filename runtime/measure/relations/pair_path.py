@@ -72,33 +72,24 @@ def pair_path(a: BodyPosition, b: BodyPosition, path: CameraPath) -> PairPath | 
     known: NDArray[np.bool_] = stretches == names[int(counts.argmax())]
     middle = int(steps[np.flatnonzero(known)[int(known.sum()) // 2]])
     widths = np.array([1.0, path.aspect])
-    place_a, place_b = a.points_xy[rows_a] * widths, b.points_xy[rows_b] * widths
-    world = [
-        np.stack([_carried(path, int(s), middle, p) if k else p for s, p, k in zip(steps, points, known, strict=True)])
-        for points in (place_a, place_b)
-    ]
+    position_a, position_b = a.points_xy[rows_a] * widths, b.points_xy[rows_b] * widths
     times = a.tracklet.pts_seconds[rows_a]
+
+    def world(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Only known positions are carried, and smoothed among themselves: the others lie in another picture."""
+        out = points.copy()
+        there = path.carried(points[known], sources=steps[known], target=middle)
+        out[known] = local_linear(times[known], there, half_width_seconds=SMOOTH_SECONDS)
+        return out
+
     weights = np.minimum(a.weights[rows_a], b.weights[rows_b])
     return PairPath(
         times_seconds=times,
-        world_a_xy=_smooth(times, world[0], known),
-        world_b_xy=_smooth(times, world[1], known),
-        offset_xy=place_b - place_a,
+        world_a_xy=world(position_a),
+        world_b_xy=world(position_b),
+        offset_xy=position_b - position_a,
         boxes_a=a.tracklet.boxes_xyxy[rows_a].astype(np.float64) * np.tile(widths, 2),
         boxes_b=b.tracklet.boxes_xyxy[rows_b].astype(np.float64) * np.tile(widths, 2),
         known=known,
         trust=np.where(weights >= _UNSURE_SIDE, 1.0, weights),
     )
-
-
-def _carried(path: CameraPath, source: int, target: int, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    moved = path.between(source=source, target=target) @ np.array([point[0], point[1], 1.0])
-    place: NDArray[np.float64] = moved[:2] / moved[2]
-    return place
-
-
-def _smooth(times: NDArray[np.float64], points: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Only the known places are smoothed, among themselves: the others lie in another picture."""
-    out = points.copy()
-    out[known] = local_linear(times[known], points[known], half_width_seconds=SMOOTH_SECONDS)
-    return out

@@ -18,7 +18,7 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.perceive.camera_step import grey
 from edgecap.runtime.perceive.motion.flow import SIDE, FlowEstimator, ResidualFlow, carry, guided_coefficients
-from edgecap.runtime.perceive.motion.regions import Region, colour_index, find_regions, recoloured
+from edgecap.runtime.perceive.motion.regions import Region, area, colour_index, find_regions, recoloured
 from edgecap.runtime.perceive.track import colour_histogram, histogram_distance
 
 _HOLD_SECONDS = 1.0  # how long an object that stopped is kept
@@ -93,9 +93,9 @@ class MotionDetector:
         result: list[_Held] = []
         free: list[int] = []
         for i, mask in enumerate(expected):
-            parts = [r for r in regions if _area(r.mask & mask) > 0.7 * _area(r.mask)]
+            parts = [r for r in regions if area(r.mask & mask) > 0.7 * area(r.mask)]
             others = [r for r in regions if not any(r is part for part in parts)]
-            intruded = any(_area(r.mask & mask) > 0.2 * _area(mask) for r in others)
+            intruded = any(area(r.mask & mask) > 0.2 * area(mask) for r in others)
             kept = None if intruded else self._kept(self._held[i], mask, parts, frame)
             if kept is None:
                 free.append(i)
@@ -115,10 +115,10 @@ class MotionDetector:
     @staticmethod
     def _kept(held: _Held, mask: NDArray[np.bool_], parts: list[Region], frame: Frame) -> _Held | None:
         """The held object where it should be now, when less than half of it moves; None when it moves on or is gone."""
-        seconds, area = frame.pts_seconds, _area(mask)
-        moving = sum(_area(part.mask) for part in parts)
+        seconds, size = frame.pts_seconds, area(mask)
+        moving = sum(area(part.mask) for part in parts)
         slow = float(np.linalg.norm(held.region.motion_xy)) < _HOLD_PX
-        if held.frames <= 2 or not slow or moving > 0.5 * area or area < 0.5 * _area(held.region.mask):
+        if held.frames <= 2 or not slow or moving > 0.5 * size or size < 0.5 * area(held.region.mask):
             return None
         moved = seconds if parts else held.moved_seconds
         if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
@@ -132,11 +132,7 @@ class MotionDetector:
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return _area(a & b) / max(1, _area(a | b))
-
-
-def _area(mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))
+    return area(a & b) / max(1, area(a | b))
 
 
 def _box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
