@@ -30,7 +30,7 @@ class ColourShare:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How an instance's centroid moves over its life in the window, in one reference (image plane, or world).
+    """How an instance's centroid moves while it is seen in the window, in one reference (image plane, or world).
 
     `displacement_xy`: last minus first position, in units of the frame's *width* on both axes, y down.
     `angle_degrees`: direction of that displacement, 0 = right, 90 = down (y grows downward), None when static.
@@ -110,7 +110,7 @@ class Relation:
     """One relation between two tracks over a time: `subject_id` is `name` `object_id`.
 
     `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
-    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the places. `order`: of "crosses"
+    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the positions. `order`: of "crosses"
     and "passes", whether the subject passed in front of the object or behind it, where masks show it; else "". Standing
     relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
     """

@@ -33,7 +33,7 @@ class BodyPosition:
     """A tracklet with the position of its body. `points_xy` float64 [T, 2]: relative position of the body.
     `weights` float64 [T]: trust in it, 0.05 to 1. `clean` bool [T]: the whole body shows (nothing cuts its box on any
     side). `blind_xy` bool [T, 2]: most of the body is cut off along the *other* axis, so that the part which shows
-    tells nothing of the whole on this one (of a horse that comes in, the head shows first). `scales` float64 [T]: how
+    says nothing about the whole on this one (of a horse that comes in, the head shows first). `scales` float64 [T]: how
     much larger than in its first frame of the stretch the camera shows things where the instance is; lengths are
     divided by it before they are compared."""
 

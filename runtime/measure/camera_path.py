@@ -1,7 +1,7 @@
 """The camera's path over a window: steps composed, split into a smooth part (pan, tilt, zoom, roll) and a
 shaking rest.
 
-In: the `camera_step` of every observation (camera.py). Out: `CameraPath` (for motion.py) and
+In: the `camera_step` of every observation (runtime/perceive/camera_step.py). Out: `CameraPath` (for motion.py) and
 `CameraEvidence`.
 
 Signs (docs/spec/instancecap.md 2.3): background points moving left = the camera pans right; moving down = it tilts
@@ -55,7 +55,7 @@ _NAMES: tuple[tuple[CameraLabel, CameraLabel], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CameraPath:
-    """Where the camera's view lay in every observation, relative to the others.
+    """Where the camera's view was in every observation, relative to the others.
 
     Coordinates are frame widths on both axes, y down. `to_first` float64 [T, 3, 3] maps a frame's coordinates
     to those of the first frame of its stretch; `stretches` int64 [T] numbers the stretches without a missing
@@ -261,9 +261,9 @@ def _phases(sweeps: list[_Sweep]) -> tuple[tuple[CameraLabel, ...], ...]:
     shorter one."""
     groups: list[list[_Sweep]] = []
     for sweep in sorted(sweeps, key=lambda s: (s.start_seconds, s.label)):
-        mates = groups[-1] if groups else []
-        if mates and all(_overlap(sweep, mate) > 0.5 for mate in mates):
-            mates.append(sweep)
+        group = groups[-1] if groups else []
+        if group and all(_overlap(sweep, other) > 0.5 for other in group):
+            group.append(sweep)
         else:
             groups.append([sweep])
     return tuple(tuple(s.label for s in sorted(group, key=lambda s: s.label)) for group in groups)

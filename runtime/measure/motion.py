@@ -172,7 +172,7 @@ def _sighted(points: Path, blind: NDArray[np.bool_]) -> Path:
     it had there.
 
     Only where the body mostly moves across the border that cuts it; of one that moves along a border, the
-    part that shows does tell.
+    part that shows is a good measure.
     """
     out = points.copy()
     for axis in (0, 1):

@@ -21,7 +21,7 @@ on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way.
 _SAME_IOU, _SAME_BOX_IOU = 0.8, 0.85
 _CONTAINED = 0.8
 """Share of the lesser track's observations that must lie on the other's for both to be one instance."""
-_INSIDE, _WHOLE_LIFE, _STEADY = 0.9, 0.9, 0.05
+_INSIDE, _WHOLE_TRACKLET, _STEADY = 0.9, 0.9, 0.05
 """Share of a box inside another's, share of its tracklet where it is so, and how far it may stray (box sides, one
 sigma): what is worn, carried or ridden stays in its place."""
 _HELD = 0.5
@@ -54,14 +54,14 @@ def without_duplicates(tracklets: Sequence[Tracklet]) -> list[Tracklet]:
     for tracklet in sorted(tracklets, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
         if not any(_same(tracklet, other) for other in kept):
             kept.append(tracklet)
-    wanted = {tracklet.track_id for tracklet in kept}
-    return [tracklet for tracklet in tracklets if tracklet.track_id in wanted]
+    kept_ids = {tracklet.track_id for tracklet in kept}
+    return [tracklet for tracklet in tracklets if tracklet.track_id in kept_ids]
 
 
 def held(tracklet: Tracklet, tracklets: Sequence[Tracklet]) -> bool:
-    """Whether a track keeps its place inside a larger one's box nearly always: a tie on a person, a bag, a
-    part that was detected as a second instance. It may be real, so it is not left out, but it comes after what stands
-    for itself (the reference lets a tie compete on its area alone: docs/spec/instancecap.md 2.1)."""
+    """Whether a track keeps its position inside a larger one's box nearly always: a tie on a person, a bag, a
+    part that was detected as a second instance. It may be real, so it is not left out, but it comes after independent
+    instances (the reference lets a tie compete on its area alone: docs/spec/instancecap.md 2.1)."""
     return any(_held_by(tracklet, other) for other in tracklets if other is not tracklet)
 
 
@@ -88,14 +88,14 @@ def _same(lesser: Tracklet, other: Tracklet) -> bool:
 
 def _held_by(lesser: Tracklet, other: Tracklet) -> bool:
     shared = _shared_steps(lesser, other)
-    if len(shared) < _WHOLE_LIFE * len(lesser):
+    if len(shared) < _WHOLE_TRACKLET * len(lesser):
         return False
     one, two = _boxes(lesser, other, shared)
     if not float(box_areas(one).mean()) < float(box_areas(two).mean()):
         return False
     inside = shared_areas(one, two) >= _INSIDE * box_areas(one)
     offset = ((one[:, :2] + one[:, 2:]) - (two[:, :2] + two[:, 2:])) / 2 / np.maximum(two[:, 2:] - two[:, :2], 1e-6)
-    return float(inside.mean()) >= _WHOLE_LIFE and float(offset.std(0).max()) <= _STEADY
+    return float(inside.mean()) >= _WHOLE_TRACKLET and float(offset.std(0).max()) <= _STEADY
 
 
 def _boxes(
@@ -111,5 +111,5 @@ def _class_of(tracklet: Tracklet) -> int:
 
 def _shared_steps(lesser: Tracklet, other: Tracklet) -> list[tuple[int, int]]:
     """Indices of both in the frames that both are in."""
-    places = {int(step): i for i, step in enumerate(other.steps)}
-    return [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]
+    rows = {int(step): i for i, step in enumerate(other.steps)}
+    return [(i, rows[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in rows]

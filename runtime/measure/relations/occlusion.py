@@ -2,9 +2,9 @@
 
 In: two `BodyPosition`s, the camera's path, the times of the window. Out: `Hiding` spans.
 
-Each body's silhouette from the nearest moment at which it stood alone is laid where the body is now (between two such
-moments its place runs in a straight line against the background). Where the two silhouettes overlap, the one whose
-mask holds the pixels is in front. A body that isn't seen at all while the other fills its place is behind it. One
+Each body's silhouette from the nearest moment at which it was alone is placed where the body is now (between two such
+moments its position runs in a straight line against the background). Where the two silhouettes overlap, the one whose
+mask holds the pixels is in front. A body that isn't seen at all while the other fills its position is behind it. One
 meeting has one order: where its moments disagree, nothing is said.
 """
 
@@ -22,7 +22,7 @@ from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 
 _REFERENCE_SECONDS = 2.5
-"""A silhouette this old still tells about the pose; a gait repeats every 0.8 s."""
+"""A silhouette this old still shows the pose; a gait repeats every 0.8 s."""
 _LEAST_OVERLAP, _LEAST_PIXELS = 0.06, 12
 """Of the smaller silhouette, and in pixels: below, two coarse outlines merely touch."""
 _OWNED = 0.4
@@ -56,7 +56,7 @@ class _Moment:
 
 
 def hidings(a: BodyPosition, b: BodyPosition, path: CameraPath, times_seconds: NDArray[np.float64]) -> list[Hiding]:
-    """Times at which one of two tracks certainly stands in front of the other, by start.
+    """Times at which one of two tracks is certainly in front of the other, by start.
 
     `times_seconds` [S]: of all observations of the window, which `Tracklet.steps` count.
     """
@@ -106,15 +106,15 @@ def _expected(
         )
         span = max(float(tracklet.pts_seconds[last] - tracklet.pts_seconds[first]), 1e-6)
         share = (seconds - tracklet.pts_seconds[first]) / span if first != last else 0.0
-        place = (1 - share) * ends[0] + share * ends[1]
+        position = (1 - share) * ends[0] + share * ends[1]
         reference = first if share < 0.5 else last
     elif seen and len(usable):
-        place = body.points_xy[row] * widths
+        position = body.points_xy[row] * widths
         reference = int(usable[np.abs(tracklet.pts_seconds[usable] - seconds).argmin()])
     else:
         return None
     zoom = _magnification(path, source=int(tracklet.steps[reference]), target=step)
-    return _laid(tracklet.masks[reference], tracklet.centroids_xy[reference], place=place, zoom=zoom)
+    return _placed(tracklet.masks[reference], tracklet.centroids_xy[reference], position=position, zoom=zoom)
 
 
 def _magnification(path: CameraPath, *, source: int, target: int) -> float:
@@ -123,13 +123,13 @@ def _magnification(path: CameraPath, *, source: int, target: int) -> float:
     return float(np.sqrt(max(float(np.linalg.det(matrix[:2, :2])), 1e-6)))
 
 
-def _laid(mask: Mask, centroid_xy: NDArray[np.float32], *, place: NDArray[np.float64], zoom: float) -> Mask:
-    """The mask enlarged by `zoom` with its centroid at `place` (frame widths), cut by the frame."""
+def _placed(mask: Mask, centroid_xy: NDArray[np.float32], *, position: NDArray[np.float64], zoom: float) -> Mask:
+    """The mask enlarged by `zoom` with its centroid at `position` (frame widths), cut by the frame."""
     width, height = mask.size_wh
     size = (max(1, round(mask.bits.shape[1] * zoom)), max(1, round(mask.bits.shape[0] * zoom)))
     bits = cv2.resize(mask.bits.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     from_corner = (centroid_xy * np.array([width, height]) - np.array(mask.origin_xy)) * zoom
-    x, y = np.round(place * width - from_corner).astype(int).tolist()
+    x, y = np.round(position * width - from_corner).astype(int).tolist()
     x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + size[0], width), min(y + size[1], height)
     if x1 <= x0 or y1 <= y0:
         return Mask((0, 0), np.zeros((0, 0), bool), mask.size_wh)

@@ -27,11 +27,11 @@ _UNSURE_SIDE = 0.6
 class PairPath:
     """The T observations in which both a and b are seen, in time order.
 
-    `times_seconds` [T]. `world_a_xy`, `world_b_xy` float64 [T, 2]: places against the background, frame widths on both
-    axes, y down. `offset_xy` float64 [T, 2]: from a to b in the picture as it is, frame widths. `boxes_a`, `boxes_b`
+    `times_seconds` [T]. `world_a_xy`, `world_b_xy` float64 [T, 2]: positions against the background, frame widths,
+    y down. `offset_xy` float64 [T, 2]: from a to b in the picture as it is, frame widths. `boxes_a`, `boxes_b`
     float64 [T, 4]: x1 y1 x2 y2 in frame widths on both axes. `known` bool [T]: the camera's path is known there, so the
-    world places may be compared with those of the other known observations. `trust` float64 [T], 0-1: how far the
-    places of both are their bodies' (less where the border cuts one).
+    world positions may be compared with those of the other known observations. `trust` float64 [T], 0-1: how far the
+    positions of both are their bodies' (less where the border cuts one).
     """
 
     times_seconds: NDArray[np.float64]
@@ -61,7 +61,7 @@ class PairPath:
 def pair_path(a: BodyPosition, b: BodyPosition, path: CameraPath) -> PairPath | None:
     """The shared observations of two tracks; None where there are fewer than two.
 
-    World places lie in the picture of the middle shared observation of the longest stretch with a known camera.
+    World positions are in the picture of the middle shared observation of the longest stretch with a known camera.
     """
     _, rows_a, rows_b = np.intersect1d(a.tracklet.steps, b.tracklet.steps, assume_unique=True, return_indices=True)
     if len(rows_a) < 2:
@@ -76,7 +76,7 @@ def pair_path(a: BodyPosition, b: BodyPosition, path: CameraPath) -> PairPath | 
     times = a.tracklet.pts_seconds[rows_a]
 
     def world(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Only known positions are carried, and smoothed among themselves: the others lie in another picture."""
+        """Only known positions are carried, and smoothed among themselves: the others are in another picture."""
         out = points.copy()
         there = path.carried(points[known], sources=steps[known], target=middle)
         out[known] = local_linear(times[known], there, half_width_seconds=SMOOTH_SECONDS)

@@ -1,11 +1,11 @@
-"""Relations between instances over time: where they stand to each other, and what they do to each other.
+"""Relations between instances over time: how they are placed, and what they do to each other.
 
 In: the `BodyPosition` of every track of a window. Out: `Relation` rows. Pure; the rules are in pair_rules.py
 (positions) and occlusion.py (masks), the sentences in runtime/describe/relation_sentences.py.
 
 left_of, right_of, above, below   by the centres in the picture, on the axis along which they are farther apart
 near                              little empty space between the boxes, by their size
-in_front_of                       one hides part of the other; never guessed from where they stand
+in_front_of                       one hides part of the other; never guessed from their positions
 approaches, moves_away_from       the subject's own movement, camera removed, changes the distance
 follows                           both move the same way, the subject behind
 crosses                           the subject passes from one side of the other to its other side

@@ -24,7 +24,7 @@ from edgecap.runtime.perceive.track import colour_histogram, histogram_distance
 _HOLD_SECONDS = 1.0  # how long an object that stopped is kept
 _PART_SECONDS = 2.0  # how long it is kept whole while only a part of it moves
 _HOLD_PX = 5.0  # per step of the small picture: what moved faster did not stop, it left
-_SAME_LOOK = 0.5  # distance of colour histograms: what looks different is not the object but what it uncovered
+_SAME_OBJECT = 0.5  # distance of colour histograms: what looks different is not the object but what it uncovered
 _MEMORY = 0.5  # share of the last frame's motion map that is carried along: single-frame noise stays below 0.5
 _GUIDE_RADIUS, _GUIDE_SMOOTHNESS = 4, 4e-4
 _MAX_SHARE = 0.6  # of the frame: a larger "object" is the background that the fit missed
@@ -36,7 +36,7 @@ class _Held:
     and when it last moved at all and as a whole."""
 
     region: Region
-    look: NDArray[np.float32]
+    histogram: NDArray[np.float32]
     moved_seconds: float
     whole_seconds: float
     frames: int = 1
@@ -123,12 +123,12 @@ class MotionDetector:
         moved = seconds if parts else held.moved_seconds
         if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
             return None
-        if histogram_distance(held.look, colour_histogram(frame.image_rgb, _box(mask))) > _SAME_LOOK:
+        if histogram_distance(held.histogram, colour_histogram(frame.image_rgb, _box(mask))) > _SAME_OBJECT:
             return None
         for part in parts:
             mask = mask | part.mask
         still = Region(mask, np.zeros(2, np.float32), max(0.45, 0.9 * held.region.score))
-        return _Held(still, held.look, moved, held.whole_seconds, held.frames + 1)
+        return _Held(still, held.histogram, moved, held.whole_seconds, held.frames + 1)
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -145,10 +145,10 @@ def colour_index(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDAr
 
 
 def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How much each pixel belongs to the object, float32 [h, w] 0-1, by its place in `mask` and its colour.
+    """How much each pixel belongs to the object, float32 [h, w] 0-1, by its position in `mask` and its colour.
 
     Colours that are common in a ring around the object and rare in it are background that the object just uncovered.
-    Where object and ring look alike, or colour would take most of the object away, the mask stands as it is.
+    Where object and ring have the same colours, or colour would take most of the object away, the mask stands as it is.
     """
     window = mask.astype(np.uint8)
     near = cv2.dilate(window, np.ones((2 * _GAP_PX + 1,) * 2, np.uint8)).astype(bool)

@@ -2,7 +2,7 @@
 
 Phrases are matched whole and in any case; a list holds what cannot be innocent in a caption, and a word with an
 innocent use too ("appears at the gate") is a pattern that says which use is meant. Names of classes are in
-`lexicon_names`, words of motion and place in `lexicon_motion`.
+names.py, words of motion and place in motion.py.
 """
 
 # ruff: noqa: SIM905, RUF005 (a word list reads best as words)

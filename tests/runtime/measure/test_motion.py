@@ -18,8 +18,8 @@ JITTER = 0.003
 
 def _motions(drawn, track_id=1):
     path = camera_path(drawn.observations, aspect=ASPECT)
-    (life,) = [one for one in tracklets(drawn) if one.track_id == track_id]
-    body = body_position(life, drawn, path)
+    (tracklet,) = [one for one in tracklets(drawn) if one.track_id == track_id]
+    body = body_position(tracklet, drawn, path)
     return image_motion(body, path), world_motion(body, path), depth(body)
 
 

@@ -1,5 +1,5 @@
-"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, settling,
-cuts."""
+"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, unconfirmed
+tracks, cuts."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def play(
 
 def test_every_actor_keeps_one_track_from_its_first_frame() -> None:
     perceiver, window, actors = play(TruthDetector())
-    settled = perceiver.drop_unconfirmed(window)
+    finished = perceiver.drop_unconfirmed(window)
     track_of: dict[int, set[int]] = {}
-    for observation, ids in zip(settled.observations, actors, strict=True):
+    for observation, ids in zip(finished.observations, actors, strict=True):
         assert len(observation.instances) == len(ids)  # nothing lost before confirmation
         for instance in observation.instances:
             boxes, _ = perceiver._detector.truth[observation.frame.index]  # type: ignore[attr-defined]
@@ -89,14 +89,14 @@ def test_observation_carries_camera_and_embedding() -> None:
     assert first.embedding is not None
 
 
-def test_flash_is_in_the_raw_window_and_not_in_the_settled_one() -> None:
+def test_flash_is_in_the_raw_window_and_not_in_the_finished_one() -> None:
     perceiver, window, _ = play(TruthDetector(flash_index=9), seconds=2.0)
     corner = [i for o in window.observations for i in o.instances if i.box_xyxy[2] < 0.1 and i.box_xyxy[3] < 0.12]
     assert len(corner) == 1
-    settled = perceiver.drop_unconfirmed(window)
-    ids = {i.track_id for o in settled.observations for i in o.instances}
+    finished = perceiver.drop_unconfirmed(window)
+    ids = {i.track_id for o in finished.observations for i in o.instances}
     assert corner[0].track_id not in ids
-    assert len(settled.observations) == len(window.observations)
+    assert len(finished.observations) == len(window.observations)
 
 
 def test_a_picture_is_reported_on_one_sure_look() -> None:
