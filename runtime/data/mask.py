@@ -57,11 +57,26 @@ class Mask:
 
     def full(self) -> NDArray[np.bool_]:
         """The whole frame's mask, bool [H, W]."""
-        width, height = self.size_wh
-        out = np.zeros((height, width), bool)
+        return self.part((0, 0, *self.size_wh))
+
+    def part(self, rectangle_xyxy: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+        """The pixels in a rectangle x0 y0 x1 y1 (half-open) of the frame, bool [y1 - y0, x1 - x0]."""
+        x0, y0, x1, y1 = rectangle_xyxy
+        out = np.zeros((y1 - y0, x1 - x0), bool)
         (x, y), (h, w) = self.origin_xy, self.bits.shape
-        out[y : y + h, x : x + w] = self.bits
+        left, top, right, bottom = max(x, x0), max(y, y0), min(x + w, x1), min(y + h, y1)
+        if right > left and bottom > top:
+            out[top - y0 : bottom - y0, left - x0 : right - x0] = self.bits[top - y : bottom - y, left - x : right - x]
         return out
+
+    def shared_rectangle(self, other: Mask) -> tuple[int, int, int, int] | None:
+        """x0 y0 x1 y1 (half-open) of what both rectangles cover; None where they don't meet."""
+        if self.size_wh != other.size_wh:
+            raise ValueError(f"masks of two frame sizes: {self.size_wh = }, {other.size_wh = }")
+        (ax, ay), (ah, aw) = self.origin_xy, self.bits.shape
+        (bx, by), (bh, bw) = other.origin_xy, other.bits.shape
+        x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
+        return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
 
     @classmethod
     def from_full(cls, bits: NDArray[np.bool_]) -> Mask:
@@ -79,20 +94,7 @@ class Mask:
 
     def iou(self, other: Mask) -> float:
         """Intersection over union with another mask of the same frame size; 0 where either is empty."""
-        inter = self._shared_pixels(other)
-        union = self.area_pixels + other.area_pixels - inter
-        return inter / union if union else 0.0
-
-    def _shared_pixels(self, other: Mask) -> int:
-        if self.size_wh != other.size_wh:
-            raise ValueError(f"masks of two frame sizes: {self.size_wh = }, {other.size_wh = }")
-        (ax, ay), (ah, aw) = self.origin_xy, self.bits.shape
-        (bx, by), (bh, bw) = other.origin_xy, other.bits.shape
-        x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
-        if x1 <= x0 or y1 <= y0:
-            return 0
-        return int(
-            np.count_nonzero(
-                self.bits[y0 - ay : y1 - ay, x0 - ax : x1 - ax] & other.bits[y0 - by : y1 - by, x0 - bx : x1 - bx]
-            )
-        )
+        rectangle = self.shared_rectangle(other)
+        shared = int((self.part(rectangle) & other.part(rectangle)).sum()) if rectangle is not None else 0
+        union = self.area_pixels + other.area_pixels - shared
+        return shared / union if union else 0.0

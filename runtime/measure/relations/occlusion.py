@@ -144,33 +144,18 @@ def _seen(body: BodyPosition, step: int) -> Mask | None:
 def _moment(shape_a: Mask, shape_b: Mask, mask_a: Mask | None, mask_b: Mask | None, seconds: float) -> _Moment | None:
     """What the masks say of the pixels that both silhouettes claim; None where they claim too few, or nobody holds
     them."""
-    (ax, ay), (bx, by) = shape_a.origin_xy, shape_b.origin_xy
-    x0, y0 = max(ax, bx), max(ay, by)
-    x1 = min(ax + shape_a.bits.shape[1], bx + shape_b.bits.shape[1])
-    y1 = min(ay + shape_a.bits.shape[0], by + shape_b.bits.shape[0])
-    if x1 <= x0 or y1 <= y0:
+    rectangle = shape_a.shared_rectangle(shape_b)
+    if rectangle is None:
         return None
-    rectangle = (x0, y0, x1, y1)
-    both = _part(shape_a, rectangle) & _part(shape_b, rectangle)
+    both = shape_a.part(rectangle) & shape_b.part(rectangle)
     claimed = int(both.sum())
     if claimed < max(_LEAST_PIXELS, _LEAST_OVERLAP * min(shape_a.area_pixels, shape_b.area_pixels)):
         return None
-    held_a, held_b = (both & _part(m, rectangle) if m is not None else np.zeros_like(both) for m in (mask_a, mask_b))
+    held_a, held_b = (both & m.part(rectangle) if m is not None else np.zeros_like(both) for m in (mask_a, mask_b))
     for_a, for_b = int((held_a & ~held_b).sum()), int((held_b & ~held_a).sum())
     if for_a + for_b < _OWNED * claimed:
         return None
     return _Moment(seconds, for_a, for_b)
-
-
-def _part(mask: Mask, rectangle: tuple[int, int, int, int]) -> NDArray[np.bool_]:
-    """The mask's pixels in a rectangle x0 y0 x1 y1 of the frame, bool [y1 - y0, x1 - x0]."""
-    x0, y0, x1, y1 = rectangle
-    out = np.zeros((y1 - y0, x1 - x0), bool)
-    (x, y), (h, w) = mask.origin_xy, mask.bits.shape
-    u0, v0, u1, v1 = max(x, x0), max(y, y0), min(x + w, x1), min(y + h, y1)
-    if u1 > u0 and v1 > v0:
-        out[v0 - y0 : v1 - y0, u0 - x0 : u1 - x0] = mask.bits[v0 - y : v1 - y, u0 - x : u1 - x]
-    return out
 
 
 def _meetings(moments: list[_Moment]) -> list[Hiding]:
