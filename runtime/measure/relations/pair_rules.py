@@ -7,7 +7,7 @@ names no relations, so the rules and figures are ours; lengths are frame widths,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Literal
 
@@ -189,17 +189,7 @@ def _states(
 
 
 def _known(pair: PairPath) -> PairPath:
-    keep = pair.known
-    return PairPath(
-        pair.times_seconds[keep],
-        pair.world_a_xy[keep],
-        pair.world_b_xy[keep],
-        pair.offset_xy[keep],
-        pair.boxes_a[keep],
-        pair.boxes_b[keep],
-        pair.known[keep],
-        pair.trust[keep],
-    )
+    return PairPath(*(getattr(pair, field.name)[pair.known] for field in fields(pair)))
 
 
 def _mostly_within(one: PairSpan, other: PairSpan) -> bool:
