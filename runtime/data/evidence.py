@@ -8,13 +8,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.data.relation import Relation
-
 Direction = Literal["static", "right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right"]
 Depth = Literal["constant", "approaching", "receding"]
 CameraLabel = Literal[
     "static", "pan_left", "pan_right", "tilt_up", "tilt_down", "zoom_in", "zoom_out", "roll_left", "roll_right", "shake"
 ]
+RelationName = Literal[
+    "left_of", "right_of", "above", "below", "near", "in_front_of",
+    "approaches", "moves_away_from", "follows", "crosses", "passes",
+]  # fmt: skip
+Order = Literal["", "in front", "behind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class ColourShare:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How an instance's centroid moves over its life in the window, in one reference (image plane, or world).
+    """How an instance's centroid moves while it is seen in the window, in one reference (image plane, or world).
 
     `displacement_xy`: last minus first position, in units of the frame's *width* on both axes, y down.
     `angle_degrees`: direction of that displacement, 0 = right, 90 = down (y grows downward), None when static.
@@ -100,6 +103,31 @@ class CameraEvidence:
     speed_adverb: str
     confidence: float
     phases: tuple[tuple[CameraLabel, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation between two tracks over a time: `subject_id` is `name` `object_id`.
+
+    `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
+    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the positions. `order`: of "crosses"
+    and "passes", whether the subject passed in front of the object or behind it, where masks show it; else "". Standing
+    relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
+    """
+
+    name: RelationName
+    subject_id: int
+    object_id: int
+    start_seconds: float
+    end_seconds: float
+    confidence: float
+    order: Order = ""
+
+    def __post_init__(self) -> None:
+        if self.subject_id == self.object_id:
+            raise ValueError(f"a relation is between two instances; got {self.subject_id = } twice")
+        if not self.start_seconds <= self.end_seconds:
+            raise ValueError(f"a relation ends before it begins: {self.start_seconds = }, {self.end_seconds = }")
 
 
 @dataclass(frozen=True, slots=True)

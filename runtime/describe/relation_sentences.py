@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from edgecap.runtime.data.evidence import Evidence, TrackEvidence
-from edgecap.runtime.data.relation import Relation
+from edgecap.runtime.data.evidence import Evidence, Relation, TrackEvidence
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _STANDING = {

@@ -38,7 +38,7 @@ ReasonCode = Literal[
 REASONS: Mapping[ReasonCode, str] = {
     "empty": "no words",
     "unfinished": "cut off by the token limit, or no full stop at its end",
-    "long": "more words than its field may have (`check_form.MOST_WORDS`)",
+    "long": "more words than its field may have (`form.MOST_WORDS`)",
     "list": "list markers or line breaks",
     "markup": "markdown, tags, braces, chat roles, or a label before a colon",
     "script": "letters of another script: the checks read English only",

@@ -30,8 +30,8 @@ from edgecap.bench.world.cached_clips import clip_cache
 from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.scene import Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
+from edgecap.runtime.data.evidence import Relation, RelationName
 from edgecap.runtime.data.record import Record
-from edgecap.runtime.data.relation import Relation, RelationName
 from edgecap.runtime.measure.relations.pair_path import PairPath
 from edgecap.runtime.measure.relations.pair_rules import pair_spans
 from edgecap.runtime.measure.relations.relations import RELATION_NAMES

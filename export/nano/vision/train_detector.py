@@ -20,7 +20,7 @@ from edgecap.export.nano.vision.losses import box_loss, peak_loss
 from edgecap.export.nano.vision.samples import random_view
 from edgecap.export.nano.vision.targets import dense_target
 from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
-from edgecap.runtime.perceive.detector import iou_matrix
+from edgecap.runtime.data.boxes import iou_matrix
 
 CHECKPOINT = "detector.pt"
 BATCH = 16

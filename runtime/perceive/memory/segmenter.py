@@ -23,8 +23,8 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
-from edgecap.runtime.perceive.memory.masks import masks_of_picture
 from edgecap.runtime.perceive.memory.ring import MemoryRing
+from edgecap.runtime.perceive.segmenter import WHOLE_PICTURE, claimed_pixels, padded_to_pixels
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -198,10 +198,11 @@ class MemorySegmenter:
             return Followed((), (), nothing, nothing, np.zeros((0, side, side), np.float32))
         height, width = frame.image_rgb.shape[:2]
         presence = np.asarray(found["presence"], np.float32)
-        masks = masks_of_picture(
+        covered = np.tile(padded_to_pixels(WHOLE_PICTURE, self._placement, (width, height)), (len(presence), 1))
+        masks = claimed_pixels(
             found["mask_logits"],
-            presence > 0,
-            placement=self._placement,
+            covered,
+            np.outer(presence > 0, [0, 0, width, height]),
             size_wh=(width, height),
             threshold=self._spec.mask_threshold,
         )

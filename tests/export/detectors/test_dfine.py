@@ -23,9 +23,10 @@ from edgecap.export.job import ExportJob, RoleExport
 from edgecap.export.onnx.graph import run_graph
 from edgecap.export.publish.gate import failures
 from edgecap.export.specimens.detectors import save_dfine
+from edgecap.runtime.data.boxes import iou_matrix
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
-from edgecap.runtime.perceive.detector import PackDetector, iou_matrix
+from edgecap.runtime.perceive.detector import PackDetector
 
 pytestmark = pytest.mark.slow
 

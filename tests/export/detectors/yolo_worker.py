@@ -22,8 +22,9 @@ from edgecap.export.job import ExportJob
 from edgecap.export.onnx.graph import run_graph
 from edgecap.export.publish.gate import failures
 from edgecap.export.specimens.yolo import frames_of, padded, save_yolo
+from edgecap.runtime.data.boxes import iou_matrix
 from edgecap.runtime.data.frame import Frame
-from edgecap.runtime.perceive.detector import PackDetector, iou_matrix
+from edgecap.runtime.perceive.detector import PackDetector
 
 SIDE = 256
 

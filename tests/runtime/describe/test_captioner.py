@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edgecap.runtime.config import AskOptions
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.question import Answer, Question, VisualPrompt
 from edgecap.runtime.data.record import DomainVerdict
-from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.decode.language_model import Answers
 from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.prompts import build_prompts

@@ -19,9 +19,9 @@ import numpy as np
 import pytest
 
 from edgecap.engines.errors import OutputError, UsageError
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.record import FailedVideo, Record
-from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.output.files import VideoFiles
 from edgecap.runtime.output.jsonl import JsonLinesSink
 from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink, annotated_frame
