@@ -125,7 +125,7 @@ def test_rows_survive_kill_minus_nine(tmp_path: Path) -> None:
 def test_foreign_file_is_not_taken_for_an_earlier_run(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     path.write_text('{"text": 1}\n')
-    with pytest.raises(OutputError, match="line 1 is no row of edgecap"):
+    with pytest.raises(OutputError, match="line 1 is not a row of edgecap"):
         clips_done(path)
 
 
