@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import GraphContractError
 from edgecap.engines.graph.session import Session
 from edgecap.engines.packs.specs import CaptionerSpec
-from edgecap.runtime.decode.chunk import Chunk
 from edgecap.runtime.decode.growing_port import GrowingPort
 from edgecap.runtime.decode.in_place_ports import ScatterPort, SharedPort
 from edgecap.runtime.decode.kv_cache import KvPool
-from edgecap.runtime.decode.port import Port
+from edgecap.runtime.decode.port import Chunk, Port
 
 __all__ = ["Chunk", "DecoderPort", "GrowingPort", "ScatterPort", "SharedPort", "open_port"]
 
 
 class DecoderPort(Protocol):
-    """What the captioner knows of a decoder. `kv`: its memory. `runs`: graph runs so far. `most_rows`: most rows that
-    one call takes, None where the graph sets no bound."""
+    """What a language model knows of a decoder. `kv`: its memory. `runs`: graph runs so far. `most_rows`: rows that one
+    call takes at most, None where the graph sets no bound."""
 
     kv: KvPool
     runs: int

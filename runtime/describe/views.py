@@ -1,4 +1,4 @@
-"""Pictures for the captioner: the isolated instance, and the whole frame. Training and running call these.
+"""Pictures for the language model: the isolated instance, and the whole frame, in training and in use.
 
 The isolation follows the method (docs/spec/instancecap.md 2.4: everything but the instance is blurred, so that only
 its appearance is described), with two corrections of the reference: the instance is cropped and enlarged, so that a

@@ -1,7 +1,7 @@
 """The enhancer with a language model: stages A, B(I), B(II) of docs/spec/instancecap.md 6, every answer checked.
 
 In: a prompt and a `ChatModel`. Out: `Enhanced`. Calls: 3 + n for n instances
-(the reference: 4 + 3n), and one more per stage whose answer is refused. Where the second answer is refused too, the
+(the reference: 4 + 3n), and one more per step whose answer is refused. Where the second answer is refused too, the
 field is the rules', with that provenance. The prompts are our own.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgecap.engines.errors import EndpointError, EngineError
-from edgecap.runtime.decode.chat_model import ChatModel, Message
+from edgecap.runtime.decode.chat import ChatModel, Message
 from edgecap.runtime.enhance.checks import check_action, check_appearance, check_position, check_text
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Reading
@@ -56,7 +56,7 @@ _AGAIN = "That can't be used: {reasons}. Answer again in the form asked for."
 
 @dataclass(slots=True)
 class _Talk:
-    """One conversation; the story stays in it, so that every stage agrees with it."""
+    """One conversation; the story stays in it, so that every step agrees with it."""
 
     model: ChatModel
     messages: list[Message]

@@ -16,7 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from edgecap.engines.errors import EndpointError, UsageError
-from edgecap.runtime.decode.chat_model import Message
+from edgecap.runtime.decode.chat import Message
 
 MOST_BYTES = 4 << 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})

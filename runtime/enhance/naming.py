@@ -28,8 +28,8 @@ class Chosen:
 def choose(reading: Reading, *, max_instances: int) -> tuple[tuple[Chosen, ...], dict[str, int]]:
     """(instances in the prompt's order, class -> how many are left out). Every kind comes before any second one."""
     mentions = reading.mentions
-    rounds = range(min(max((m.count for m in mentions), default=0), max_instances))
-    picked = [(i, n) for n in rounds for i, m in enumerate(mentions) if n < m.count][:max_instances]
+    members = range(min(max((m.count for m in mentions), default=0), max_instances))
+    picked = [(i, n) for n in members for i, m in enumerate(mentions) if n < m.count][:max_instances]
     names = _names(mentions)
     totals = Counter[str]()
     for mention in mentions:

@@ -15,8 +15,7 @@ from edgecap.engines.errors import EngineError, UsageError
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import PromptTurn, read_book
-from edgecap.runtime.decode.chat import PackChat, check_instructable
-from edgecap.runtime.decode.chat_model import ChatModel
+from edgecap.runtime.decode.chat import ChatModel, PackChat, check_instructable
 from edgecap.runtime.output.paragraph import Paragraph, dense_paragraph
 from edgecap.runtime.output.reader import CaptionRow
 from edgecap.runtime.verify.appearance import mentions

@@ -42,11 +42,14 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
     sessions = EngineSessions(config.engines)
     pack = Pack.open(config.pack).using(sessions) if config.needs_pack else None
     new_perceiver, labels = _perception(config, pack, detect)
-    captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
-    describer = Captioner(
-        captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks, position=config.position
+    captioner = Captioner(
+        _language_model(config, pack),
+        asks_unchecked=asks_unchecked,
+        gate=gate,
+        options=config.asks,
+        position=config.position,
     )
     return StageSet(
         open_video=partial(_open_video, config),
@@ -54,7 +57,7 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
         labels=labels,
         measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
-        describe=describer.describe,
+        describe=captioner.describe,
         used=_used(config, pack, sessions),
         begin_video=gate.begin_video if gate else lambda: None,
     )
@@ -95,7 +98,7 @@ def _perception(
     return lambda: Perceiver(detector, segmenter), spec.detector.labels
 
 
-def _captioner(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
+def _language_model(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
     if config.captioner == "none" or pack is None:
         return None
     if config.detector != "pack" and pack.spec.domain is not None:

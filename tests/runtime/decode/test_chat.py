@@ -30,7 +30,7 @@ from tests.runtime.decode.test_language_model import (
 LAYOUT = PromptLayout("h ", "s ", ".", "q ", "?", answer_after=". and ", before_system="rule {system}. h ")
 
 
-def _captioner(most: int | None = None) -> LanguageModel:
+def _model(most: int | None = None) -> LanguageModel:
     decoder = replace(DECODER, ranges={"M": (1, 64, most)} if most else {})
     return LanguageModel(
         replace(SPEC, layout=LAYOUT),
@@ -59,7 +59,7 @@ def _talk(*turns: str, system: str = "be true") -> list[dict[str, str]]:
 
 
 def test_a_conversation_is_read_as_the_template_writes_it() -> None:
-    chat = PackChat(_captioner(), name="x", max_tokens=9)
+    chat = PackChat(_model(), name="x", max_tokens=9)
     assert chat.ask(_talk("who")) == _said("rule be true. h q who?", 9)
     assert chat.ask(_talk("who", "me", "where")) == _said("rule be true. h q who?me. and where?", 9)
     assert chat.dropped_turns == 0
@@ -69,7 +69,7 @@ def test_old_exchanges_make_room_and_the_first_one_stays() -> None:
     talk = _talk("who", "me", "a long middle question", "an equally long answer", "why")
     whole = "rule be true. h q who?me. and a long middle question?an equally long answer. and why?"
     short = "rule be true. h q who?me. and why?"
-    roomy, tight = PackChat(_captioner(), name="x", max_tokens=9), PackChat(_captioner(64), name="x", max_tokens=9)
+    roomy, tight = PackChat(_model(), name="x", max_tokens=9), PackChat(_model(64), name="x", max_tokens=9)
     assert roomy.ask(talk) == _said(whole, 9) and roomy.dropped_turns == 0
     assert tight.ask(talk) == _said(short, 9) and tight.dropped_turns == 1
     assert _said(whole, 9) != _said(short, 9)
@@ -99,7 +99,7 @@ def test_packs_without_rules_or_rounds_say_so(monkeypatch: pytest.MonkeyPatch) -
 def test_a_shorter_answer_is_better_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecap.runtime.decode.chat._LEAST_TOKENS", 2)
     text = "rule be true. h q a rather long question for it?"
-    chat = PackChat(_captioner(len(text) + 1 + 5), name="x", max_tokens=9)
+    chat = PackChat(_model(len(text) + 1 + 5), name="x", max_tokens=9)
     assert chat.ask(_talk("a rather long question for it")) == _said(text, 5)
     with pytest.raises(EngineError, match=r"needs \d+ positions"):
-        PackChat(_captioner(24), name="x", max_tokens=9).ask(_talk("a rather long question for it"))
+        PackChat(_model(24), name="x", max_tokens=9).ask(_talk("a rather long question for it"))

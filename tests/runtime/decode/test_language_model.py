@@ -1,4 +1,4 @@
-"""The captioner against a decoder with known arithmetic: batched, forked answers equal those of reading
+"""The language model against a decoder with known arithmetic: batched, forked answers equal those of reading
 everything anew."""
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode import kv_cache
 from edgecap.runtime.decode.kv_cache import KvPool
 from edgecap.runtime.decode.language_model import LanguageModel
-from edgecap.runtime.decode.wordban import WordBan
+from edgecap.runtime.decode.tokens import WordBan
 
 HIDDEN, VOCAB, SIDE, VIEWS, TOKENS = 8, 40, 4, 2, 3
 BOS, EOS = 0, 1
@@ -117,7 +117,7 @@ def _logits(read: NDArray[np.float32]) -> NDArray[np.float32]:
     return (np.tanh((read * weights).sum(0)) @ HEAD).astype(np.float32)
 
 
-def _captioner() -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
+def _model() -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
     vision, decoder = ScriptedSession(VISION, _see), ScriptedSession(DECODER, _decode)
     return (
         LanguageModel(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()),
@@ -134,7 +134,7 @@ def _prompt(track_id: int | None, seeds: tuple[int, int], *questions: Question) 
     return VisualPrompt(track_id, np.stack([_view(s) for s in seeds]), np.arange(2.0), questions)
 
 
-def _round() -> list[VisualPrompt]:
+def _batch() -> list[VisualPrompt]:
     return [
         _prompt(4, (1, 2), Question("appearance", "what is it", 12), Question("action", "does it", 9)),
         _prompt(5, (2, 2), Question("appearance", "and this one here", 12), Question("action", "so", 9)),
@@ -162,9 +162,9 @@ def _one_by_one(
 
 
 def test_forked_and_batched_answers_equal_one_by_one() -> None:
-    captioner, _, _ = _captioner()
-    answers = captioner.answer(_round()).answers
-    asked = [(p, q) for p in _round() for q in p.questions]
+    model, _, _ = _model()
+    answers = model.answer(_batch()).answers
+    asked = [(p, q) for p in _batch() for q in p.questions]
     assert [(a.track_id, a.field) for a in answers] == [(p.track_id, q.field) for p, q in asked]
     for answer, (prompt, question) in zip(answers, asked, strict=True):
         text, probabilities, ended = _one_by_one(prompt, question)
@@ -176,26 +176,26 @@ def test_forked_and_batched_answers_equal_one_by_one() -> None:
 
 
 def test_order_and_company_do_not_change_an_answer() -> None:
-    captioner, _, _ = _captioner()
-    together = {(a.track_id, a.field): a.text for a in captioner.answer(_round()).answers}
-    for prompt in reversed(_round()):
-        for answer in captioner.answer([prompt]).answers:
+    model, _, _ = _model()
+    together = {(a.track_id, a.field): a.text for a in model.answer(_batch()).answers}
+    for prompt in reversed(_batch()):
+        for answer in model.answer([prompt]).answers:
             assert answer.text == together[(answer.track_id, answer.field)]
 
 
 def test_each_distinct_view_is_encoded_once_and_a_retry_encodes_none() -> None:
-    captioner, vision, _ = _captioner()
-    captioner.answer(_round())
+    model, vision, _ = _model()
+    model.answer(_batch())
     assert [c["pixels"].shape[0] for c in vision.calls] == [4], "views 1, 2, 3, 4; 2 is shown three times"
-    captioner.answer(_round()[1:2])
+    model.answer(_batch()[1:2])
     assert len(vision.calls) == 1
 
 
 def test_the_prefix_is_read_once_per_prompt_and_the_bill_is_right() -> None:
-    captioner, _, decoder = _captioner()
-    answers = captioner.answer(_round())
+    model, _, decoder = _model()
+    answers = model.answer(_batch())
     shapes = [c["inputs_embeds"].shape[:2] for c in decoder.calls]
-    questions = [len(q.text) for p in _round() for q in p.questions]
+    questions = [len(q.text) for p in _batch() for q in p.questions]
     assert shapes[0] == (3, PREFIX) and sorted(s[1] for s in shapes[1:7]) == sorted(questions)
     assert all(new == 1 for _, new in shapes[7:])
     batches = [b for b, _ in shapes[7:]]
@@ -207,31 +207,31 @@ def test_the_prefix_is_read_once_per_prompt_and_the_bill_is_right() -> None:
 
 
 def test_many_questions_take_several_rounds_with_the_same_answers() -> None:
-    captioner, vision, decoder = _captioner()
+    model, vision, decoder = _model()
     prompts = [
         _prompt(i, (i, i + 1), Question("appearance", "what", 6), Question("action", "does it", 6)) for i in range(20)
     ]
-    answers = captioner.answer(prompts).answers
+    answers = model.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) <= 32
     assert [a.text for a in answers] == [_one_by_one(p, q)[0] for p in prompts for q in p.questions]
     assert sum(c["pixels"].shape[0] for c in vision.calls) == 21
 
 
 def test_a_longer_round_after_a_short_one_gets_room() -> None:
-    captioner, _, _ = _captioner()
-    captioner.answer([_prompt(1, (1, 2), Question("appearance", "a", 2))])
+    model, _, _ = _model()
+    model.answer([_prompt(1, (1, 2), Question("appearance", "a", 2))])
     question = Question("global", "a much longer question " * 4, 30)
-    [answer] = captioner.answer([_prompt(1, (1, 2), question)]).answers
+    [answer] = model.answer([_prompt(1, (1, 2), question)]).answers
     assert answer.text == _one_by_one(_prompt(1, (1, 2), question), question)[0]
 
 
 def test_a_banned_word_is_not_said_and_nothing_else_changes() -> None:
-    captioner, _, _ = _captioner()
-    prompt = _round()[0]
-    free = captioner.answer([prompt]).answers[0].text
+    model, _, _ = _model()
+    prompt = _batch()[0]
+    free = model.answer([prompt]).answers[0].text
     letter = free[0]
     banned = Question("appearance", prompt.questions[0].text, 12, banned_words=(letter,))
-    [answer] = captioner.answer([_prompt(4, (1, 2), banned)]).answers
+    [answer] = model.answer([_prompt(4, (1, 2), banned)]).answers
     ids = {
         Letters().encode(f, add_special_tokens=False).ids[0]
         for f in (letter, letter.capitalize())
@@ -242,20 +242,20 @@ def test_a_banned_word_is_not_said_and_nothing_else_changes() -> None:
 
 
 def test_no_prompts_cost_nothing() -> None:
-    captioner, vision, decoder = _captioner()
-    answers = captioner.answer([])
+    model, vision, decoder = _model()
+    answers = model.answer([])
     assert answers.answers == () and answers.model_calls == 0 and not vision.calls and not decoder.calls
 
 
 def test_views_of_another_size_are_refused() -> None:
-    captioner, _, _ = _captioner()
+    model, _, _ = _model()
     bad = VisualPrompt(1, np.zeros((VIEWS, SIDE + 1, SIDE, 3), np.uint8), np.arange(2.0), (Question("action", "a", 2),))
     with pytest.raises(
         ValueError,
         match=r"want views \[2, 4, 4, 3\], got prompt.frames_rgb.shape = \(2, 5, "
         r"4, 3\)",
     ):
-        captioner.answer([bad])
+        model.answer([bad])
 
 
 def test_word_ban_waits_for_the_last_token_of_a_longer_word() -> None:

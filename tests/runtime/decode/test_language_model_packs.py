@@ -15,7 +15,7 @@ from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode import language_model as captioner_module
+from edgecap.runtime.decode import language_model as language_model_module
 from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.tokens import PromptTokens
 from edgecap.runtime.decode.view_encoder import ViewEncoder
@@ -54,7 +54,7 @@ def test_no_layout_is_bos_and_the_bare_question() -> None:
     assert tokens.around(views=2) == [[BOS], [], []] and tokens.question("who") == _ids("who")
 
 
-def _captioner(spec: CaptionerSpec, *, vision: Any = _see) -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
+def _model(spec: CaptionerSpec, *, vision: Any = _see) -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
     eye, decoder = ScriptedSession(spec.vision, vision), ScriptedSession(spec.decoder, _decode)
     return LanguageModel(spec, vision=eye, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), eye, decoder
 
@@ -66,9 +66,9 @@ def _prompt(track: int | None, *questions: Question, seed: int = 0) -> VisualPro
 
 def test_the_layout_is_read_in_its_order_and_pictures_once() -> None:
     spec = replace(SPEC, layout=LAYOUT, bos_id=None)
-    captioner, _, decoder = _captioner(spec)
+    model, _, decoder = _model(spec)
     prompt = _prompt(1, Question("appearance", "who", 4), Question("action", "why so", 4))
-    captioner.answer([prompt])
+    model.answer([prompt])
     seen = _see({"pixels": ((prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5).transpose(0, 3, 1, 2)})["tokens"]
     pictures = [EMBEDDING[_ids("hi see ")], seen[0], EMBEDDING[_ids(".see ")], seen[1], EMBEDDING[_ids(".")]]
     np.testing.assert_allclose(decoder.calls[0]["inputs_embeds"][0], np.concatenate(pictures), atol=1e-6)
@@ -78,10 +78,10 @@ def test_the_layout_is_read_in_its_order_and_pictures_once() -> None:
 
 def test_any_of_the_end_tokens_ends_an_answer_and_is_not_said() -> None:
     question = Question("appearance", "what is it", 12)
-    [whole] = _captioner(SPEC)[0].answer([_prompt(1, question)]).answers
+    [whole] = _model(SPEC)[0].answer([_prompt(1, question)]).answers
     assert whole.token_count > 3
     stop = _ids(whole.text)[2]
-    [cut] = _captioner(replace(SPEC, eos_ids=(stop,)))[0].answer([_prompt(1, question)]).answers
+    [cut] = _model(replace(SPEC, eos_ids=(stop,)))[0].answer([_prompt(1, question)]).answers
     assert cut.text == whole.text[: whole.text.index(Letters.ALPHABET[stop - 2])].strip()
     assert cut.token_count < whole.token_count and not cut.truncated
     assert SPEC.eos_id == EOS, "the first end token stays one"
@@ -93,7 +93,7 @@ def test_a_twin_of_another_contract_serves_the_same_pack() -> None:
 
     questions = [Question("appearance", "what is it", 12), Question("action", "does it", 9)]
     prompts = [_prompt(1, *questions, seed=1), _prompt(2, *questions, seed=2)]
-    own = _captioner(SPEC)[0].answer(prompts)
+    own = _model(SPEC)[0].answer(prompts)
     twin = LanguageModel(
         SPEC,
         vision=ScriptedSession(VISION, _see),
@@ -109,29 +109,29 @@ def test_little_memory_means_more_rounds_and_the_same_answers(monkeypatch: pytes
     prompts = [
         _prompt(i, Question("appearance", "what", 6), Question("action", "does it", 6), seed=i) for i in range(5)
     ]
-    roomy, _, decoder = _captioner(SPEC)
+    roomy, _, decoder = _model(SPEC)
     wanted = roomy.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 10
-    monkeypatch.setattr(captioner_module, "MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
-    tight, _, decoder = _captioner(SPEC)
+    monkeypatch.setattr(language_model_module, "MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
+    tight, _, decoder = _model(SPEC)
     assert tight.answer(prompts).answers == wanted
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 4
 
 
 def test_pictures_are_read_in_bounded_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = [_prompt(i, Question("appearance", "what", 6), seed=i) for i in range(5)]
-    wanted = _captioner(SPEC)[0].answer(prompts).answers
-    monkeypatch.setattr(captioner_module, "_MOST_POSITIONS_PER_RUN", 15)
-    bounded, _, decoder = _captioner(SPEC)
+    wanted = _model(SPEC)[0].answer(prompts).answers
+    monkeypatch.setattr(language_model_module, "_MOST_POSITIONS_PER_RUN", 15)
+    bounded, _, decoder = _model(SPEC)
     assert bounded.answer(prompts).answers == wanted
     assert [c["inputs_embeds"].shape[:2] for c in decoder.calls[:3]] == [(2, 7), (2, 7), (1, 7)]
 
 
 def test_more_than_the_decoder_was_made_for_is_one_clear_line() -> None:
     spec = replace(SPEC, decoder=replace(DECODER, ranges={"B": (1, 2, 8), "M": (1, 16, 20)}))
-    captioner, _, _ = _captioner(spec)
+    model, _, _ = _model(spec)
     with pytest.raises(EngineError, match=r"the captioner needs 24 positions .* made for 20; use a pack with fewer"):
-        captioner.answer([_prompt(1, Question("appearance", "what", 13))])
+        model.answer([_prompt(1, Question("appearance", "what", 13))])
 
 
 def _eye(axes: tuple[int | str, ...], ranges: dict[str, tuple[int, int, int]] | None = None) -> GraphSpec:
