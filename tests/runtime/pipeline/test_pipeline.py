@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,7 +31,7 @@ from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.perceive.domain import unchecked
 from edgecap.runtime.pipeline.collect import CollectSink
-from edgecap.runtime.pipeline.messages import Ended, Sampled, Started, Windowed
+from edgecap.runtime.pipeline.messages import Dropped, Ended, Sampled, Started, Windowed
 from edgecap.runtime.pipeline.pipeline import Pipeline
 from edgecap.runtime.pipeline.stages import PerceiveStep, StageSet
 
@@ -53,6 +52,7 @@ class FakeVideo:
     started: threading.Event = field(default_factory=threading.Event)
     skipped_frames: int = 0
     estimated_times: int = 0
+    decoded: int = 0
 
     @property
     def info(self) -> VideoInfo:
@@ -70,6 +70,7 @@ class FakeVideo:
                 raise UnreadableVideoError(f"{self.path} breaks off after {index} frames")
             time.sleep(self.slow_seconds)
             self.started.set()
+            self.decoded += 1
             after_cut = self.cut_at is not None and index / FPS >= self.cut_at
             yield Frame(index, index / FPS, noise[1] if after_cut else np.full((48, 64, 3), 90, np.uint8))
 
@@ -187,6 +188,14 @@ def test_bad_videos_are_rows_and_the_run_goes_on(tmp_path: Path, overlap: bool) 
     assert (summary.exit_code, summary.videos_done) == (8, 1)
     with pytest.raises(SomeClipsFailedError, match="4 of 5 videos failed"):
         summary.raise_for_failures()
+
+
+@pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
+def test_a_video_that_is_given_up_is_not_decoded_to_its_end(tmp_path: Path, overlap: bool) -> None:
+    rig, paths = rig_of(tmp_path, ("bug.mp4", 36_000.0), ("good.mp4", 4.0), fails_at=33)
+    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, overlap=overlap)
+    assert (len(summary.failures), summary.videos_done) == (1, 1)
+    assert 33 < rig.videos["bug.mp4"].decoded < 400
 
 
 def test_the_only_input_ends_the_run_with_its_own_code(tmp_path: Path) -> None:
@@ -321,8 +330,7 @@ def test_faulty_times_are_counted_up_to_the_window(tmp_path: Path) -> None:
 
 def test_drops_belong_to_their_own_window_and_video() -> None:
     rig = Rig({})
-    drops: deque[tuple[int, float]] = deque()
-    step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0), drops)
+    step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0))
     made: list[object] = []
 
     def feed(message: object) -> None:
@@ -333,12 +341,12 @@ def test_drops_belong_to_their_own_window_and_video() -> None:
         feed(Started(number, FakeVideo(Path("a.mp4"), 10.0).info))
         for pts in (0.0, 1.0):
             feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
-        # Frames of the queue before: one of this window, one of the next, one of the next video.
-        drops.extend([(number, 1.5), (number, 2.25), (number + 1, 0.5)])
-        for pts in (2.0, 2.5):
-            feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
+        for _ in range(number + 1):  # one dropped in the first window of the first video, two in the other's
+            feed(Dropped(number))
+        feed(Sampled(number, Frame(0, 2.0, image), False, 0.0, 0.0))
+        feed(Dropped(number))
+        feed(Sampled(number, Frame(0, 2.5, image), False, 0.0, 0.0))
         feed(Ended(number))
-        drops.clear() if number else None
     dropped = [(m.video_number, m.window.dropped_frames) for m in made if isinstance(m, Windowed)]
     assert dropped == [(0, 1), (0, 1), (1, 2), (1, 1)]
 
