@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
+from edgecap.runtime.english import listed, plural
 from edgecap.runtime.measure.position import cell
 
 _TOWARDS: dict[str, str] = {
@@ -53,15 +54,6 @@ _BACK: dict[str, str] = {
     "roll_right": "back to the right",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {
-    "person": "people",
-    "mouse": "mice",
-    "knife": "knives",
-    "sheep": "sheep",
-    "broccoli": "broccoli",
-    "skis": "skis",
-    "scissors": "scissors",
-}
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
 _LEAST_EXCURSION = 0.04
 """Share of the frame by which an instance must leave its first cell before it is said to have been
@@ -148,7 +140,7 @@ def appearance_sentence(track: TrackEvidence) -> str:
     second = named[1]
     if len(named) == 2 and second.share < 0.6 * first.share:
         return _sentence(_article(f"mostly {first.name} {track.class_name} with some {second.name}"))
-    return _sentence(_article(f"{_listed([c.name for c in named])} {track.class_name}"))
+    return _sentence(_article(f"{listed([c.name for c in named])} {track.class_name}"))
 
 
 def global_sentence(evidence: Evidence) -> str:
@@ -242,25 +234,7 @@ def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
     groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
     if len(groups) > _MOST_GROUPS:
         groups = [*groups[: _MOST_GROUPS - 1], "others"]
-    return _listed(groups)
-
-
-def plural(noun: str) -> str:
-    """English plural of a COCO class name, whose last word is the noun.
-
-    >>> plural("red bus"), plural("teddy bear"), plural("person"), plural("knife")
-    ('red buses', 'teddy bears', 'people', 'knives')
-    """
-    *head, last = noun.split(" ")
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    elif last.endswith(("s", "x", "ch", "sh")):
-        last += "es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        last = f"{last[:-1]}ies"
-    else:
-        last += "s"
-    return " ".join([*head, last])
+    return listed(groups)
 
 
 def _number(count: int) -> str:
@@ -269,10 +243,6 @@ def _number(count: int) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _sentence(text: str) -> str:

@@ -83,6 +83,12 @@ class EnhancedField:
     rejections: tuple[str, ...] = ()
 
 
+def field_of(text: str, said: tuple[str, ...], invented: tuple[str, ...]) -> EnhancedField:
+    """`said`: the prompt's words in it; `invented`: ours."""
+    provenance: EnhancedProvenance = "mixed" if said and invented else "prompt" if said else "invented"
+    return EnhancedField(text, provenance, tuple(p for p in said if p), tuple(p for p in invented if p))
+
+
 @dataclass(frozen=True, slots=True)
 class EnhancedInstance:
     """`name`: how the texts call it, one name per instance ("the first dog"). `class_name`: what a detector would say.

@@ -10,15 +10,13 @@ from __future__ import annotations
 from random import Random
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.enhance.looks import appearance
-from edgecap.runtime.enhance.naming import Chosen, choose
+from edgecap.runtime.english import capital, listed, plural
+from edgecap.runtime.enhance.instances import Chosen, appearance, choose
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.places import Course, beside, choose_course, position_sentence
-from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Mention, Reading
+from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Mention, Reading, field_of
 from edgecap.runtime.enhance.setting import background, camera
 from edgecap.runtime.enhance.slots import still_actions
-from edgecap.runtime.enhance.text import capital, field_of, listed
-from edgecap.runtime.enhance.words.nouns import plural_of
 from edgecap.runtime.enhance.words.verbs import verb_forms
 
 MOST_INSTANCES = 3
@@ -171,7 +169,7 @@ def _from_modifiers(mention: Mention) -> list[str]:
 def _for_one(clause: str, mention: Mention) -> str:
     """A clause said of several, said of one of them: "chase each other" -> "chases the other dog"."""
     if mention.count > 1:
-        others = plural_of(mention.noun.singular) if mention.count > 2 else mention.noun.singular
+        others = plural(mention.noun.singular) if mention.count > 2 else mention.noun.singular
         clause = clause.replace("each other", f"the other {others}").replace("one another", f"the other {others}")
     return clause if mention.noun.kind == "person" else clause.replace(" their ", " its ")
 
@@ -181,4 +179,4 @@ def _by(reading: Reading, chosen: tuple[Chosen, ...], actor: int) -> str:
     mention = reading.mentions[actor]
     if len(names) == 1 and mention.count == 1:
         return f" by {names[0]}"
-    return f" by the {plural_of(mention.noun.singular)}" if names else ""
+    return f" by the {plural(mention.noun.singular)}" if names else ""

@@ -14,17 +14,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgecap import __version__
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
-from edgecap.runtime.measure.best_view import key_observation
+from edgecap.runtime.describe.views import instance_view
+from edgecap.runtime.measure.best_view import Moment, key_observation, moments, view_weight
 from edgecap.runtime.output.files import fresh_path, ready_file, replace_text
-from edgecap.runtime.output.pictures.drawing import colour_of, jpeg_uri, key_frame
-from edgecap.runtime.output.pictures.instance_strip import instance_strip
+from edgecap.runtime.output.pictures.drawing import INK, PAPER, colour_of, jpeg_uri, key_frame, strip
+from edgecap.runtime.output.pictures.lettering import chip
 from edgecap.runtime.output.row import message_of, video_name
 
 _PICTURE_WIDTH = 960
+_VIEW_SIDE, _MOST_VIEWS, _VIEW_MARGIN = 132, 4, 1.3
 _STYLE = Path(__file__).with_name("report.css")
 _REST = 20.0
 """A long report is written again only after resting this many times as long as writing it took."""
@@ -154,9 +160,28 @@ def _relations(record: Record) -> str:
     return f'<dt>Relations</dt><dd>{escape(" ".join(sentences))} <span class="badge computed">computed</span></dd>'
 
 
+def _instance_strip(window: Window, track_id: int) -> NDArray[np.uint8] | None:
+    """Isolated views in time order, the best of each quarter of its time on screen: uint8 [132, W, 3]; None
+    without a mask."""
+    seen = [m for m in moments(window, track_id) if m.instance.mask.area_pixels]
+    if not seen:
+        return None
+    quarters = np.array_split(np.arange(len(seen)), _MOST_VIEWS)
+    picks = [max(quarter, key=lambda i: view_weight(seen[i].instance.mask)) for quarter in quarters if len(quarter)]
+    return strip([_view(seen[i]) for i in picks])
+
+
+def _view(moment: Moment) -> NDArray[np.uint8]:
+    frame, seen = moment.observation.frame, moment.instance
+    view = instance_view(frame.image_rgb, seen.mask, box_xyxy=seen.box_xyxy, side=_VIEW_SIDE, margin=_VIEW_MARGIN)
+    stamp = f"{frame.pts_seconds:.1f} s"
+    chip(view, stamp, x=4, y=_VIEW_SIDE, size=11, fill=INK, colour=PAPER, opacity=0.6)
+    return view
+
+
 def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
     red, green, blue = colour_of(instance.track_id)
-    views = instance_strip(record.window, instance.track_id)
+    views = _instance_strip(record.window, instance.track_id)
     picture = "" if views is None else f'<img src="{jpeg_uri(views)}" alt="views of No.{index}">'
     fields = (("Appearance", instance.appearance), ("Actions", instance.action), ("Position", instance.position))
     listed = "".join(f"<dt>{name}</dt><dd>{_text(field)}</dd>" for name, field in fields)
