@@ -16,7 +16,7 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.decoder.shared import DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
-from tests.runtime.decode.test_language_model import BOS, EOS, SIDE, SPEC, TOKENS, VIEWS, VISION, VOCAB, Letters
+from tests.runtime.decode.letters_model import BOS, EOS, SIDE, SPEC, TOKENS, VIEWS, VISION, VOCAB, Letters
 
 CONFIG = DecoderConfig(
     hidden_size=32,

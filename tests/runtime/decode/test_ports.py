@@ -18,7 +18,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, RopeSpec
 from edgecap.runtime.decode import port as port_base
 from edgecap.runtime.decode.open_port import Chunk, DecoderPort, GrowingPort, ScatterPort, SharedPort, open_port
 from edgecap.runtime.decode.rotary import text_positions
-from tests.runtime.decode.test_language_model import DECODER, HEAD, HIDDEN, SPEC, VOCAB
+from tests.runtime.decode.letters_model import DECODER, HEAD, HIDDEN, SPEC, VOCAB
 
 Feeds = dict[str, NDArray[Any]]
 ROPE = RopeSpec(theta=100.0, sections=(1, 1, 2), merge=2)
