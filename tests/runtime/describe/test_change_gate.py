@@ -23,7 +23,7 @@ from edgecap.runtime.output.schema import schema_errors
 from edgecap.runtime.pipeline.pipeline import Pipeline
 from tests.runtime.describe.test_captioner import GOOD, Scripted, _good
 from tests.runtime.fake_records import RIGHT, STILL, make_evidence, make_record, make_track, make_window
-from tests.runtime.pipeline.test_pipeline import rig_of
+from tests.runtime.pipeline.fake_videos import rig_of
 
 INSIDE = DomainVerdict("inside", 0.4, 1.0)
 WINDOW = make_window()
