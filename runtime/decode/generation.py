@@ -81,7 +81,7 @@ def take_slots(rows: list[AnswerRow]) -> list[AnswerRow]:
 
 
 def gather(rows: Sequence[AnswerRow], kept: Sequence[AnswerRow], kv: KvPool) -> list[AnswerRow]:
-    """Bring `rows` to slots 0..n-1, in order of slot. A row of `kept` that is in the way changes places with the one
+    """Bring `rows` to slots 0..n-1, in order of slot. A row of `kept` that occupies such a slot swaps with the one
     that comes; anything else there is overwritten."""
     at = {row.slot: row for row in kept}
     gaps = iter(sorted(set(range(len(rows))) - {row.slot for row in rows}))

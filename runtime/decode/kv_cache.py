@@ -53,7 +53,7 @@ class KvPool:
 
     @property
     def bytes(self) -> int:
-        """Memory held, in bytes."""
+        """Memory in use, in bytes."""
         return sum(a.nbytes for a in (*self._keys, *self._values))
 
     def row_bytes(self, capacity: int) -> int:
@@ -77,7 +77,7 @@ class KvPool:
         rounded = -(-capacity // _GRANULE) * _GRANULE
         capacity = self._fixed or min(rounded, self.most_capacity or rounded)
         both = max(self.rows, rows), max(self.capacity, capacity)
-        # Many short questions, then few long ones: room for both at once may be far more than either needs.
+        # Many short questions, then few long ones: room for both together may be far more than either needs.
         within = both[0] * self.row_bytes(both[1]) <= MOST_KV_BYTES
         self.rows, self.capacity = both if within else (rows, capacity)
         shape = (self.rows, self._kv_heads, self.capacity, self._head_dim)

@@ -35,7 +35,7 @@ from edgecap.runtime.decode.view_encoder import ViewEncoder
 _MOST_ROWS_PER_BATCH = 32
 """Bounds the key/value memory of a crowded window, as `MOST_KV_BYTES` does; more questions make a second batch."""
 _MOST_POSITIONS_PER_RUN = 4096
-"""Bounds what a large decoder's layers hold while pictures are read."""
+"""Bounds the memory of a large decoder's layers while pictures are read."""
 
 
 @dataclass(frozen=True, slots=True)

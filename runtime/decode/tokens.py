@@ -38,7 +38,7 @@ class PromptTokens:
 
     def around(self, *, views: int, system: str = "") -> list[list[int]]:
         """The ids in front of each of `views` pictures, and behind the last: `views` + 1 lists. Without pictures the
-        start alone: what stands before the question is then a piece with it."""
+        start alone: what comes before the question is then encoded with it."""
         if views == 0:
             return [self._start]
         opening = self._start + self._encode(self._before(system) + self._layout.view_before)

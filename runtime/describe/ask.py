@@ -40,7 +40,7 @@ class Answerer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one question: the accepted words or None, and why earlier ones were refused."""
+    """The outcome of one question: the accepted words or None, and why earlier ones were refused."""
 
     text: str | None = None
     confidence: float | None = None

@@ -3,7 +3,7 @@
 In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance.
 
 The questions of a pass (`Questions.passes`) go to the model together; those whose answer is refused go once more
-(`ask`), and what is refused again is said from the Evidence (of the background there is none, so it stays unknown).
+(`ask`), and what is refused again is worded from the Evidence (there is none of the background, so it stays unknown).
 Positions are never asked; of the camera the measured sentence comes first. With a `ChangeGate` an instance is asked
 only for what may have changed since the model last described it.
 """
@@ -190,6 +190,6 @@ def _background(reply: Reply | None) -> FieldText:
 
 
 def _travels(track: TrackEvidence) -> bool:
-    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says
+    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." adds
     nothing."""
     return track.motion_world.moving or track.depth != "constant"

@@ -1,10 +1,10 @@
-"""Which words of an earlier window still hold, so that the language model need not be asked again.
+"""Which words of an earlier window still apply, so that the language model need not be asked again.
 
-In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds. A
+In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still applies. A
 kept text passes the checks against the *new* Evidence before it is used (describe).
 
 What the gate cannot see is a change that leaves no mark in the Evidence: a gesture of something at rest, words on a
-shirt. `MOST_WINDOWS` bounds how long such a change can go unsaid.
+shirt. `MOST_WINDOWS` bounds how long such a change can go unreported.
 
 Only words of the model are remembered, per track and field; what is computed is recomputed.
 """
@@ -58,7 +58,7 @@ class KeptText:
 
 
 def appearance_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
-    """What speaks against keeping the words about an instance's looks."""
+    """Reasons against keeping the words about an instance's appearance."""
     changes = _class_changes(before, after)
     distance = palette_distance(before.palette, after.palette)
     if distance > LOOK_DISTANCE:
@@ -70,7 +70,7 @@ def appearance_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Cha
 
 
 def action_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
-    """What speaks against keeping the words about what an instance does. Its direction does not: that is said in the
+    """Reasons against keeping the words about what an instance does. Its direction does not: that is worded in the
     computed sentence, which is never kept."""
     changes = _class_changes(before, after)
     then, now = before.motion_world, after.motion_world

@@ -104,9 +104,9 @@ class Questions:
 
     def _check_ablations(self) -> None:
         texts = [one.text for one in chain.from_iterable(self._turns.values())]
-        held = set[str]().union(*(placeholders(text, at="prompt") for text in texts))
+        used = set[str]().union(*(placeholders(text, at="prompt") for text in texts))
         for option, place in (("class_hint", "class_hint"), ("camera_hint", "camera_hint")):
-            if not getattr(self.options, option) and place not in held:
+            if not getattr(self.options, option) and place not in used:
                 what = option.replace("_", " ")
                 raise UsageError(
                     f"--no-{what.replace(' ', '-')}: the pack's questions have no {what}, so there is nothing to leave "

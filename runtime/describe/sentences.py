@@ -56,7 +56,7 @@ _BACK: dict[str, str] = {
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
 _LEAST_EXCURSION = 0.04
-"""Share of the frame by which an instance must leave its first cell before it is said to have been
+"""Share of the frame by which an instance must leave its first cell before it counts as having been
 elsewhere."""
 _MOST_WORDS = 20
 _MOST_GROUPS = 4
@@ -155,7 +155,7 @@ def global_sentence(evidence: Evidence) -> str:
 
 
 def _farthest_cell(track: TrackEvidence) -> str | None:
-    """The cell of the farthest excursion from the first one, where it lasted and was no jitter across a
+    """The cell of the farthest excursion from the first one, where it lasted and was not jitter across a
     cell's border."""
     if not track.motion_image.moving:
         return None
@@ -217,7 +217,7 @@ _OPPOSITE: dict[CameraLabel, CameraLabel] = {
 
 
 def _sequence(clauses: Sequence[str]) -> str:
-    """a; a, then b; a, then b, then c; longer ones are cut, honestly."""
+    """a; a, then b; a, then b, then c; longer ones end in "and so on"."""
     if len(clauses) > 3:
         return f"{', then '.join(clauses[:3])}, and so on"
     return ", then ".join(clauses)
@@ -226,8 +226,8 @@ def _sequence(clauses: Sequence[str]) -> str:
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
     counts: Counter[str] = Counter()
     for track in tracks:
-        told = colours and track.palette and track.palette[0].share >= 0.5
-        colour = f"{track.palette[0].name} " if told else ""
+        named = colours and track.palette and track.palette[0].share >= 0.5
+        colour = f"{track.palette[0].name} " if named else ""
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:
         return "no instance is reported"

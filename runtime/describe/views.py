@@ -46,7 +46,7 @@ def instance_picture(
     """A crop around one instance, everything else blurred (or as `isolation` says).
 
     `image_rgb` uint8 [H, W, 3]; `box_xyxy` float32 [4] relative; the crop has the shape of `size_wh` (pixels), is the
-    smallest that holds the box enlarged `margin` times, centred on it, and may reach past the frame (the edge pixels
+    smallest that contains the box enlarged `margin` times, centred on it, and may reach past the frame (the edge pixels
     repeat). Returns uint8 [height, width, 3].
     """
     height, width = image_rgb.shape[:2]
@@ -128,8 +128,8 @@ def pick_times(
     """
     best: tuple[float, list[int]] = (-1.0, [])
     for start in range(len(pts_seconds)):
-        wanted = pts_seconds[start] + gap_seconds * np.arange(count)
-        picks = [int(np.argmin(np.abs(pts_seconds - t))) for t in wanted]
+        times = pts_seconds[start] + gap_seconds * np.arange(count)
+        picks = [int(np.argmin(np.abs(pts_seconds - t))) for t in times]
         distinct = len(set(picks)) / count
         score = distinct * (float(weights[picks].min()) + 0.1 * float(weights[picks].mean()) + 1e-9)
         if score > best[0]:
@@ -140,7 +140,7 @@ def pick_times(
 def spread_times(total: int, *, count: int) -> list[int]:
     """Indices [count] of the frames of the whole-picture view: the middles of `count` equal parts of `total` frames.
 
-    Middles rather than ends, so that neither the first frame of a shot nor its last has a say of its own; fewer frames
+    Middles rather than ends, so that neither the first frame of a shot nor its last decides on its own; fewer frames
     than views repeat some.
     """
     return [min(total - 1, int((k + 0.5) * total / count)) for k in range(count)]

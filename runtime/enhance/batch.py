@@ -25,7 +25,7 @@ from edgecap.runtime.enhance.row import enhanced_to_json, refused_to_json
 from edgecap.runtime.output.jsonl import JsonLinesFile, whole_lines
 
 MOST_DEAD_ANSWERS = 3
-"""Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail alike."""
+"""Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class BatchResult:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The file's lines without their ends; bytes that are no UTF-8 become U+FFFD. Raises `InputError`."""
+    """The file's lines without their ends; bytes that are not UTF-8 become U+FFFD. Raises `InputError`."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -55,9 +55,9 @@ def read_prompts(path: Path) -> list[str]:
         raise InputError(f"{path}: can't be read ({error.strerror}); --file expects a text file") from error
     lines = data.decode("utf-8-sig", "replace").split("\n")
     if not any(line.strip() for line in lines):
-        raise InputError(f"{path}: holds no prompt; write one a line")
+        raise InputError(f"{path}: has no prompt; write one a line")
     if not lines[-1].strip():
-        lines.pop()  # what follows the last line's end is no line
+        lines.pop()  # what follows the last newline is not a line
     return [line.rstrip("\r") for line in lines]
 
 

@@ -122,7 +122,7 @@ def enhance_with(model: ChatModel, prompt: str, *, seed: int = 0, max_instances:
 
 
 def _subjects(talk: _Talk, ruled: Enhanced, notes: _Notes) -> list[_Subject]:
-    """The model's list where it holds every thing of the prompt within the cap, else the prompt's own."""
+    """The model's list where it has every thing of the prompt within the cap, else the prompt's own."""
     own = [_Subject(i.name, i.class_name, i) for i in ruled.instances]
     wanted = ", ".join(s.name for s in own) or "those you find in it"
     question = _SUBJECTS.format(wanted=wanted, limit=ruled.max_instances)
@@ -242,7 +242,7 @@ def _field(text: str | None, ruled: EnhancedField | None, refused: list[str]) ->
 
 
 def _texts(answer: str, keys: tuple[str, ...]) -> dict[str, str]:
-    """The answer's fields; "" for one that is missing or no text."""
+    """The answer's fields; "" for one that is missing or not text."""
     data = _json(answer)
     found = data if isinstance(data, dict) else {}
     return {key: found[key].strip() if isinstance(found.get(key), str) else "" for key in keys}

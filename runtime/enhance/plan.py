@@ -17,9 +17,9 @@ EnhancedProvenance = Literal["prompt", "invented", "mixed"] | Provenance
 
 @dataclass(slots=True)
 class Mention:
-    """One noun phrase of the prompt; parse.py fills it while it reads, nobody changes it later.
+    """One noun phrase of the prompt; parse.py fills it while it reads; it does not change later.
 
-    `modifiers`: the words before the noun, as they stand ("small brown"); `traits`: what follows it ("in a red
+    `modifiers`: the words before the noun, verbatim ("small brown"); `traits`: what follows it ("in a red
     dress"). `count_stated`: False where the prompt says "several dogs" and the number is ours. `actions`: present-tense
     clauses ("runs along the beach"), the prompt's own words. `acted`: (participle, index of the actor's mention) of a
     thing something is done to. `travels`: True, False, or None where no verb tells. `where`: the prompt's words of

@@ -42,7 +42,7 @@ def check_limit(max_instances: int) -> None:
 
 def enhance_reading(reading: Reading, *, seed: int, max_instances: int) -> Enhanced:
     """The same from a prompt already read."""
-    # A seed of its own per prompt: a line of a file gets the same words wherever it stands in it.
+    # One seed per prompt: a line of a file gets the same words wherever it is in the file.
     random = Random(f"{seed}:{reading.text}")
     chosen, omitted = choose(reading, max_instances=max_instances)
     courses = _courses(reading, chosen, random)
@@ -101,7 +101,7 @@ def _courses(reading: Reading, chosen: tuple[Chosen, ...], random: Random) -> li
 
 
 def _companion(reading: Reading, earlier: tuple[Chosen, ...], mention: Mention) -> int | None:
-    """An earlier instance that the same clause is said of: they go the same way."""
+    """An earlier instance with the same clause: they go the same way."""
     same = (j for j, one in enumerate(earlier) if reading.mentions[one.mention].actions == mention.actions)
     return next(same, None) if mention.actions else None
 

@@ -42,7 +42,7 @@ class EarlierRun:
     def read(cls, path: str | Path) -> Self:
         """A file that is not there is an empty run; a broken last line counts as not done.
 
-        Raises `OutputError` for any other line that is no row of ours.
+        Raises `OutputError` for any other line that is not a row of edgecap.
         """
         path = Path(path)
         clips: list[EarlierClip] = []

@@ -72,7 +72,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The video came to its end in good order."""
+    """The video was read to its end."""
 
     video_number: int
 

@@ -34,9 +34,9 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
     """Open what `config` asks for and nothing else.
 
     Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that
-    does not open, another provider in use than asked) and UsageError (a captioner that could not know whether
-    it may speak). OpenCV's own threads are set to `threads.perceive` for the whole process: left alone it
-    takes every core and fights the stages for them.
+    does not open, another provider in use than asked) and UsageError (a captioner whose domain can't be
+    checked). OpenCV's own threads are set to `threads.perceive` for the whole process: left alone it
+    takes every core from the stages.
     """
     cv2.setNumThreads(config.threads.perceive)
     sessions = EngineSessions(config.engines)

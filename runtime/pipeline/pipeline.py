@@ -1,5 +1,5 @@
 """The order of things: decode -> perceive -> describe -> write, over any number of videos. No maths, no
-threads of its own.
+threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from edgecap.runtime.pipeline.summary import Failure, RunSummary, failed_video
 from edgecap.runtime.pipeline.write import Sink, WriteStep
 from edgecap.runtime.video.inputs import find_each
 
-# Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits,
+# Frames are small and arrive evenly; a window has seconds of them (27 MB at 640x360 and 5 s), so one waits,
 # not more.
 _FRAMES_WAITING = 8
 _WINDOWS_WAITING = 1
@@ -54,11 +54,11 @@ class Pipeline:
     ) -> RunSummary:
         """Caption every video of `paths` (files and folders, in order, each once) into `sinks`.
 
-        A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink
+        A bad input becomes a `FailedVideo` for the sinks and the run continues; an error of a sink
         (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
         `skip`: windows that need not be described again, with the second they began at. The first Ctrl-C or
-        SIGTERM ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened
-        and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
+        SIGTERM ends the run after what is complete (`interrupted` in the summary), the second immediately. Sinks are
+        opened and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
         """
         return self._run(_expand(paths), self.stages, sinks, overlap=overlap, skip=skip or {}, stop=stop)
 

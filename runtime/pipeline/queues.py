@@ -8,7 +8,7 @@ in order.
     source --[queue]--> stage 0 --[queue]--> stage 1 --[queue]--> last stage (the caller's thread: it sees Ctrl-C)
 
 Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes its current item and
-passes on what came of it, the last stage handles everything that reached its queue. So a record that is
+passes on the result, the last stage handles everything that reached its queue. So a record that is
 complete is written; work in between is discarded. A KeyboardInterrupt in the caller's thread (the second
 Ctrl-C) ends the run at once: threads that are inside a long call (they are daemons) are not waited for.
 """
@@ -40,7 +40,7 @@ class StopSignal:
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether somebody asked."""
+        """Whether it is set."""
         return self._is_set
 
 
@@ -48,7 +48,7 @@ class StopSignal:
 class Stage:
     """One step of the chain.
 
-    `feed(item)` yields what comes of one item (often nothing); it is called from one thread only. `capacity`:
+    `feed(item)` yields what one item produces (often nothing); it is called from one thread only. `capacity`:
     items that may wait before this stage. `policy`: what a full queue does: make the stage before it wait, or
     drop the oldest item that may be dropped. `remains(item)`: what takes a dropped item's place in the queue (it
     needs no room there), None for an item that may not be dropped. `counts(item)`: whether the item is work for
@@ -68,7 +68,7 @@ class Stage:
 
 
 class _Stopped(Exception):
-    """The stop signal is set, or whoever would read this queue is gone."""
+    """The stop signal is set, or the reader of this queue has stopped."""
 
 
 class _End:
@@ -106,7 +106,7 @@ class BoundedQueue:
         self._abandoned = False
 
     def put(self, item: Any) -> None:
-        """Append; waits for room (or makes room). Raises `_Stopped` when the reader has gone."""
+        """Append; waits for room (or makes room). Raises `_Stopped` when the reader has stopped."""
         with self._changed:
             while self._is_full() and not self._abandoned:
                 if self._policy == "drop-oldest" and self._drop_oldest():
@@ -132,7 +132,7 @@ class BoundedQueue:
                 self._changed.wait(_POLL_SECONDS)
 
     def abandon(self) -> None:
-        """The reader goes: forget what waits and let every writer go."""
+        """The reader stops: discard what waits and release every writer."""
         with self._changed:
             self._abandoned = True
             self._items.clear()
@@ -169,7 +169,7 @@ def run_stages(
     `overlap`: one thread per stage (the last one in the calling thread), else everything in the calling
     thread, item by item: the same stages in the same order, which is the serial baseline of the throughput
     bench. An exception of the source or of a stage ends the run and is raised here after what was made before
-    it has been handled; an exception of the last stage ends it at once.
+    it has been handled; an exception of the last stage ends it immediately.
     """
     clock.declare([source.name, *(stage.name for stage in stages)])
     if not overlap:

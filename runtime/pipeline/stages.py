@@ -37,8 +37,8 @@ from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuil
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose time is wanted. `skipped_frames`, `estimated_times`:
-    counts so far, see `VideoInfo`.
+    """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
+    `estimated_times`: counts so far, see `VideoInfo`.
     """
 
     skipped_frames: int
@@ -117,7 +117,7 @@ def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfi
                     number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
                 )
                 begun = time.perf_counter()
-    except Exception as error:  # a bad video is a row of its own, whatever is bad about it
+    except Exception as error:  # a bad video becomes its own row, whatever is bad about it
         yield Failed(number, failed_video(str(path), error), error)
     else:
         yield Ended(number)

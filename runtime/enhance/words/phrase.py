@@ -1,6 +1,6 @@
 """Noun phrases: a thing or a place with the words before it, and what it wears or has ("in a red dress") behind it.
 
-In: text and chunks. Out: `Phrase`s in order of their heads; spans of the text. A garment inside a span is no instance.
+In: text and chunks. Out: `Phrase`s in order of their heads; spans of the text, in which a garment is not an instance.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Phrase:
 
 
 def find_phrases(chunks: list[Chunk], skipped: list[bool]) -> list[Phrase]:
-    """`skipped[i]`: chunk i belongs to a trait ("in a red dress") and heads no phrase."""
+    """`skipped[i]`: chunk i belongs to a trait ("in a red dress") and does not head a phrase."""
     phrases: list[Phrase] = []
     for i, chunk in enumerate(chunks):
         if chunk.kind not in ("noun", "place") or skipped[i] or _names_the_next(chunks, i):
@@ -82,7 +82,7 @@ def _first_modifier(chunks: list[Chunk], head: int, previous_head: int) -> int:
         if joined and chunks[first].kind == "colour" and left is not None and left.kind == "colour":
             first -= 1  # "black and white cat"
         elif chunk.kind in (*_MODIFIER, "noun") or (chunk.kind in ("verb", "adverb") and opens):
-            first -= 1  # "a small sleeping dog"; a verb after a thing is no modifier
+            first -= 1  # "a small sleeping dog"; a verb after a thing is not a modifier
         else:
             break
     return first

@@ -149,7 +149,7 @@ _Row = tuple[InstanceCaption, str, list[str]]
 
 
 def _pages(record: Record, size: int) -> list[list[_Row]]:
-    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where
+    """Instances with their wrapped sentences, as many per page as fit its lines; one empty page where
     there are none."""
     pages: list[list[_Row]] = [[]]
     for index, instance in enumerate(record.caption.instances):

@@ -153,7 +153,7 @@ def clip_section(record: Record) -> str:
 
 
 def _relations(record: Record) -> str:
-    """How the instances stand to each other; "" where nothing is to be said."""
+    """Relations of the instances; "" where there are none to report."""
     sentences = relation_sentences(record.evidence.relations, record.evidence) if record.caption.instances else ()
     if not sentences:
         return ""
@@ -200,7 +200,7 @@ def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
 
 
 def _text(field: FieldText) -> str:
-    """The sentence with its badge; the computed part after a model's words gets a badge of its own."""
+    """The sentence with its badge; the computed part after a model's words gets its own badge."""
     said = field.text.removesuffix(field.computed_part).rstrip() if field.computed_part else field.text
     html = f"{escape(said)} {_badge(field)}"
     if field.computed_part:

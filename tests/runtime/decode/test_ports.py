@@ -256,7 +256,7 @@ def _refused(spec: CaptionerSpec, graph: GraphSpec, match: str) -> None:
 
 
 def test_graphs_of_no_known_kind_are_refused() -> None:
-    _refused(SPEC, GraphSpec("d", "fp32", SCATTER.inputs[:1], ()), "of no decoder known .*write_indices")
+    _refused(SPEC, GraphSpec("d", "fp32", SCATTER.inputs[:1], ()), "match no known decoder .*write_indices")
     extra = replace(SCATTER, inputs=(*SCATTER.inputs, TensorSpec("use_cache", "bool", (1,))))
     _refused(SPEC, extra, r"unknown inputs \['use_cache'\]")
 
