@@ -96,8 +96,7 @@ def run_batch(
             if dead >= MOST_DEAD_ANSWERS:
                 raise EndpointError(
                     f"{dead} prompts in a row got no answer, stopped at line {number}; {out} keeps what is done: "
-                    f"run again with "
-                    f"--resume (the last: {first_error})"
+                    f"run again with --resume (the last: {first_error})"
                 )
     return BatchResult(counts["written"], counts["refused"], counts["skipped"], counts["blank"], first_error)
 

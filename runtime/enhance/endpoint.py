@@ -119,8 +119,7 @@ class Endpoint:
         tries = "once" if attempts == 1 else f"{attempts} times"
         return EndpointError(
             f"{self._shown}: asked {tries} for an answer of {self._model!r}, got: {problem}; check --endpoint, "
-            f"--model and "
-            "--api-key-env, or leave them out to enhance by rules"
+            "--model and --api-key-env, or leave them out to enhance by rules"
         )
 
 

@@ -22,8 +22,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}); choose another --out, or "
-            f"free the disk "
+            f"{path}: can't be written ({error.strerror or error}); choose another --out, or free the disk "
             "and check permissions"
         ) from error
 

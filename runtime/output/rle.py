@@ -54,8 +54,7 @@ def decode_counts(counts: NDArray[np.int64], *, size_wh: tuple[int, int]) -> Mas
     if (counts < 0).any() or int(counts.sum()) != width * height:
         raise ValueError(
             f"run lengths must be >= 0 and sum to {width * height} for {size_wh = }; got "
-            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for "
-            "another picture size?"
+            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for another picture size?"
         )
     full = np.empty(width * height, np.bool_)
     _fill(np.ascontiguousarray(counts, np.int64), full)

@@ -86,8 +86,7 @@ def structure_of(row: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(block := row.get(key), dict):
             return block
     raise InputError(
-        f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys "
-        f"{sorted(row)}; "
+        f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys {sorted(row)}; "
         "is it another kind of JSON Lines file?"
     )
 

@@ -195,7 +195,6 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
                 file.container.mux(packet)
         except av.error.FFmpegError as error:
             raise OutputError(
-                f"{file.path}: the video can't be written on ({error.strerror}); free the "
-                f"disk, or leave out "
+                f"{file.path}: the video can't be written on ({error.strerror}); free the disk, or leave out "
                 "the annotated video"
             ) from error

@@ -119,8 +119,7 @@ class HtmlReportSink:
             f'<meta name="viewport" content="width=device-width, '
             f'initial-scale=1">\n<style>\n{style}</style></head>\n'
             f"<body><header><h1>{escape(self._title)}</h1><p>{_count(self._clips, 'clip')}, "
-            f"{_count(self._instances, 'instance')}; written by edgecap "
-            f"{__version__}</p>\n{_LEGEND}</header>\n<main>\n"
+            f"{_count(self._instances, 'instance')}; written by edgecap {__version__}</p>\n{_LEGEND}</header>\n<main>\n"
         )
         yield from self._sections
         yield "</main></body></html>\n"
@@ -142,13 +141,11 @@ def clip_section(record: Record) -> str:
     table = f'<div class="instances">{rows}</div>\n' if rows else _NO_INSTANCE
     return (
         f'<section class="clip"><h3>Clip {window.clip_index} <small>{window.start_seconds:.2f} to '
-        f"{window.end_seconds:.2f} s, shot {window.shot_index}</small></h3>\n"
-        f"{_domain_note(record)}{picture}"
+        f"{window.end_seconds:.2f} s, shot {window.shot_index}</small></h3>\n{_domain_note(record)}{picture}"
         f'<p class="global">{_text(caption.global_description)}</p>\n{table}'
         f'<dl class="scene"><dt>Background</dt><dd>{_text(caption.background)}</dd>'
         f"<dt>Camera</dt><dd>{_text(caption.camera)}{_camera_figures(record)}</dd>"
-        f"{_relations(record)}</dl>\n"
-        f"{_figures(record)}</section>\n"
+        f"{_relations(record)}</dl>\n{_figures(record)}</section>\n"
     )
 
 
@@ -193,8 +190,7 @@ def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
     )
     return (
         f'<article style="--tone: rgb({red} {green} {blue})"><h4><b>No.{index}</b> '
-        f"{_text(instance.class_name)} "
-        f"<small>track {instance.track_id}</small>{life}</h4>{picture}"
+        f"{_text(instance.class_name)} <small>track {instance.track_id}</small>{life}</h4>{picture}"
         f'<div class="palette">{swatches}</div><dl>{listed}</dl></article>\n'
     )
 
@@ -226,8 +222,7 @@ def _domain_note(record: Record) -> str:
     return (
         f'<p class="warning">This clip is unlike anything that the models were trained on (distance '
         f"{domain.distance:.2f}, "
-        f"threshold {domain.threshold:.2f}): no instances are reported and fields they can't know say "
-        f"so.</p>\n"
+        f'threshold {domain.threshold:.2f}): no instances are reported and what they can\'t know is "unknown".</p>\n'
     )
 
 
@@ -237,8 +232,7 @@ def _camera_figures(record: Record) -> str:
         return ""
     return (
         f'<br><small class="numbers">pan {camera.pan_total:.2f}, tilt {camera.tilt_total:.2f} frame '
-        f"widths; zoom "
-        f"{camera.zoom_total:.2f}x; roll {camera.roll_total_degrees:.1f}&deg;; agreement "
+        f"widths; zoom {camera.zoom_total:.2f}x; roll {camera.roll_total_degrees:.1f}&deg;; agreement "
         f"{camera.confidence:.0%}</small>"
     )
 
@@ -254,8 +248,7 @@ def _figures(record: Record) -> str:
     if caption.model_calls:
         lines.append(
             f"{_count(caption.generations, 'answer')} in {_count(caption.model_calls, 'graph run')}, "
-            f"{caption.prefill_tokens} tokens read, "
-            f"{caption.decode_tokens} said"
+            f"{caption.prefill_tokens} tokens read, {caption.decode_tokens} said"
         )
     lines.append(f"domain {record.domain.status}")
     return f'<p class="numbers">{"; ".join(lines)}{"<br>" if used else ""}{used}</p>\n'
