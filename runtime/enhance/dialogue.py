@@ -1,4 +1,4 @@
-"""The enhancer with a language model: stages A, B(I), B(II) of docs/spec/instancecap.md 6, every answer checked.
+"""The enhancer with a language model: steps A, B(I), B(II) of docs/spec/instancecap.md 6, every answer checked.
 
 In: a prompt and a `ChatModel`. Out: `Enhanced`. Calls: 3 + n for n instances
 (the reference: 4 + 3n), and one more per step whose answer is refused. Where the second answer is refused too, the

@@ -1,4 +1,4 @@
-"""Stage A by rules: what a short prompt says. Things with counts and their own words, places, light, camera.
+"""Step A by rules: what a short prompt says. Things with counts and their own words, places, light, camera.
 
 In: a prompt. Out: `Reading`. Everything it takes over is in the prompt word for
 word; what it can't read is named in `not_understood`, never dropped in silence.
@@ -20,7 +20,7 @@ from edgecap.runtime.enhance.words.nouns import Noun, noun_forms
 from edgecap.runtime.enhance.words.phrase import Phrase, find_phrases, trait_spans
 
 MOST_WORDS = 200
-"""The method's long form has 151 to 196 words (docs/spec/instancecap.md 6, stage A): longer ones need no enhancing."""
+"""The method's long form has 151 to 196 words (docs/spec/instancecap.md 6, step A): longer ones need no enhancing."""
 _BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _MOSTLY = 0.5
 _WHERE = re.compile(

@@ -42,7 +42,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a prompt says (stage A of the spec: objects and counts), and what of it could not be read.
+    """What a prompt says (step A of the spec: objects and counts), and what of it could not be read.
 
     `text`: the prompt with control characters and surplus space removed. `places`: (phrase, group, outdoor or indoor).
     `light`: phrases of light, weather and time. `camera`: moves; `shots`: kinds of shot; `adverb`: of the camera.
@@ -108,7 +108,7 @@ class EnhancedInstance:
 class Enhanced:
     """The caption of a prompt. `omitted`: class -> how many the prompt names beyond `max_instances`.
 
-    `story`: the long form (stage A of a model; "" by rules). `used`: mode, and model where one spoke.
+    `story`: the long form (step A of a model; "" by rules). `used`: mode, and model where one spoke.
     """
 
     reading: Reading

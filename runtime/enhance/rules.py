@@ -1,4 +1,4 @@
-"""The enhancer without a model: stages B(I) and B(II) by rules and a seed.
+"""The enhancer without a model: steps B(I) and B(II) by rules and a seed.
 
 In: a prompt. Out: `Enhanced`. What
 the prompt says is kept word for word; what it leaves open is drawn from slots.py and scenes.py and marked as
