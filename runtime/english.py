@@ -1,4 +1,4 @@
-"""English for people: class names counted in words, plurals, names that any terminal can print.
+"""English: class names counted in words, plurals, articles, lists; names that any terminal can print.
 
 In: class names. Out: an English noun phrase.
 
@@ -22,7 +22,25 @@ _IRREGULAR = {
     "sheep": "sheep",
     "skis": "skis",
     "scissors": "scissors",
+    "broccoli": "broccoli",
+    "goose": "geese",
+    "wolf": "wolves",
+    "calf": "calves",
+    "loaf": "loaves",
+    "fish": "fish",
+    "goldfish": "goldfish",
+    "koi": "koi",
+    "deer": "deer",
+    "aircraft": "aircraft",
+    "spacecraft": "spacecraft",
+    "gentleman": "gentlemen",
+    "fisherman": "fishermen",
+    "businessman": "businessmen",
+    "businesswoman": "businesswomen",
+    "snowman": "snowmen",
+    "ox": "oxen",
 }
+"""Of the last word of a noun."""
 _HISSING = ("s", "x", "z", "ch", "sh")
 
 
@@ -37,8 +55,7 @@ def instances_phrase(class_names: Sequence[str], *, label_order: Sequence[str] =
     counts = Counter(class_names)
     rank = {name: i for i, name in enumerate(label_order)}
     names = sorted(counts, key=lambda name: (-counts[name], rank.get(name, len(rank))))  # stable: first appearance last
-    words = [counted(name, counts[name]) for name in names]
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+    return listed([counted(name, counts[name]) for name in names])
 
 
 def counted(class_name: str, count: int) -> str:
@@ -49,9 +66,10 @@ def counted(class_name: str, count: int) -> str:
 
 
 def plural(noun: str) -> str:
-    """English plural of a COCO class name ("person" -> "people", "bus" -> "buses", "sports ball" -> "sports balls")."""
-    if noun in _IRREGULAR:
-        return _IRREGULAR[noun]
+    """English plural of a noun whose last word is the head: "people", "buses", "sports balls", "red teddy bears"."""
+    *head, last = noun.split(" ")
+    if last in _IRREGULAR:
+        return " ".join([*head, _IRREGULAR[last]])
     if noun.endswith(_HISSING):
         return noun + "es"
     if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
@@ -59,7 +77,23 @@ def plural(noun: str) -> str:
     return noun + "s"
 
 
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"; at least one word."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def article(noun: str) -> str:
+    """ "a dog", "an old dog", "a unicycle"."""
+    sounds_like_you = noun.lower().startswith(("uni", "use", "eu", "one"))
+    return f"{'an' if noun[:1].lower() in 'aeiou' and not sounds_like_you else 'a'} {noun}"
+
+
+def capital(text: str) -> str:
+    """First letter upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
 def printable(text: str | os.PathLike[str]) -> str:
-    """`text` with every byte that Python smuggled in as a lone surrogate (a name like `b"caf\\xe9.mp4"`) replaced by
+    """`text` with every byte that Python decoded to a lone surrogate (a name like `b"caf\\xe9.mp4"`) replaced by
     U+FFFD."""
     return os.fspath(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,8 @@ from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
 from edgecap.bench.dataset.rules import Choice, CurationRules, choose
 from edgecap.engines.errors import OutputError, UsageError
-from edgecap.runtime.output.files import ready_folder, replace_text, writing
+from edgecap.runtime.output.files import ready_folder, replace_text
+from edgecap.runtime.output.jsonl import JsonLinesFile, keep_as_previous, whole_lines
 from edgecap.runtime.pipeline.stages import StageSet
 
 MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.jsonl", "summary.json"
@@ -64,21 +64,17 @@ def curate(
     """
     ready_folder(out)
     known = _earlier(out / MEASURED, measured_with) if resume else {}
-    if not resume and (out / MEASURED).exists():
-        with writing(out / MEASURED):
-            (out / MEASURED).replace(out / "measured.previous.jsonl")
+    if not resume:
+        keep_as_previous(out / MEASURED)
     facts, reused = [], 0
-    with writing(out / MEASURED), (out / MEASURED).open("ab") as file:
+    with JsonLinesFile(out / MEASURED) as file:
         for number, source in enumerate(sources, 1):
             key = _key(source)
             if key in known:
                 one, reused = known[key], reused + 1
             else:
                 one = measure_clip(source, stages, sample_fps=sample_fps, with_scene=with_scene)
-                line = json.dumps({"key": key, "with": dict(measured_with), "facts": one.to_json()}, ensure_ascii=False)
-                file.write(line.encode("utf-8", "replace") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                file.append({"key": key, "with": dict(measured_with), "facts": one.to_json()})
             facts.append(one)
             on_clip(number, one)
     choices = choose(facts, rules)
@@ -123,22 +119,15 @@ def _key(source: ClipSource) -> str:
 
 
 def _earlier(path: Path, measured_with: Mapping[str, str | float]) -> dict[str, ClipFacts]:
-    """Facts of an earlier run by key; a last line that was cut short is removed from the file."""
-    if not path.exists():
-        return {}
+    """Facts of an earlier run by key."""
     found: dict[str, ClipFacts] = {}
-    with writing(path):
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
-            os.truncate(path, whole)
-    for number, line in enumerate(data[:whole].splitlines(), 1):
+    for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
             key, facts, options = row["key"], ClipFacts.from_json(row["facts"]), dict(row["with"])
         except (ValueError, KeyError, TypeError) as error:
             raise OutputError(
-                f"{path}: line {number} holds no facts ({type(error).__name__}); choose another --out, or remove that "
+                f"{path}: line {number} has no facts ({type(error).__name__}); choose another --out, or remove that "
                 "line to resume"
             ) from error
         for name, asked in measured_with.items():

@@ -65,8 +65,6 @@ LONG_FILES = {
     "tests/cli/test_commands.py",
     "tests/engines/graph/test_onnx_session.py",
     "tests/export/decoder/test_scatter.py",
-    "tests/runtime/output/test_sinks.py",
-    "tests/runtime/pipeline/test_pipeline.py",
 }
 LONG_FUNCTIONS = {
     "export/detectors/dfine.py __call__",

@@ -11,6 +11,7 @@ import pytest
 
 from edgecap.runtime.data.evidence import CameraEvidence, ColourShare, Evidence, Motion
 from edgecap.runtime.describe import sentences as words
+from edgecap.runtime.english import plural
 from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.measure.motion import DIRECTIONS
 from tests.runtime.drawn_windows import Body, View, straight, window
@@ -213,7 +214,7 @@ def test_global_sentence():
     ],
 )
 def test_plurals(noun, expected):
-    assert words.plural(noun) == expected
+    assert plural(noun) == expected
 
 
 def test_every_sentence_of_every_combination_is_well_formed():
