@@ -13,7 +13,7 @@ import click
 from edgecap.engines.errors import TamperedEngineError, UsageError
 
 if TYPE_CHECKING:
-    from edgecap.engines.store.housekeeping import Explained, StoreEntry
+    from edgecap.engines.store.entries import Explained, StoreEntry
     from edgecap.engines.store.key import EngineTarget
 
 _NEAREST = 5
@@ -29,11 +29,11 @@ def engines() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
 def list_engines(as_json: bool) -> int:
     """Show every engine, last used first."""
-    from edgecap.engines.store.housekeeping import entries
+    from edgecap.engines.store.entries import entries
     from edgecap.engines.store.store import EngineStore
 
     store = EngineStore()
-    _show_entries(entries(store), str(store.folder), as_json=as_json)
+    _show_entries(entries(store.folder), str(store.folder), as_json=as_json)
     return 0
 
 
@@ -73,8 +73,8 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
     Nothing is opened: what is compared are the keys.
     """
     from edgecap.engines.packs.pack import Pack
-    from edgecap.engines.store.housekeeping import entries
-    from edgecap.engines.store.housekeeping import explain as explained
+    from edgecap.engines.store.entries import entries
+    from edgecap.engines.store.entries import explain as explained
     from edgecap.engines.store.key import graph_paths, pack_key
     from edgecap.engines.store.store import EngineStore
 
@@ -83,9 +83,9 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
     answer: list[dict[str, Any]] = []
     for place in [graph] if graph else graph_paths(pack):
         key = pack_key(pack, place, wanted)
-        rows = explained(store, key, pack=pack.spec.name, graph=place)
+        rows = explained(store.folder, key, pack=pack.spec.name, graph=place)
         answer.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
-    damaged = [entry.problem for entry in entries(store) if entry.problem]
+    damaged = [entry.problem for entry in entries(store.folder) if entry.problem]
     if as_json:
         click.echo(json.dumps(answer, indent=2))
         return 0

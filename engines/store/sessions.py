@@ -14,7 +14,7 @@ from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
-from edgecap.engines.store.housekeeping import nearest_words
+from edgecap.engines.store.entries import nearest_words
 from edgecap.engines.store.key import (
     Backend,
     EngineKey,
@@ -128,7 +128,7 @@ class EngineSessions:
 
     def _absent(self, pack: Pack, place: str, key: EngineKey) -> EngineError:
         name = pack.spec.name if pack.folder.parent == SHIPPED_FOLDER.resolve() else str(pack.folder)
-        words = nearest_words(self.store, key, pack=pack.spec.name, graph=place)
+        words = nearest_words(self.store.folder, key, pack=pack.spec.name, graph=place)
         kind = EngineMismatchError if words else EngineError
         compiler = "" if key.backend == "onnxruntime-cpu" else f" --backend {key.backend}"
         return kind(

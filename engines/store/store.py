@@ -22,12 +22,12 @@ from pathlib import Path
 
 from edgecap.engines.errors import EngineError, EngineMismatchError, OutputError
 from edgecap.engines.files import replace_folder
+from edgecap.engines.store.entries import STAMP_FILE, nearest_words
 from edgecap.engines.store.file_lock import locked
 from edgecap.engines.store.key import EngineKey
 from edgecap.engines.store.manifest import MANIFEST_FILE, EngineManifest, check_files, encode_manifest, read_manifest
 
 STORE_VARIABLE = "EDGECAP_ENGINES"
-STAMP_FILE = ".last-used"
 _SPARE_BYTES = 64 << 20
 """Left free on the disk beside what a build says it needs."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -147,9 +147,7 @@ class EngineStore:
         return None
 
     def _absent(self, key: EngineKey) -> EngineError:
-        from edgecap.engines.store.housekeeping import nearest_words  # it needs this module
-
-        words = nearest_words(self, key)
+        words = nearest_words(self.folder, key)
         kind = EngineMismatchError if words else EngineError
         return kind(f"{self.folder}: no engine {key.digest} for {key.target}{words}; {_BUILD}")
 
