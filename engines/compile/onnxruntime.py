@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.compile.trial_feeds import trial_feeds, trial_sizes
+from edgecap.engines.compile.check import trial_feeds, trial_sizes
 from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import open_model, session_options

@@ -11,9 +11,8 @@ import pytest
 
 from edgecap.engines import GraphSpec, Pack, TensorSpec
 from edgecap.engines.compile import onnxruntime as ort_builder_module
-from edgecap.engines.compile.check import drift, engine_figures
+from edgecap.engines.compile.check import drift, engine_figures, trial_feeds, trial_sizes
 from edgecap.engines.compile.onnxruntime import build_ort
-from edgecap.engines.compile.trial_feeds import trial_feeds, trial_sizes
 from edgecap.engines.errors import EngineBuildError, EngineError, PackError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.scripted_session import ScriptedSession
