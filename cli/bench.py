@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import click
 
+from edgecap.cli.options import (
+    CAPTIONER,
+    DETECTOR,
+    PACK,
+    PROVIDER,
+    THREADS,
+    ConfigOptions,
+    config_from,
+    json_option,
+)
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.config import CaptionerChoice, DetectorChoice, PipelineConfig, PipelineOptions, make_config
 
 THROUGHPUT_SEED = 7
 _TIERS = ("clean", "moving", "stress")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_PACK = click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+_JSON = json_option("Print the figures as one JSON object.")
 _TIER = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(_TIERS), help="Tier; may be repeated. [default: clean, moving]"
 )
@@ -46,38 +53,34 @@ def bench() -> None:
 )
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in the clip that is rendered.")
 @click.option("--repeats", type=int, default=2, show_default=True, help="Serial and overlapped runs, in turn.")
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
-@click.option("--provider", type=click.Choice(["cpu", "cuda", "tensorrt"]), default="cpu", show_default=True)
-@click.option(
-    "--threads",
-    default=None,
-    metavar="N|STAGE=N,...",
-    help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
-)
-@_PACK
+@DETECTOR
+@CAPTIONER
+@PROVIDER
+@THREADS
+@PACK
 @_WORK
 @_JSON
 def bench_caption(
-    video: Path | None, seconds: float, instances: int, repeats: int, work: Path | None, as_json: bool, **options: Any
+    video: Path | None,
+    seconds: float,
+    instances: int,
+    repeats: int,
+    work: Path | None,
+    as_json: bool,
+    **config: Unpack[ConfigOptions],
 ) -> int:
     """Time the pipeline, serial against overlapped, on VIDEO or on a clip of the synthetic world."""
     from edgecap.bench.speed.throughput import measure_throughput
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import throughput_lines
-    from edgecap.cli.caption import stage_threads
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if repeats < 1:
         raise UsageError(f"--repeats must be at least 1; got {repeats}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if "threads" in given:
-        given["threads"] = stage_threads(given["threads"])
-    config = make_config(**given)
     folder = work or clip_cache()
-    say = _progress(as_json)
-    pipeline = Pipeline(config)
+    say = counter(as_json=as_json)
+    pipeline = Pipeline(config_from(**config))
     warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
     if video is None:
         say(f"rendering {seconds:g} s of the world")
@@ -85,10 +88,7 @@ def bench_caption(
             folder, tier="moving", seed=THROUGHPUT_SEED, duration_seconds=seconds, num_actors=instances
         ).video
     report = measure_throughput(pipeline, video, warm_up=warm_up, repeats=repeats, on_step=say)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(report), indent=2))
-    else:
-        click.echo("\n".join(throughput_lines(report)))
+    _print(dataclasses.asdict(report), throughput_lines(report), as_json=as_json)
     return 0
 
 
@@ -96,10 +96,10 @@ def bench_caption(
 @_TIER
 @_CLIPS
 @_SEED
-@_PACK
+@PACK
 @_WORK
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
+@DETECTOR
+@CAPTIONER
 @click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Write the JSON here too.")
 @_JSON
 def bench_quality(
@@ -109,14 +109,15 @@ def bench_quality(
     pack: str,
     work: Path | None,
     out: Path | None,
+    detector: DetectorChoice,
+    captioner: CaptionerChoice | None,
     as_json: bool,
-    **options: Any,
 ) -> int:
     """Score captions of held-out clips against exact truth; exit code 0 whether the bars are met or not."""
-    from edgecap.bench.quality.compare import quality_config
     from edgecap.bench.quality.run import run_tier
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import quality_json, quality_lines
+    from edgecap.cli.terminal import counter
     from edgecap.engines.graph.device import probe_device
     from edgecap.runtime.output.files import ready_file, replace_text
     from edgecap.runtime.pipeline.pipeline import Pipeline
@@ -124,8 +125,8 @@ def bench_quality(
     seeds = _seeds(seed_start, clips)
     if out is not None:
         ready_file(out)
-    pipeline = Pipeline(quality_config(pack, **{n: v for n, v in options.items() if v is not None}))
-    say = _progress(as_json)
+    pipeline = Pipeline(_quality_config(pack, captioner, detector=detector))
+    say = counter(as_json=as_json)
     results: dict[str, Any] = {"machine": probe_device().machine_line(), "tiers": {}}
     for tier in tiers or ("clean", "moving"):
         quality = run_tier(
@@ -162,6 +163,7 @@ def bench_compare(
     from edgecap.bench.quality.compare import compare_packs
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import comparison_lines
+    from edgecap.cli.terminal import counter
 
     comparison = compare_packs(
         first,
@@ -169,12 +171,9 @@ def bench_compare(
         tiers=tiers or ("clean", "moving"),
         seeds=_seeds(seed_start, clips),
         folder=work or clip_cache(),
-        on_step=_progress(as_json),
+        on_step=counter(as_json=as_json),
     )
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(comparison), indent=2))
-    else:
-        click.echo("\n".join(comparison_lines(comparison)))
+    _print(dataclasses.asdict(comparison), comparison_lines(comparison), as_json=as_json)
     return 0
 
 
@@ -185,14 +184,14 @@ def bench_compare(
 @click.option("--captioner", type=click.Choice(["pack", "none"]), default=None, help="none: skip its own fields.")
 @click.option("--misses", type=int, default=0, show_default=True, help="Print up to this many missed captions.")
 @_SEED
-@_PACK
+@PACK
 @_WORK
 @_JSON
 def bench_verify(
     count: int,
     tier: str,
     clips: int,
-    captioner: Literal["pack", "none"] | None,
+    captioner: CaptionerChoice | None,
     misses: int,
     seed_start: int,
     pack: str,
@@ -204,6 +203,7 @@ def bench_verify(
     """
     from edgecap.bench.quality.planted.planted import measure_planted, planted_json, planted_lines
     from edgecap.bench.world.cached_clips import clip_cache
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if count < 1:
@@ -211,7 +211,7 @@ def bench_verify(
     if misses < 0:
         raise UsageError(f"--misses must be at least 0; got {misses}")
     seeds = _seeds(seed_start, clips)
-    say = _progress(as_json)
+    say = counter(as_json=as_json)
     report = measure_planted(
         Pipeline(_quality_config(pack, captioner)),
         work or clip_cache(),
@@ -220,10 +220,7 @@ def bench_verify(
         tier=tier,
         on_clip=lambda seed: say(f"{tier} {seed - seed_start + 1}/{clips}"),
     )
-    if as_json:
-        click.echo(json.dumps(planted_json(report), indent=2))
-    else:
-        click.echo("\n".join(planted_lines(report, misses=misses)))
+    _print(planted_json(report), planted_lines(report, misses=misses), as_json=as_json)
     return 0
 
 
@@ -233,7 +230,7 @@ def bench_verify(
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Length of a rendered video.")
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in a rendered video.")
 @_SEED
-@_PACK
+@PACK
 @_WORK
 @_JSON
 def bench_calls(
@@ -250,9 +247,9 @@ def bench_calls(
     from edgecap.bench.speed.calls import measure_calls
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import calls_lines
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
 
-    folder, say = work or clip_cache(), _progress(as_json)
+    folder, say = work or clip_cache(), counter(as_json=as_json)
     warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
     if not videos:
         say(f"rendering {clips} videos of {seconds:g} s")
@@ -266,8 +263,12 @@ def bench_calls(
         warm_up=warm_up,
         on_step=say,
     )
-    click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else "\n".join(calls_lines(report)))
+    _print(dataclasses.asdict(report), calls_lines(report), as_json=as_json)
     return 0
+
+
+def _print(figures: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    click.echo(json.dumps(figures, indent=2) if as_json else "\n".join(lines))
 
 
 def _seeds(start: int, count: int) -> range:
@@ -283,16 +284,13 @@ def _seeds(start: int, count: int) -> range:
     return range(start, start + count)
 
 
-def _progress(as_json: bool) -> Callable[[str], None]:
-    """A line of progress on stderr that replaces itself on a terminal; silent for `--json` and where nobody
-    looks.
-    """
-    if as_json or not sys.stderr.isatty():
-        return lambda text: None
-    return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
-
-
-def _quality_config(pack: str, captioner: Literal["pack", "none"] | None) -> PipelineConfig:
+def _quality_config(
+    pack: str, captioner: CaptionerChoice | None, *, detector: DetectorChoice = "pack"
+) -> PipelineConfig:
+    """`captioner` None: "pack" with the pack's detector, else "none"."""
     from edgecap.bench.quality.compare import quality_config
 
-    return quality_config(pack) if captioner is None else quality_config(pack, captioner=captioner)
+    chosen: PipelineOptions = {"detector": detector}
+    if captioner is not None:
+        chosen["captioner"] = captioner
+    return quality_config(pack, **chosen)

@@ -8,13 +8,13 @@ import json
 import sys
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TaskProgressColumn, TimeElapsedColumn
 from rich.text import Text
 
+from edgecap.cli.terminal import Bars
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.english import printable
@@ -28,31 +28,22 @@ class ConsoleSink:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._out = Console(soft_wrap=True, highlight=False)
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._bars = Bars(TaskProgressColumn(), TimeElapsedColumn())
+        self._err = self._bars.console
+        # One terminal: lines must go through the console that moves the bar.
+        one = self._bars.shown and sys.stdout.isatty()
+        self._out = self._err if one else Console(soft_wrap=True, highlight=False)
         self._quiet = quiet
         self._warned: set[tuple[str, str]] = set()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
         self._video = ""
-        if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-            self._progress = Progress(
-                *columns, console=self._err, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            if sys.stdout.isatty():
-                self._out = self._err  # one terminal: lines must go through the console that moves the bar
 
-    def __enter__(self) -> ConsoleSink:
-        if self._progress is not None:
-            self._progress.start()
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self._bars.clear()
 
     def write(self, record: Record) -> None:
         """Print one clip; warn once per video of what is wrong with it."""
@@ -75,14 +66,11 @@ class ConsoleSink:
         self._err.print(Text(f"edgecap: warning: {text}", style="yellow"))
 
     def _advance(self, record: Record) -> None:
-        if self._progress is None:
-            return
-        if self._task is None or self._video != record.video.path:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            name, self._video = printable(PurePath(record.video.path).name), record.video.path
-            self._task = self._progress.add_task(escape(name), total=record.video.duration_seconds)
-        self._progress.update(self._task, completed=record.window.end_seconds)
+        if self._video != record.video.path:
+            self._bars.clear()
+            self._video = record.video.path
+        name = printable(PurePath(record.video.path).name)
+        self._bars.update(name, record.window.end_seconds, total=record.video.duration_seconds)
 
     def summary(self, summary: RunSummary, *, out: str) -> None:
         """The closing line."""

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from edgecap.cli.options import DETECTOR, PACK, json_option
 from edgecap.engines.errors import SomeClipsFailedError
+from edgecap.runtime.config import DetectorChoice, make_config
 
 if TYPE_CHECKING:
-    from edgecap.bench.dataset.clip_facts import ClipFacts
     from edgecap.bench.dataset.curate import Curation
+
+
+class Thresholds(TypedDict):
+    """See `CurationRules`."""
+
+    min_seconds: float
+    max_seconds: float
+    min_side: int
+    min_motion: float
+    max_cuts: int
+    duplicate_bits: float
+    max_scene_share: float
 
 
 @click.group()
@@ -38,22 +49,16 @@ def dataset() -> None:
     metavar="DIR",
     help="Where the rows' videos are. [default: beside ROWS]",
 )
-@click.option(
-    "--detector",
-    type=click.Choice(["pack", "motion"]),
-    default="pack",
-    show_default=True,
-    help="Find instances by the pack's detector, or anything that moves (needs no weights).",
-)
-@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+@DETECTOR
+@PACK
 @click.option(
     "--scenes/--no-scenes",
     default=False,
     show_default=True,
     help="Ask the pack's captioner for the background where a row has none (for the balance of scenes).",
 )
-@click.option("--min-seconds", type=float, default=2.0, show_default=True)
-@click.option("--max-seconds", type=float, default=10.0, show_default=True)
+@click.option("--min-seconds", type=float, default=2.0, show_default=True, help="Shortest clip.")
+@click.option("--max-seconds", type=float, default=10.0, show_default=True, help="Longest clip.")
 @click.option("--min-side", type=int, default=256, show_default=True, help="Least short side in pixels.")
 @click.option(
     "--min-motion",
@@ -78,17 +83,17 @@ def dataset() -> None:
     help="Largest share of one scene class among kept clips; 1: no balance.",
 )
 @click.option("--resume", is_flag=True, help="Go on from an earlier run in --out; thresholds may be others.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows of curation.jsonl on stdout instead of text.")
+@json_option("Print the rows of curation.jsonl on stdout instead of text.")
 def filter_clips(
     source: Path,
     out: Path,
     videos: Path | None,
-    detector: Literal["pack", "motion"],
+    detector: DetectorChoice,
     pack: str,
     scenes: bool,
     resume: bool,
     as_json: bool,
-    **thresholds: Any,
+    **thresholds: Unpack[Thresholds],
 ) -> int:
     """Judge every clip of a folder of videos, or of InstanceCap rows (.jsonl), and list those that stay.
 
@@ -97,13 +102,14 @@ def filter_clips(
     from edgecap.bench.dataset.clip_source import clip_sources
     from edgecap.bench.dataset.curate import curate
     from edgecap.bench.dataset.rules import CurationRules
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.open import build_stages
 
     rules = CurationRules(**thresholds)
     sources = clip_sources(source, videos=videos)
     config = make_config(detector=detector, pack=pack, captioner="pack" if scenes else "none", window_seconds=10.0)
     stages = build_stages(config)
+    count = counter(as_json=as_json)
     result = curate(
         sources,
         stages,
@@ -113,7 +119,7 @@ def filter_clips(
         sample_fps=config.sample_fps,
         with_scene=scenes,
         resume=resume,
-        on_clip=_progress(len(sources), as_json=as_json),
+        on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
     )
     for verdict in result.verdicts if as_json else ():
         click.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
@@ -132,7 +138,7 @@ def filter_clips(
     metavar="PICTURE",
     help="A .png (or .jpg); figures go into .json beside it.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of text.")
+@json_option("Print the figures as JSON instead of text.")
 def stats(rows: Path, out: Path, as_json: bool) -> int:
     """Durations, scenes, instances per clip and classes of a curation.jsonl or of InstanceCap rows, as a picture."""
     from edgecap.bench.dataset.stats import read_stats
@@ -159,10 +165,3 @@ def _lines(result: Curation, out: Path) -> list[str]:
         f"{result.kept} of {len(result.verdicts)} clips stay{reused}; dropped by: {broken or 'nothing'}; {out}"
     )
     return lines
-
-
-def _progress(count: int, *, as_json: bool) -> Callable[[int, ClipFacts], None]:
-    """A line that replaces itself on a terminal; silent elsewhere."""
-    if as_json or not sys.stderr.isatty():
-        return lambda number, facts: None
-    return lambda number, facts: click.echo(f"\r\x1b[K{number}/{count} {facts.name}", nl=False, err=True)

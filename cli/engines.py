@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecap.cli.options import BACKENDS, backend_option, json_option
 from edgecap.engines.errors import TamperedEngineError, UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def engines() -> None:
 
 
 @engines.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
+@json_option("Print the engines as one JSON list.")
 def list_engines(as_json: bool) -> int:
     """Show every engine, last used first."""
     from edgecap.engines.store.entries import entries
@@ -38,7 +39,7 @@ def list_engines(as_json: bool) -> int:
 
 
 @engines.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the engines as one JSON list.")
+@json_option("Print the engines as one JSON list.")
 def verify(as_json: bool) -> int:
     """Read every byte of every engine and compare it with its manifest. Exit code 6 where one is damaged."""
     from edgecap.engines.store.housekeeping import verify as verified
@@ -56,17 +57,11 @@ def verify(as_json: bool) -> int:
 @engines.command()
 @click.argument("pack_name", metavar="PACK")
 @click.option("--graph", default=None, metavar="PLACE", help="One graph only, e.g. detector.graph.")
-@click.option(
-    "--backend",
-    type=click.Choice(["onnxruntime", "tensorrt", "tensorrt-rtx"]),
-    default="onnxruntime",
-    show_default=True,
-    help="Whose engines.",
-)
+@backend_option("Compiler of the engines.")
 @click.option(
     "--target", default=None, metavar="SM", help="As on this GPU generation, e.g. sm_89. [default: this device]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the comparison as one JSON list.")
+@json_option("Print the comparison as one JSON list.")
 def explain(pack_name: str, graph: str | None, backend: str, target: str | None, as_json: bool) -> int:
     """Say which engines PACK would use here, and in what those that it can't use differ, nearest first.
 
@@ -102,7 +97,7 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 @click.option("--damaged", is_flag=True, help="Remove engines that fail verification (reads every byte).")
 @click.option("--timing", is_flag=True, help="Remove the compilers' timing caches too; the next builds take longer.")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was done as one JSON object.")
+@json_option("Print what was done as one JSON object.")
 def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: bool, dry_run: bool, as_json: bool) -> int:
     """Remove engines, those unused for longest first, and what killed builds left behind."""
     from edgecap.engines.store.housekeeping import collect
@@ -136,14 +131,14 @@ def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: boo
 def _target(backend: str, target: str | None) -> EngineTarget:
     from edgecap.engines.store.key import EngineTarget, backend_version, this_device
 
-    if backend == "onnxruntime":
-        if target is not None:
-            raise UsageError("--target is for TensorRT; engines of ONNX Runtime are for the processor they are made on")
-        return this_device("onnxruntime-cpu")
-    if target is not None and not re.fullmatch(r"sm_\d{2,3}", target):
-        raise UsageError(f"--target {target!r} is no GPU generation; write it as sm_89")
-    name: Any = backend
-    return this_device(name) if target is None else EngineTarget(name, backend_version(name), target)
+    name = BACKENDS[backend]
+    if target is None:
+        return this_device(name)
+    if name == "onnxruntime-cpu":
+        raise UsageError("--target is for TensorRT; engines of ONNX Runtime are for the processor they are made on")
+    if not re.fullmatch(r"sm_\d{2,3}", target):
+        raise UsageError(f"--target {target!r} is not a GPU generation; write it as sm_89")
+    return EngineTarget(name, backend_version(name), target)
 
 
 def _rows(rows: tuple[Explained, ...]) -> list[dict[str, Any]]:
@@ -171,9 +166,10 @@ def _show_entries(found: tuple[StoreEntry, ...], folder: str, *, as_json: bool) 
     if not found:
         click.echo(f"no engines in {folder}; edgecap build PACK makes some")
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from edgecap.cli.terminal import table_console
 
     table = Table("engine", "what", "precision", "MB", "built in s", "last used", box=None, pad_edge=False)
     for entry in found:
@@ -185,10 +181,7 @@ def _show_entries(found: tuple[StoreEntry, ...], folder: str, *, as_json: bool) 
         what = entry.label + (" (parity gate failed, published on request)" if made.drift_allowed else "")
         seconds = f"{made.build_seconds:.1f}"
         table.add_row(entry.digest[:12], Text(what), made.key.precision, size, seconds, used)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=220)  # a file or a pipe: one engine a line
-    console.print(table)
+    table_console().print(table)
 
 
 def _as_json(entry: StoreEntry) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecap.cli.options import PROVIDER, json_option
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.providers import Provider
 
@@ -30,19 +31,13 @@ LONGEST_TIMEOUT_SECONDS = 3600.0
 @click.option("--api-key-env", metavar="VAR", help="Environment variable that holds the endpoint's key.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds for one answer of the endpoint.")
 @click.option("--pack", metavar="NAME|DIR", help="Ask the language model of a pack made from an instruct model.")
-@click.option(
-    "--provider",
-    type=click.Choice(["cpu", "cuda", "tensorrt"]),
-    default="cpu",
-    show_default=True,
-    help="What ONNX Runtime must run the pack on; never falls back.",
-)
+@PROVIDER
 @click.option(
     "--file", "prompts_file", type=click.Path(path_type=Path), metavar="FILE", help="Prompts, one a line; needs --out."
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="JSON Lines of rows for --file.")
 @click.option("--resume", is_flag=True, help="Go on with an --out written with the same options.")
-@click.option("--json", "as_json", is_flag=True, help="Print the row as JSON instead of text.")
+@json_option("Print the row as JSON instead of text.")
 def enhance(
     prompt: str | None,
     seed: int,
@@ -137,11 +132,12 @@ def _pack_enhancer(
 
 
 def _print(enhanced: Enhanced, *, as_json: bool) -> int:
+    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance import enhanced_to_json
 
     row = enhanced_to_json(enhanced)
     for note in enhanced.notes:
-        click.echo(f"edgecap: {note}", err=True)
+        say(note)
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
         return 0
@@ -170,6 +166,7 @@ def _batch(
     resume: bool,
     as_json: bool,
 ) -> int:
+    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance.batch import read_prompts, run_batch
 
     prompts = read_prompts(prompts_file)
@@ -181,7 +178,7 @@ def _batch(
         one,
         resume=resume,
         settings=settings,
-        say=lambda line: click.echo(f"edgecap: {line}", err=True),
+        say=say,
     )
     if as_json:
         names = ("written", "refused", "skipped", "blank")

@@ -11,19 +11,19 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from edgecap import __version__
 from edgecap.cli.bench import bench
 from edgecap.cli.build import build
-from edgecap.cli.caption import DEBUG_VARIABLE, caption
+from edgecap.cli.caption import caption
 from edgecap.cli.dataset import dataset
 from edgecap.cli.doctor import doctor
 from edgecap.cli.engines import engines
 from edgecap.cli.enhance import enhance
 from edgecap.cli.export import export
+from edgecap.cli.options import Globals
 from edgecap.cli.pull import pull
 from edgecap.cli.world import world
 from edgecap.engines.errors import EdgecapError, UsageError
@@ -48,11 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. Every error is one line on stderr and the exit code of its class."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    if debug:
-        os.environ[DEBUG_VARIABLE] = "1"
-        given = [a for a in given if a != "--debug"]
+    given = [argument for argument in given if argument != "--debug"]
     try:
-        code = cli.main(given, prog_name="edgecap", standalone_mode=False)
+        code = cli.main(given, prog_name="edgecap", standalone_mode=False, obj=Globals(debug=debug))
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -91,6 +89,6 @@ def _say(text: str, code: int) -> int:
     return code
 
 
-def _help_of(error: Any) -> str:
-    context = getattr(error, "ctx", None)
+def _help_of(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{context.command_path if context else 'edgecap'} --help"

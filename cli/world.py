@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgecap.cli.options import json_option
 from edgecap.engines.errors import UsageError
 
 
@@ -21,8 +22,15 @@ from edgecap.engines.errors import UsageError
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first clip; the next ones count up.")
 @click.option("--count", type=int, default=1, show_default=True, help="Number of clips.")
 @click.option("--seconds", type=float, default=None, help="Length of each clip. [default: as the seed has it]")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("edgecap-world"), show_default=True, metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print the clips' paths as one JSON list.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("edgecap-world"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the clips and their truth.",
+)
+@json_option("Print the clips' paths as one JSON list.")
 def world(tier: str, seed: int, count: int, seconds: float | None, out: Path, as_json: bool) -> int:
     """Render clips of the synthetic world and their truth (masks, ids, paths, camera, sentences)."""
     from edgecap.bench.world.render.encode import truth_path, write_clip
