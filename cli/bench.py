@@ -37,7 +37,7 @@ _WORK = click.option(
     type=click.Path(path_type=Path),
     default=None,
     metavar="DIR",
-    help="Where rendered clips are kept. [default: a folder of the user's cache]",
+    help="Folder for rendered clips. [default: a folder of the user's cache]",
 )
 
 
@@ -49,10 +49,14 @@ def bench() -> None:
 @bench.command("caption")
 @click.argument("video", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--seconds", type=float, default=20.0, show_default=True, help="Length of the clip that is rendered without VIDEO."
+    "--seconds",
+    type=float,
+    default=20.0,
+    show_default=True,
+    help="Length of the clip that is rendered if no VIDEO is given.",
 )
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in the clip that is rendered.")
-@click.option("--repeats", type=int, default=2, show_default=True, help="Serial and overlapped runs, in turn.")
+@click.option("--repeats", type=int, default=2, show_default=True, help="Number of serial and of overlapped runs.")
 @DETECTOR
 @CAPTIONER
 @PROVIDER
@@ -100,7 +104,9 @@ def bench_caption(
 @_WORK
 @DETECTOR
 @CAPTIONER
-@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Write the JSON here too.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Also write the JSON to this file."
+)
 @_JSON
 def bench_quality(
     tiers: tuple[str, ...],
@@ -137,7 +143,7 @@ def bench_quality(
             on_clip=lambda seed, *rest, tier=tier: say(f"{tier} {seed - seed_start + 1}/{clips}"),
         )
         results["tiers"][tier] = quality_json(quality)
-        if out is not None:  # after every tier: a run that is stopped keeps what it measured
+        if out is not None:  # after every tier: a stopped run keeps what it measured
             replace_text(out, iter([json.dumps(results, indent=2) + "\n"]))
         if not as_json:
             click.echo("\n".join(quality_lines(quality)) + "\n")
@@ -157,9 +163,7 @@ def bench_quality(
 def bench_compare(
     first: str, second: str, tiers: tuple[str, ...], clips: int, seed_start: int, work: Path | None, as_json: bool
 ) -> int:
-    """Run two packs (say fp32 and quantised) over the same held-out clips; print what the second loses, and
-    both sizes.
-    """
+    """Run two packs (say fp32 and quantised) on the same held-out clips; print both sizes and what the second loses."""
     from edgecap.bench.quality.compare import compare_packs
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import comparison_lines
@@ -198,8 +202,8 @@ def bench_verify(
     work: Path | None,
     as_json: bool,
 ) -> int:
-    """Plant false statements into true captions of held-out clips; print what the verifier catches, and how many true
-    captions it refuses.
+    """Plant false statements into true captions of held-out clips; print how many the verifier catches, and how
+    many true captions it refuses.
     """
     from edgecap.bench.quality.planted.planted import measure_planted, planted_json, planted_lines
     from edgecap.bench.world.cached_clips import clip_cache
@@ -226,7 +230,7 @@ def bench_verify(
 
 @bench.command("calls")
 @click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--clips", type=int, default=3, show_default=True, help="Videos that are rendered where none is named.")
+@click.option("--clips", type=int, default=3, show_default=True, help="Videos that are rendered if none is given.")
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Length of a rendered video.")
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in a rendered video.")
 @_SEED
@@ -243,7 +247,7 @@ def bench_calls(
     work: Path | None,
     as_json: bool,
 ) -> int:
-    """Count what captions cost the language model, by --stages and --change-gate, on VIDEO... or rendered ones."""
+    """Count calls and tokens of the language model, by --stages and --change-gate, on VIDEO... or rendered videos."""
     from edgecap.bench.speed.calls import measure_calls
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import calls_lines
@@ -279,7 +283,7 @@ def _seeds(start: int, count: int) -> range:
     if not start >= EVALUATION_SEED_START or start + count > EVALUATION_SEED_END:
         raise UsageError(
             f"held-out seeds are {EVALUATION_SEED_START} to {EVALUATION_SEED_END - 1}; "
-            f"got {start} to {start + count - 1}; the others were trained on"
+            f"got {start} to {start + count - 1}; training used the others"
         )
     return range(start, start + count)
 

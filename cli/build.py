@@ -31,20 +31,20 @@ _WAIT_SECONDS = 24 * 3600.0
 class Refusal:
     """A graph that was not built."""
 
-    place: str
+    graph_path: str
     reason: str
     status: str = "refused"
 
 
 @click.command()
 @click.argument("pack_name", metavar="PACK")
-@backend_option("Compiler.")
+@backend_option("Compiler to use.")
 @click.option("--target", metavar="SM", help="GPU generation, as sm_89. [default: the GPU of this machine]")
 @click.option(
     "--graph", "chosen", multiple=True, metavar="PATH", help="Only this graph, e.g. detector.graph; may be repeated."
 )
 @click.option("--level", type=click.IntRange(0, 5), default=3, show_default=True, help="TensorRT's optimisation level.")
-@click.option("--workspace-mib", type=click.IntRange(min=1), help="Most GPU memory for one operator's scratch.")
+@click.option("--workspace-mib", type=click.IntRange(min=1), help="Limit of GPU memory for one operator, in MiB.")
 @click.option(
     "--allow-drift", is_flag=True, help="Publish an engine that misses its parity limits; its manifest records it."
 )
@@ -67,7 +67,8 @@ def build(
 ) -> int:
     """Compile the graphs of PACK for this device, or, with TensorRT-RTX, ahead of time for --target.
 
-    An engine that the store has already is not built again. Exit code 6 where a graph is refused; the others are built.
+    An engine that is already in the store is not built again. Exit code 6 where a graph is refused; the others are
+    built.
     """
     from edgecap.engines.compile.compile import order_engines
     from edgecap.engines.compile.tensorrt import TrtOptions
@@ -92,7 +93,9 @@ def build(
         _print_table(pack, order, engines, results)
     if refused:
         others = f"; the other {len(results) - len(refused)} are in the store" if len(results) > len(refused) else ""
-        reason = refused[0].reason if len(refused) == 1 else f"{', '.join(r.place for r in refused)}: reasons above"
+        reason = (
+            refused[0].reason if len(refused) == 1 else f"{', '.join(r.graph_path for r in refused)}: reasons above"
+        )
         raise EngineBuildError(f"{len(refused)} of {len(results)} graphs not built: {reason}{others}")
     return 0
 
@@ -108,7 +111,7 @@ def _build_all(
     from edgecap.engines.compile.compile import make_engine
 
     results: list[MadeEngine | Refusal] = []
-    with _hushed_stderr() as stderr, Bars(Bars.NOTE, TimeElapsedColumn(), stream=stderr) as bars:
+    with _quiet_stderr() as stderr, Bars(Bars.NOTE, TimeElapsedColumn(), stream=stderr) as bars:
 
         def progress(name: str, progress: BuildProgress) -> None:
             bars.update(name, progress.fraction, total=1.0, note=progress.phase)
@@ -139,10 +142,10 @@ def _build_all(
 
 
 @contextlib.contextmanager
-def _hushed_stderr() -> Iterator[TextIO]:
-    """Keep what the compiler's own C++ code prints past its logger off the screen; yields the real stderr.
+def _quiet_stderr() -> Iterator[TextIO]:
+    """Hide what the compiler's C++ code prints past its logger; yields the real stderr.
 
-    Its words come back in our errors. Under --debug nothing is held back.
+    Our errors repeat what matters of it. Under --debug everything is shown.
     """
     sys.stderr.flush()
     if debugging():
@@ -167,7 +170,11 @@ def _as_json(pack: Pack, order: EngineOrder, store: EngineStore, results: list[M
         "target": order.target.target,
         "store": str(store.folder),
         "engines": [
-            {**dataclasses.asdict(r), **({"folder": str(r.folder)} if hasattr(r, "folder") else {})} for r in results
+            {
+                ("place" if name == "graph_path" else name): str(value) if isinstance(value, Path) else value
+                for name, value in dataclasses.asdict(result).items()
+            }
+            for result in results
         ],
     }
 
@@ -185,11 +192,11 @@ def _print_table(pack: Pack, order: EngineOrder, store: EngineStore, results: li
     table.add_column("parity", overflow="fold")
     for result in results:
         if isinstance(result, Refusal):
-            table.add_row(Text(result.place), "", Text(result.status, style="red"), "", "", Text(result.reason))
+            table.add_row(Text(result.graph_path), "", Text(result.status, style="red"), "", "", Text(result.reason))
             continue
         style = "green" if result.status == "built" else "dim"
         size = f"{result.engine_bytes / 1e6:.2f} MB"
-        cells = (result.place, result.file, "", f"{result.seconds:.1f}", size, _parity_words(result))
+        cells = (result.graph_path, result.file, "", f"{result.seconds:.1f}", size, _parity_words(result))
         row = [Text(cell) for cell in cells]
         row[2] = Text(result.status, style=style)
         table.add_row(*row)

@@ -43,7 +43,7 @@ EVENTS_FILE = "events.jsonl"
     type=click.Choice(["auto", "store", "pack"]),
     default="auto",
     show_default=True,
-    help="Open the pack's own graphs, engines that edgecap build made for this device, or those where there are any.",
+    help="Open the pack's own graphs, engines that edgecap build made for this device, or those engines that exist.",
 )
 @click.option(
     "--out",
@@ -60,10 +60,10 @@ EVENTS_FILE = "events.jsonl"
 @click.option(
     "--srt",
     is_flag=True,
-    help="Write NAME.srt per video (v.mp4.srt where a second video is called v too; --annotate likewise).",
+    help="Write NAME.srt per video (v.mp4.srt if another video is also called v; the same for --annotate).",
 )
 @click.option(
-    "--events", is_flag=True, help="Write events.jsonl while it plays: instances born, updated and lost, and clips."
+    "--events", is_flag=True, help="Write events.jsonl during the run: instances born, updated and lost, and clips."
 )
 @click.option(
     "--instancevid", is_flag=True, help="Write InstanceVid rows: instancevid.jsonl, instancevid_dense.jsonl and .csv."
@@ -74,13 +74,13 @@ EVENTS_FILE = "events.jsonl"
     type=click.Choice(["rules", "pack"]),
     default="rules",
     show_default=True,
-    help="Who writes the paragraphs of --paragraph and --instancevid: the flattener, or the pack's language model.",
+    help="Who writes the paragraphs of --paragraph and --instancevid: fixed rules, or the pack's language model.",
 )
 @click.option("--coco", is_flag=True, help="Write coco.json: a key frame's box and run-length mask of each instance.")
 @click.option(
     "--change-gate",
     is_flag=True,
-    help="Ask the language model about an instance again only when its look, class or motion has changed.",
+    help="Ask the language model about an instance again only when its appearance, class or motion has changed.",
 )
 @click.option(
     "--stages",
@@ -89,16 +89,20 @@ EVENTS_FILE = "events.jsonl"
     show_default=True,
     help="Ask the language model for each field once, or in the method's rounds of reasoning and refining.",
 )
-@click.option("--class-hint/--no-class-hint", default=True, help="Say what to look at in an instance of its class.")
-@click.option("--camera-hint/--no-camera-hint", default=True, help="Tell the camera question what was measured.")
+@click.option("--class-hint/--no-class-hint", default=True, help="Tell the model what to look at, by class.")
+@click.option(
+    "--camera-hint/--no-camera-hint", default=True, help="Put the measured camera movement into the camera question."
+)
 @click.option(
     "--visual-prompt",
     type=click.Choice(["blur", "solid", "ring", "crop"]),
     default="blur",
     show_default=True,
-    help="How an instance is set apart from the rest of the picture.",
+    help="How an instance is highlighted in the picture.",
 )
-@click.option("--lexicon/--no-lexicon", default=False, help="Name words to prefer and to avoid; none is forbidden.")
+@click.option(
+    "--lexicon/--no-lexicon", default=False, help="Give the model words to prefer and to avoid; none is forbidden."
+)
 @click.option(
     "--position",
     type=click.Choice(["corrected", "legacy"]),
@@ -113,9 +117,9 @@ EVENTS_FILE = "events.jsonl"
 @click.option(
     "--resume",
     is_flag=True,
-    help=f"Go on from an earlier {CAPTIONS_FILE}, written with the same options: its clips are not described again. "
-    "NAME.srt gets them all; an earlier report or annotated video stays, and this run's is called "
-    "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on: they show the new clips only.",
+    help=f"Continue an earlier {CAPTIONS_FILE}, written with the same options: its clips are not described again. "
+    "NAME.srt gets all clips; an earlier report or annotated video stays, and this run's is called "
+    "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on, with the new clips only.",
 )
 @json_option("Print the rows as JSON Lines on stdout instead of text.")
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
@@ -172,9 +176,7 @@ def _print_causes(summary: RunSummary) -> None:
 
 
 def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
-    """The files that can be found (what can't is reported by the run), and the folder all of them lie
-    under.
-    """
+    """The files that can be found (the run reports the others), and the folder that contains all of them."""
     from edgecap.runtime.video.inputs import find_each
 
     files = [path for path, error in find_each(videos) if error is None]
@@ -189,9 +191,9 @@ def _has_rows(out: Path) -> bool:
 
 
 def _prepare(out: Path, files: Sequence[Path], *, resume: bool) -> EarlierRun:
-    """What an earlier run already wrote (`--resume`), or its file moved out of the way.
+    """What an earlier run already wrote (`--resume`), or nothing, its file renamed.
 
-    Where no input can be found nothing will be done: an earlier run's files are left as they are.
+    Where no input can be found nothing will be done, so an earlier run's files stay as they are.
     """
     from edgecap.runtime.output.files import ready_folder, writing
     from edgecap.runtime.output.resume import EarlierRun

@@ -1,6 +1,4 @@
-"""What a person sees while a run goes on: captions on stdout, warnings on stderr; plain text where no
-terminal reads it.
-"""
+"""Captions on stdout and warnings on stderr during a run; plain text where there is no terminal."""
 
 from __future__ import annotations
 
@@ -88,12 +86,12 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
             (
                 "unchecked",
                 f"{name}: not checked whether it looks like what pack {record.used.get('pack', '?')} was trained on; "
-                "read its model-made words with care, or use --captioner none",
+                "check what the model wrote, or use --captioner none",
             )
         )
     if "damaged" in (engines := record.used.get("engines", "")):
-        cure = "edgecap engines verify shows it, edgecap build makes it again"
-        found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {cure}"))
+        advice = "edgecap engines verify shows it, edgecap build builds it again"
+        found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {advice}"))
     faults = []
     if record.video.skipped_frames:
         faults.append(f"{_counted(record.video.skipped_frames, 'frame')} whose time did not advance left out")
@@ -105,7 +103,7 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
 
 
 def domain_warning(record: Record) -> str:
-    """One line: what is outside of what, and the ways on."""
+    """One line: what is outside of what, and what to do."""
     distance, threshold = record.domain.distance, record.domain.threshold
     how_far = (
         f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
@@ -134,7 +132,7 @@ def record_lines(record: Record) -> list[Text]:
 
 
 def summary_line(summary: RunSummary, *, out: str) -> str:
-    """What a run came to, in one line."""
+    """The result of a run, in one line."""
     speed = summary.video_seconds / summary.wall_seconds if summary.wall_seconds else 0.0
     parts = [
         f"{_counted(summary.clips, 'clip')}, {_counted(summary.instances, 'instance')} "
@@ -152,7 +150,7 @@ def summary_line(summary: RunSummary, *, out: str) -> str:
     if summary.failures:
         parts.append(f"{len(summary.failures)} failed")
     if summary.interrupted:
-        parts.append("interrupted: what is written is complete, --resume goes on from there")
+        parts.append("interrupted: what is written is complete, --resume continues from there")
     return f"{'; '.join(parts)}; written to {out}"
 
 
@@ -167,7 +165,7 @@ def _instance_lines(number: int, instance: InstanceCaption) -> list[Text]:
 
 
 def _line(label: str, field: FieldText) -> Text:
-    """A field; what the pack could not know is said dimly."""
+    """A field; what the pack could not know is dimmed."""
     return Text(f"  {label}{field.text}", style="dim" if field.provenance == "abstained" else "")
 
 

@@ -30,7 +30,7 @@ class Thresholds(TypedDict):
 
 @click.group()
 def dataset() -> None:
-    """Choose clips worth training on, and look at a set of them."""
+    """Choose clips worth training on, and show statistics of a set."""
 
 
 @dataset.command("filter")
@@ -40,7 +40,7 @@ def dataset() -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder for curation.jsonl and the rest.",
+    help="Folder for curation.jsonl and its summary.",
 )
 @click.option(
     "--videos",
@@ -59,30 +59,30 @@ def dataset() -> None:
 )
 @click.option("--min-seconds", type=float, default=2.0, show_default=True, help="Shortest clip.")
 @click.option("--max-seconds", type=float, default=10.0, show_default=True, help="Longest clip.")
-@click.option("--min-side", type=int, default=256, show_default=True, help="Least short side in pixels.")
+@click.option("--min-side", type=int, default=256, show_default=True, help="Smallest short side in pixels.")
 @click.option(
     "--min-motion",
     type=float,
     default=0.06,
     show_default=True,
-    help="Least motion inside the liveliest instance's mask, camera removed: short sides per second.",
+    help="Smallest motion of the liveliest instance, without the camera's: short sides per second.",
 )
-@click.option("--max-cuts", type=int, default=0, show_default=True, help="Most hard cuts.")
+@click.option("--max-cuts", type=int, default=0, show_default=True, help="Largest number of hard cuts.")
 @click.option(
     "--duplicate-bits",
     type=float,
     default=12.0,
     show_default=True,
-    help="Clips nearer than this (mean bits of 64-bit frame hashes) are copies.",
+    help="Clips closer than this (mean differing bits of 64-bit frame hashes) are copies.",
 )
 @click.option(
     "--max-scene-share",
     type=float,
     default=0.4,
     show_default=True,
-    help="Largest share of one scene class among kept clips; 1: no balance.",
+    help="Largest share of one scene class among kept clips; 1: no limit.",
 )
-@click.option("--resume", is_flag=True, help="Go on from an earlier run in --out; thresholds may be others.")
+@click.option("--resume", is_flag=True, help="Continue an earlier run in --out; thresholds may differ.")
 @json_option("Print the rows of curation.jsonl on stdout instead of text.")
 def filter_clips(
     source: Path,
@@ -95,7 +95,7 @@ def filter_clips(
     as_json: bool,
     **thresholds: Unpack[Thresholds],
 ) -> int:
-    """Judge every clip of a folder of videos, or of InstanceCap rows (.jsonl), and list those that stay.
+    """Decide which clips of a folder of videos, or of InstanceCap rows (.jsonl), to keep, and list them.
 
     Exit code 8 where some clips could not be read; they are dropped with the reason.
     """
@@ -121,8 +121,8 @@ def filter_clips(
         resume=resume,
         on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
     )
-    for verdict in result.verdicts if as_json else ():
-        click.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
+    for choice in result.verdicts if as_json else ():
+        click.echo(json.dumps(choice.to_json(), ensure_ascii=False))
     if not as_json:
         click.echo("\n".join(_lines(result, out)))
     unread = sum(v.facts.error is not None for v in result.verdicts)
@@ -136,7 +136,7 @@ def filter_clips(
     type=click.Path(path_type=Path),
     required=True,
     metavar="PICTURE",
-    help="A .png (or .jpg); figures go into .json beside it.",
+    help="A .png (or .jpg); the figures go into a .json beside it.",
 )
 @json_option("Print the figures as JSON instead of text.")
 def stats(rows: Path, out: Path, as_json: bool) -> int:

@@ -14,8 +14,8 @@ from edgecap.engines.errors import EngineError
 @click.command()
 @json_option("Print the checks as one JSON list.")
 def doctor(as_json: bool) -> int:
-    """Check what is installed, which device there is, and which engines work. Exit code 6 when captions can't
-    be made.
+    """Check what is installed, which devices there are, and which engines work. Exit code 6 when captioning is not
+    possible.
     """
     from rich.table import Table
     from rich.text import Text

@@ -1,4 +1,4 @@
-"""`edgecap engines list|verify|explain|gc`: the store of compiled engines, looked at and tidied."""
+"""`edgecap engines list|verify|explain|gc`: list, check and clean the store of compiled engines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def engines() -> None:
 @engines.command("list")
 @json_option("Print the engines as one JSON list.")
 def list_engines(as_json: bool) -> int:
-    """Show every engine, last used first."""
+    """List every engine, most recently used first."""
     from edgecap.engines.store.entries import entries
     from edgecap.engines.store.store import EngineStore
 
@@ -56,16 +56,16 @@ def verify(as_json: bool) -> int:
 
 @engines.command()
 @click.argument("pack_name", metavar="PACK")
-@click.option("--graph", default=None, metavar="PLACE", help="One graph only, e.g. detector.graph.")
+@click.option("--graph", default=None, metavar="PATH", help="Only this graph, e.g. detector.graph.")
 @backend_option("Compiler of the engines.")
 @click.option(
-    "--target", default=None, metavar="SM", help="As on this GPU generation, e.g. sm_89. [default: this device]"
+    "--target", default=None, metavar="SM", help="Compare for this GPU generation, e.g. sm_89. [default: this device]"
 )
 @json_option("Print the comparison as one JSON list.")
 def explain(pack_name: str, graph: str | None, backend: str, target: str | None, as_json: bool) -> int:
-    """Say which engines PACK would use here, and in what those that it can't use differ, nearest first.
+    """Show which engines PACK would use here, and how the others differ from what it needs, nearest first.
 
-    Nothing is opened: what is compared are the keys.
+    Only the engines' keys are compared; nothing is opened.
     """
     from edgecap.engines.packs.pack import Pack
     from edgecap.engines.store.entries import entries
@@ -76,10 +76,10 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
     pack, store = Pack.open(pack_name), EngineStore()
     wanted = _target(backend, target)
     answer: list[dict[str, Any]] = []
-    for place in [graph] if graph else graph_paths(pack):
-        key = pack_key(pack, place, wanted)
-        rows = explained(store.folder, key, pack=pack.spec.name, graph=place)
-        answer.append({"graph": place, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
+    for path in [graph] if graph else graph_paths(pack):
+        key = pack_key(pack, path, wanted)
+        rows = explained(store.folder, key, pack=pack.spec.name, graph=path)
+        answer.append({"graph": path, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
     damaged = [entry.problem for entry in entries(store.folder) if entry.problem]
     if as_json:
         click.echo(json.dumps(answer, indent=2))
@@ -92,19 +92,26 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 
 
 @engines.command()
-@click.option("--max-gb", type=click.FloatRange(min=0), default=None, help="Most that may stay, in GB (1e9 bytes).")
-@click.option("--keep-days", type=click.FloatRange(min=0), default=None, help="Remove what was not used for so long.")
+@click.option("--max-gb", type=click.FloatRange(min=0), default=None, help="Size that may stay, in GB (1e9 bytes).")
+@click.option(
+    "--keep-days",
+    type=click.FloatRange(min=0),
+    default=None,
+    help="Remove engines that were not used for so many days.",
+)
 @click.option("--damaged", is_flag=True, help="Remove engines that fail verification (reads every byte).")
 @click.option("--timing", is_flag=True, help="Remove the compilers' timing caches too; the next builds take longer.")
-@click.option("--dry-run", is_flag=True, help="Say what would go, and remove nothing.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 @json_option("Print what was done as one JSON object.")
 def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: bool, dry_run: bool, as_json: bool) -> int:
-    """Remove engines, those unused for longest first, and what killed builds left behind."""
+    """Remove engines, least recently used first, and what killed builds left behind."""
     from edgecap.engines.store.housekeeping import collect
     from edgecap.engines.store.store import EngineStore
 
     if max_gb is None and keep_days is None and not damaged and not timing:
-        raise UsageError("engines gc removes nothing unasked; say --max-gb N, --keep-days N, --damaged or --timing")
+        raise UsageError(
+            "engines gc needs to know what to remove: give --max-gb N, --keep-days N, --damaged or --timing"
+        )
     done = collect(
         EngineStore(),
         max_bytes=None if max_gb is None else int(max_gb * 1e9),
@@ -121,9 +128,9 @@ def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: boo
     for entry, reason in done.removed:
         click.echo(f"{'would remove' if dry_run else 'removed'} {entry.digest[:12]} ({entry.label}): {reason}")
     for digest in done.busy:
-        click.echo(f"left {digest[:12]}: a builder is at it")
+        click.echo(f"kept {digest[:12]}: being built now")
     if done.leftovers:
-        click.echo(f"swept what {done.leftovers} killed builds left")
+        click.echo(f"removed what {done.leftovers} killed builds left")
     click.echo(f"{done.freed_bytes / 1e6:.1f} MB {'would be ' * dry_run}freed, {done.kept_bytes / 1e6:.1f} MB kept")
     return 0
 
@@ -142,7 +149,7 @@ def _target(backend: str, target: str | None) -> EngineTarget:
 
 
 def _rows(rows: tuple[Explained, ...]) -> list[dict[str, Any]]:
-    """The nearest engines of the same graph; those of other graphs say nothing."""
+    """The nearest engines of the same graph."""
     return [
         {"digest": row.entry.digest, "label": row.entry.label, "differences": list(row.differences)}
         for row in rows
@@ -155,7 +162,7 @@ def _print_explained(answer: dict[str, Any]) -> None:
     if not answer["engines"]:
         click.echo("  no engine of this graph; run edgecap build")
     for row in answer["engines"]:
-        verdict = "; ".join(row["differences"]) or "the very one: it is used"
+        verdict = "; ".join(row["differences"]) or "matches: it is used"
         click.echo(f"  {row['digest'][:12]} ({row['label']}): {verdict}")
 
 
@@ -164,7 +171,7 @@ def _show_entries(found: tuple[StoreEntry, ...], folder: str, *, as_json: bool) 
         click.echo(json.dumps([_as_json(entry) for entry in found], indent=2))
         return
     if not found:
-        click.echo(f"no engines in {folder}; edgecap build PACK makes some")
+        click.echo(f"no engines in {folder}; run edgecap build PACK")
         return
     from rich.table import Table
     from rich.text import Text

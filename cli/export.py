@@ -23,7 +23,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
 
 @click.command()
 @click.argument("recipe", required=False)
-@click.option("--list", "list_recipes", is_flag=True, help="Print the recipes and end.")
+@click.option("--list", "list_recipes", is_flag=True, help="List the recipes, and exit.")
 @click.option("--checkpoint", metavar="DIR|HUB-ID[@REVISION]", help="A checkpoint folder, or a model of the hub.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="PACK", help="Pack folder: new, or one to add to.")
 @click.option(
@@ -31,7 +31,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
     type=click.Choice(["fp32", "fp16", "int8", "int4"]),
     default="int8",
     show_default=True,
-    help="Of the graphs that ONNX Runtime runs; TensorRT's are made beside them.",
+    help="Precision of the graphs for ONNX Runtime; those for TensorRT are made beside them.",
 )
 @CALIBRATE
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
@@ -96,7 +96,7 @@ def parse_options(given: tuple[str, ...]) -> dict[str, str]:
 
 
 def _checkpoint(recipe: Recipe, given: str, tell: Callable[[str], None]) -> Checkpoint:
-    """A folder as it is; anything that reads like a hub id is fetched."""
+    """Open a folder as it is; fetch anything that looks like a hub id."""
     from edgecap.cli.terminal import say, watched_fetch
     from edgecap.export.hub.hub import CHECKPOINT_FILES, HubId, fetch
     from edgecap.export.recipes import open_checkpoint

@@ -1,4 +1,4 @@
-"""Entry point: the group of commands, and the one place where errors become a line and an exit code.
+"""Entry point: the group of commands; errors become one line and an exit code here.
 
 Commands return their exit code. Heavy modules are imported inside commands, so that `edgecap --help` is
 quick.
@@ -58,17 +58,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _say("interrupted", INTERRUPTED_EXIT_CODE)
         if any(thread.name.startswith("edgecap-") for thread in threading.enumerate()):
-            # A stage is still inside a long call; leaving the interpreter in order would wait for, or crash into, it.
+            # A stage is still inside a long call; an orderly exit would wait for it, or crash in it.
             sys.stdout.flush()
             os._exit(code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report(error: Exception, *, debug: bool) -> int:
-    """Say in one line what happened; returns the exit code."""
+    """Print in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
-        # The reader of our stdout left (head, less): no error, but the interpreter must not flush into it at
-        # exit.
+        # The reader of our stdout has closed it (head, less): not an error, but the interpreter must not flush
+        # into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, click.exceptions.Abort):

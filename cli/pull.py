@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("pack", required=False, metavar="PACK|HUB-ID[@REVISION]")
-@click.option("--list", "list_plans", is_flag=True, help="Print the packs that can be made and end.")
+@click.option("--list", "list_plans", is_flag=True, help="List the packs that can be made, and exit.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Pack folder. [default: ./PACK]")
 @click.option(
     "--from",
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @CALIBRATE
 @ALLOW_DRIFT
 @NO_TWINS
-@click.option("--force", is_flag=True, help="Export again what is already there.")
+@click.option("--force", is_flag=True, help="Export again even what is already there.")
 @json_option("Print what was made as one JSON object.")
 def pull(
     pack: str | None,
@@ -43,7 +43,7 @@ def pull(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Fetch and export a whole pack; go on where an earlier run stopped.
+    """Fetch and export a whole pack; continue where an earlier run stopped.
 
     HF_HUB_OFFLINE=1 uses the hub's cache alone; HF_ENDPOINT and HF_HOME are the hub's own settings.
     """

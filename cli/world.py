@@ -1,4 +1,4 @@
-"""`edgecap world`: render clips of the synthetic world, with their exact truth beside them."""
+"""`edgecap world`: render clips of the synthetic world, with their exact ground truth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,15 @@ from edgecap.engines.errors import UsageError
     show_default=True,
     help="clean: still camera; moving: camera moves; stress: noise, blur, low light, small things.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first clip; the next ones count up.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the first clip; the following clips count up from it.",
+)
 @click.option("--count", type=int, default=1, show_default=True, help="Number of clips.")
-@click.option("--seconds", type=float, default=None, help="Length of each clip. [default: as the seed has it]")
+@click.option("--seconds", type=float, default=None, help="Length of each clip. [default: drawn from the seed]")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

@@ -1,4 +1,4 @@
-"""Does a compiled engine give what the graph it was compiled from gives, on made-up inputs.
+"""Does a compiled engine give the same output as its graph, on made-up inputs?
 
 In: a `GraphSpec`, or two sessions over one. Out: arrays for every input, the same for the same seed; figures per
 output, and which of them miss their limits. Floats are noise; whole numbers (positions, lengths, last rows, ages)
@@ -62,7 +62,7 @@ def trial_feeds(spec: GraphSpec, *, seed: int = 0, sizes: Mapping[str, int] | No
 
 def engine_figures(reference: Session, engine: Session, *, seeds: tuple[int, ...] = (0, 1)) -> dict[str, float]:
     """Worst figure over trial inputs: "NAME.cosine" (-1 to 1) and "NAME.max_abs" (>= 0) of every output; of a detector
-    "boxes_xyxy.found_again" too, the share (0-1) of its best boxes that the engine has with the same class."""
+    "boxes_xyxy.found_again" too, the share (0-1) of its best boxes that the engine finds with the same class."""
     figures: dict[str, float] = {}
     for seed in seeds:
         feeds = trial_feeds(reference.spec, seed=seed)
@@ -78,7 +78,7 @@ def engine_figures(reference: Session, engine: Session, *, seeds: tuple[int, ...
 
 
 def drift(figures: dict[str, float], *, precision: str) -> str:
-    """What misses its limit, in words; "" where the engine is as true as its precision allows."""
+    """The figures that miss their limits, in words; "" where there is none."""
     least = _LEAST_COSINE.get(precision, _LEAST_COSINE_QUANTISED)
     limits = {
         name: _LEAST_FOUND_AGAIN if name.endswith(".found_again") else least
@@ -130,8 +130,8 @@ def _feed(
     if dtype.kind == "f":
         return rng.standard_normal(shape).astype(dtype)
     raise EngineError(
-        f"{spec.file}: no trial input can be made for {tensor.name!r} ({tensor.dtype} {list(shape)}), whose whole "
-        "numbers mean something unknown here; compare the graph in its recipe"
+        f"{spec.file}: can't make a trial input for {tensor.name!r} ({tensor.dtype} {list(shape)}), a whole "
+        "number of unknown meaning; compare the graph in its recipe"
     )
 
 
@@ -164,7 +164,7 @@ def _found_again(want: dict[str, NDArray[Any]], got: dict[str, NDArray[Any]], pi
 
 
 def _compare(wanted: NDArray[Any], got: NDArray[Any]) -> tuple[float, float]:
-    """Cosine and greatest absolute difference; -1 and a huge figure where an engine gives no finite numbers."""
+    """Cosine and greatest absolute difference; -1 and a huge figure where the engine's output is not finite."""
     a, b = wanted.astype(np.float64).ravel(), got.astype(np.float64).ravel()
     if not np.isfinite(b).all():
         return -1.0, float(np.finfo(np.float64).max)

@@ -44,9 +44,9 @@ class StoreEntry:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One entry against a wanted key. `differences`: in words; () where it is the very one.
+    """One entry against a wanted key. `differences`: in words; () where it is exactly the wanted one.
 
-    `related`: made from the same weights, or for the same place of the same pack.
+    `related`: made from the same weights, or for the same graph path of the same pack.
     """
 
     entry: StoreEntry
@@ -55,7 +55,7 @@ class Explained:
 
 
 def entries(folder: Path) -> tuple[StoreEntry, ...]:
-    """Every engine in the store, last used first. Manifests are read, engine files are not."""
+    """Every engine in the store, most recently used first. Manifests are read, engine files are not."""
     if not folder.is_dir():
         return ()
     found = [_entry(path) for path in folder.iterdir() if path.is_dir() and _DIGEST.fullmatch(path.name)]
@@ -65,20 +65,20 @@ def entries(folder: Path) -> tuple[StoreEntry, ...]:
 def explain(folder: Path, key: EngineKey, *, pack: str = "", graph: str = "") -> tuple[Explained, ...]:
     """What the store has instead of `key`, nearest first; sound entries only.
 
-    Nearest: related ones (`pack` and `graph` name the place that is asked for), then the fewest differences, then the
+    Nearest: related ones (`pack` and `graph` name the graph that is asked for), then the fewest differences, then the
     last use.
     """
     rows = []
     for entry in entries(folder):
         if (made := entry.manifest) is not None:
-            same_place = bool(pack) and (made.pack, made.graph) == (pack, graph)
-            related = same_place or made.key.onnx_sha256 == key.onnx_sha256
+            same_graph = bool(pack) and (made.pack, made.graph) == (pack, graph)
+            related = same_graph or made.key.onnx_sha256 == key.onnx_sha256
             rows.append(Explained(entry, made.key.differences(key), related))
     return tuple(sorted(rows, key=lambda row: (not row.related, len(row.differences))))
 
 
 def nearest_words(folder: Path, key: EngineKey, *, pack: str = "", graph: str = "") -> str:
-    """How the nearest related engine is not the wanted one, to be put into an error; "" where there is none."""
+    """In what the nearest related engine differs from the wanted one, for an error message; "" where there is none."""
     for row in explain(folder, key, pack=pack, graph=graph):
         if row.related and row.differences:
             return f"; the nearest ({row.entry.label}) differs in {'; '.join(row.differences)}"
@@ -93,7 +93,7 @@ def _entry(folder: Path) -> StoreEntry:
         if found.key.digest == folder.name:
             manifest = found
         else:
-            problem = f"{folder}: its manifest is that of engine {found.key.digest}"
+            problem = f"{folder}: its manifest belongs to engine {found.key.digest}"
     except EngineError as error:
         problem = str(error)
     return StoreEntry(folder.name, folder, manifest, problem, size_of(folder), _last_used(folder))

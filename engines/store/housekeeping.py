@@ -1,7 +1,6 @@
 """Verify the engines of a store, and remove those that may go.
 
-In: an `EngineStore`. Out: `StoreEntry` and rows about them; nothing here raises because of one damaged entry, which is
-what these are asked about.
+In: an `EngineStore`. Out: `StoreEntry` and rows about them; a damaged entry is a result, not an exception.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ _DAY_SECONDS = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What `collect` did. `removed`: entry and why. `busy`: digests left since a builder is at them. Sizes in bytes."""
+    """What `collect` did. `removed`: entry and reason. `busy`: digests kept because a build holds their lock.
+    `leftovers`: how many folders of killed builds were removed. Sizes in bytes."""
 
     removed: tuple[tuple[StoreEntry, str], ...]
     busy: tuple[str, ...]
@@ -47,10 +47,10 @@ def collect(
 ) -> Collected:
     """Remove engines not used for `keep_days`, then those unused for longest until at most `max_bytes` are left.
 
-    Entries whose manifest can't be trusted serve nobody and count as never used; `damaged` removes them, and those
-    that fail `verify`, whatever the limits. What killed builds left is swept always, timing caches only where `timing`
-    is true. An engine whose lock a builder holds is left. `dry_run` says what would go. Raises `OutputError` where the
-    store can't be written.
+    Entries whose manifest can't be trusted count as never used; `damaged` removes them, and those that fail
+    `verify`, whatever the limits. Leftovers of killed builds are always removed, timing caches only where `timing` is
+    true. An engine whose lock a build holds is kept. `dry_run` only reports what would be removed.
+    Raises `OutputError` where the store can't be written.
     """
     kept = list(verify(store) if damaged else entries(store.folder))
     doomed = [(entry, reason) for entry in kept if (reason := _too_old(entry, keep_days, damaged=damaged))]
@@ -99,7 +99,7 @@ def _too_old(entry: StoreEntry, keep_days: float | None, *, damaged: bool) -> st
 
 
 def _remove(store: EngineStore, entry: StoreEntry) -> bool:
-    """Rename it out of sight, then delete: a reader finds all of it or none. False where a builder holds its lock."""
+    """Rename it away, then delete it: a reader finds all of it or none. False where a build holds its lock."""
     try:
         lock = store.lock_path(entry.digest)
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -108,19 +108,19 @@ def _remove(store: EngineStore, entry: StoreEntry) -> bool:
             grave.mkdir(mode=0o700, exist_ok=True)
             sweep(store.folder, entry.digest)
             entry.folder.rename(grave / f"{entry.digest}.gone")
-            store.kernels_path(entry.digest).unlink(missing_ok=True)  # of no use without the engine
+            store.kernels_path(entry.digest).unlink(missing_ok=True)  # useless without the engine
             sweep(store.folder, entry.digest)
     except StoreBusyError:
         return False
     except FileNotFoundError:
-        return True  # somebody else removed it
+        return True  # another process removed it
     except OSError as error:
         raise OutputError(f"{entry.folder}: can't be removed ({error.strerror}); check its permissions") from error
     return True
 
 
 def _abandoned(store: EngineStore) -> Iterator[str]:
-    """Digests with folders under way, whether their builders live or not."""
+    """Digests with unfinished folders, whether or not their builds still run."""
     building = store.folder / "building"
     yield from sorted({path.name.partition(".")[0] for path in building.glob("*.*")} if building.is_dir() else ())
 
@@ -130,4 +130,4 @@ def _sweep_free(store: EngineStore, digest: str) -> int:
         with locked(store.lock_path(digest), label=digest, wait_seconds=0):
             return sweep(store.folder, digest)
     except (StoreBusyError, OutputError):
-        return 0  # its builder lives
+        return 0  # its build still runs

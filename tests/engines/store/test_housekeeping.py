@@ -51,7 +51,7 @@ def test_damage_is_found_and_named(store: EngineStore) -> None:
     problems = {entry.digest: entry.problem for entry in entries(store.folder)}
     assert problems[sound.manifest.key.digest] == problems[cut.manifest.key.digest] == "", "files are not read here"
     assert "$.manifest_version: missing" in problems[blank.manifest.key.digest]
-    assert f"its manifest is that of engine {moved.manifest.key.digest}" in problems["0" * 32]
+    assert f"its manifest belongs to engine {moved.manifest.key.digest}" in problems["0" * 32]
     problems = {entry.digest: entry.problem for entry in verify(store)}
     assert "expected 1300 bytes, got 3" in problems[cut.manifest.key.digest]
     assert [bool(p) for p in problems.values()].count(False) == 1 and problems[sound.manifest.key.digest] == ""

@@ -103,7 +103,7 @@ def test_engines_for_something_else_are_explained(store: EngineStore, changes: d
     assert f"no engine {WANTED.digest} for sm_89; the nearest (" in str(caught.value) and words in str(caught.value)
     # Renamed into the place of the wanted one, it is still not the wanted one, and says why.
     other.folder.rename(store.entry_folder(WANTED.digest))
-    with pytest.raises(EngineMismatchError, match="holds an engine made for something else") as caught:
+    with pytest.raises(EngineMismatchError, match="contains an engine made for something else") as caught:
         store.open_checked(WANTED)
     assert words in str(caught.value)
 
