@@ -16,7 +16,7 @@ CAPTIONS_FILE, COCO_FILE = "captions.jsonl", "coco.json"
 
 
 def check_paragraphs(pack: str, *, wanted: bool) -> None:
-    """Before anything is captioned: can the pack's language model write paragraphs, and are any wanted?"""
+    """Raise `UsageError` unless paragraphs are requested and the pack's language model can write them."""
     from edgecap.engines.packs.pack import Pack
     from edgecap.runtime.output.aligned_paragraph import check_writes_paragraphs
 

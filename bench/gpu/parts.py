@@ -68,7 +68,7 @@ def sessions_part(context: PartContext) -> dict[str, Any]:
 
 def latency_part(context: PartContext) -> dict[str, Any]:
     """Milliseconds per call of every graph: plain run, IO binding to host arrays, to device arrays, CUDA graph."""
-    from edgecap.engines.compile.trial_feeds import trial_feeds
+    from edgecap.engines.compile.check import trial_feeds
     from edgecap.engines.graph.onnx_session import open_onnx_session
 
     def measure(path: Path, graph: GraphSpec) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _rebuilt_seconds(path: Path, graph: GraphSpec, order: Any, store: Any) -> fl
 
 
 def _engine_latency(path: Path, graph: GraphSpec, backend: Any, calls: int) -> dict[str, Any]:
-    from edgecap.engines.compile.trial_feeds import trial_feeds
+    from edgecap.engines.compile.check import trial_feeds
     from edgecap.engines.tensorrt.session import open_trt_session
 
     found: dict[str, Any] = {}

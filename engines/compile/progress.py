@@ -1,6 +1,6 @@
-"""A TensorRT build while it runs: how far it is, and how it is stopped.
+"""Progress of a running TensorRT build, and how to stop it.
 
-In: what TensorRT tells its progress monitor. Out: `BuildProgress` to a callback; Ctrl-C as an answer of the monitor.
+In: what TensorRT reports to its progress monitor. Out: `BuildProgress` to a callback; Ctrl-C through the monitor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BEGIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """`phase`: TensorRT's own words for what it does; `fraction`: 0 to 1, never falling, a guess by counted steps."""
+    """`phase`: TensorRT's own name of it; `fraction`: 0 to 1, never falling, estimated from counted steps."""
 
     phase: str
     fraction: float
@@ -35,7 +35,7 @@ class PhaseTree:
     """The nested phases of one build, as steps come in; calls `tell` with each change. Thread-safe.
 
     TensorRT nests phases ("Building engine" > "Computing profile costs" > "Timing tactics"), and several may run
-    side by side; the length of a step is not reported, so equal steps are assumed.
+    in parallel; the length of a step is not reported, so equal steps are assumed.
     """
 
     def __init__(self, tell: Callable[[BuildProgress], None]) -> None:
@@ -78,7 +78,7 @@ class PhaseTree:
 
 
 def make_monitor(api: TrtApi, tree: PhaseTree, stop: threading.Event) -> Any:
-    """An `IProgressMonitor` that feeds `tree` and asks TensorRT to give up once `stop` is set."""
+    """An `IProgressMonitor` that feeds `tree` and makes TensorRT stop once `stop` is set."""
     base = api.module.IProgressMonitor
 
     class Monitor(base):  # type: ignore[misc,valid-type]
@@ -101,7 +101,7 @@ def make_monitor(api: TrtApi, tree: PhaseTree, stop: threading.Event) -> Any:
 def run_stoppable(work: Callable[[], _T], *, stop: threading.Event) -> _T:
     """`work()` in a thread of its own, so that Ctrl-C reaches Python while the compiler holds its thread.
 
-    On Ctrl-C: sets `stop`, waits until `work` has come to an end and cleaned up, and raises KeyboardInterrupt. A second
+    On Ctrl-C: sets `stop`, waits until `work` has ended and cleaned up, and raises KeyboardInterrupt. A second
     Ctrl-C does not wait. Raises what `work` raises.
     """
     results: list[_T] = []
@@ -120,7 +120,7 @@ def run_stoppable(work: Callable[[], _T], *, stop: threading.Event) -> _T:
     thread = threading.Thread(target=body, name="edgecap-build", daemon=True)
     try:
         thread.start()
-        # Not thread.join: in Python 3.11 an interrupted join believes from then on that the thread has ended.
+        # Not thread.join: in Python 3.11 after an interrupted join the thread counts as ended.
         while not done.wait(0.1):
             pass
     except KeyboardInterrupt:

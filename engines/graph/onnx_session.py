@@ -41,8 +41,8 @@ def open_onnx_session(
 
     `intra_threads`: threads inside one operator, per session; measure before raising it: beside a busy core
     two threads were slower than one. `config`: further ONNX Runtime session config entries. `optimised`: the
-    file is ONNX Runtime's own rewriting for this device (a stored engine) and is run as it is. Raises
-    `MissingExtraError` (no ONNX Runtime), `ProviderError` (another provider than asked would run),
+    file is ONNX Runtime's own rewriting for this device (a stored engine) and is not optimised again. Raises
+    `MissingExtraError` (no ONNX Runtime), `ProviderError` (another provider than requested would run),
     `GraphContractError` (names, dtypes or axes differ from `spec`), `EngineError` (no such file, not a
     model).
     """
@@ -103,7 +103,7 @@ class OnnxBinding:
                 self._io.bind_output(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
 
     def run(self) -> None:
-        """See `Binding.run`. Raises `EngineError` too when the graph gives another shape than was bound."""
+        """See `Binding.run`. Raises `EngineError` also when the graph gives another shape than was bound."""
         with translated(self._label):
             if self._copies_inputs:
                 self._bind_inputs()

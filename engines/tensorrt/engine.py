@@ -29,7 +29,7 @@ def open_engine(path: Path, spec: GraphSpec, api: TrtApi) -> Any:
 
 
 def _deserialise(path: Path, spec: GraphSpec, api: TrtApi) -> Any:
-    # A map of the file, not its bytes: TensorRT copies what it needs to the device, and the host holds no second copy.
+    # A map of the file, not its bytes: TensorRT copies what it needs to the device, and the host needs no second copy.
     with api.listening() as log, path.open("rb") as file:
         try:
             blob = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

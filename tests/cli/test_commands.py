@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from edgecap import __version__
-from edgecap.cli.caption import stage_threads
 from edgecap.cli.main import main
+from edgecap.cli.options import stage_threads
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig, StageThreads
 from edgecap.runtime.output.schema import schema_errors
@@ -334,7 +334,6 @@ def test_a_bug_is_one_line_too_and_debug_shows_it(
         err
         == "edgecap: internal error: KeyError: 'lost'; run again with --debug for the traceback, and please report it\n"
     )
-    monkeypatch.setenv("EDGECAP_DEBUG", "")  # so that what main sets is undone
     code, _, err = run(capsys, "doctor", "--debug")
     assert code == 1
     assert "Traceback" in err and "broken" in err

@@ -56,7 +56,7 @@ def here() -> EngineTarget:
 def test_an_empty_store(store: EngineStore, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("list", "verify"):
         code, out, err = run(capsys, "engines", command)
-        assert (code, err) == (0, "") and out == f"no engines in {store.folder}; edgecap build PACK makes some\n"
+        assert (code, err) == (0, "") and out == f"no engines in {store.folder}; run edgecap build PACK\n"
         assert run(capsys, "engines", command, "--json") == (0, "[]\n", "")
     code, out, _ = run(capsys, "engines", "explain", "nano")
     assert code == 0 and out.count("no engine of this graph; run edgecap build") == 5
@@ -101,7 +101,7 @@ def test_five_tampered_keys_are_explained(
     for words, engine in engines.items():
         said = lines[engine.manifest.key.digest[:12]].partition("): ")[2]
         assert said.startswith(words) and ": engine " in said and ";" not in said, "one field, one clause"
-    assert "the very one" not in out
+    assert "matches: it is used" not in out
     file_engine(store, nano, place, here)
     told = json.loads(run(capsys, "engines", "explain", "nano", "--graph", place, "--json")[1])
     assert told[0]["engines"][0] == {
@@ -125,7 +125,7 @@ def test_explain_for_another_device_and_bad_questions(
 
 def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "engines", "gc")
-    assert code == 2 and "removes nothing unasked; say --max-gb N" in err
+    assert code == 2 and "needs to know what to remove: give --max-gb N" in err
     old = file_engine(store, nano, "captioner.vision", here)
     file_engine(store, nano, "segmenter.encoder", here)
     then = time.time() - 40 * 86400
