@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec
+from edgecap.export.decoder.captioner_role import PartExport
 from edgecap.export.decoder.config import Activations, DecoderConfig, Form, WeightFormat, decoder_spec
 from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, text_parity
 from edgecap.export.decoder.shared import build_decoder
@@ -27,17 +27,6 @@ KEPT_HIGH = {
     "decoder: biases, attention scores, rotary angles": "float: no matrices to shrink",
     "embedding table": "looked up, not multiplied; float16 where that loses nothing that matters",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderExport:
-    """`graph`: for ONNX Runtime. `twin`: for TensorRT, None where not asked for."""
-
-    graph: GraphSpec
-    twin: GraphSpec | None
-    judged: tuple[Comparison, ...]
-    kept_high: dict[str, str]
-    sensitivity: tuple[dict[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ class _Variant:
 
 def export_decoder(
     plan: QwenPlan, texts: Sequence[SpokenText], layers: int, job: ExportJob, *, work: Path
-) -> DecoderExport:
+) -> PartExport:
     """Write the decoder of `job.precision` and the twin into `job.folder`. `texts`: what the first `layers` layers of
     the original say; where these are not all, graphs cut to them are written into `work` and judged in the place of
     the whole ones."""
@@ -105,7 +94,7 @@ def export_decoder(
         variant.write(weights, plan.decoder, job.folder / variant.file())
         twin = variant.spec(plan.decoder, file=variant.file())
         judged.append(Comparison(check.parity(variant, job.folder), DECODER_LIMITS[variant.weights]))
-    return DecoderExport(
+    return PartExport(
         graph=main.spec(plan.decoder, file=main.file()),
         twin=twin,
         judged=tuple(judged),

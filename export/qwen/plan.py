@@ -16,6 +16,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
+from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.onnx.block_weights import BLOCK
 from edgecap.export.prompts import prompt_data
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
-EMBEDDING_FILE = "captioner.embedding.npy"
-TOKENIZER_FILE = "captioner.tokenizer.json"
 VISION_START, PICTURE, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
 DEFAULT_BUCKETS_WH = ((448, 448), (616, 336), (336, 616))
 """Square crops of instances, and 16:9 and 9:16 whole pictures: 256 and 264 tokens."""

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import gc
 import itertools
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,16 +26,16 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.letterbox import normalise_views
-from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
+from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
 from edgecap.export.decoder.parity import SpokenText, TextPrompt
 from edgecap.export.job import ExportJob, Role, RoleExport
-from edgecap.export.prompts.prompt_data import fill, write_book
-from edgecap.export.qwen.decoder import DecoderExport, export_decoder
-from edgecap.export.qwen.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, QwenPlan, make_plan
+from edgecap.export.prompts.prompt_data import fill
+from edgecap.export.qwen.decoder import export_decoder
+from edgecap.export.qwen.plan import ARCHITECTURES, QwenPlan, make_plan
 from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
 from edgecap.export.qwen.text_weights import TextWeights, require_text
-from edgecap.export.qwen.vision import SeenViews, VisionExport, bucket_views, export_vision
+from edgecap.export.qwen.vision import SeenViews, bucket_views, export_vision
 from edgecap.export.qwen.vision_costs import vision_costs
 from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.smolvlm.vectors import write_table
@@ -70,9 +69,7 @@ class Qwen25Vl:
         plan = make_plan(job.checkpoint, job.options, recipe=self.name)
         job.checkpoint.require_shapes(plan.vision.shapes(), prefix=plan.vision_prefix)
         require_text(job.checkpoint, plan.decoder, plan.text_prefix)
-        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        if plan.style.book is not None:
-            write_book(job.folder, plan.style.book, plan.layout, say=job.say)
+        write_text_files(job, plan.layout, book=plan.style.book)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             seen, costs = _look(plan, job)
             weights = job.checkpoint.tensors(plan.vision_prefix)
@@ -80,7 +77,10 @@ class Qwen25Vl:
             layers = min(plan.parity_layers or layers_that_fit(plan.decoder), plan.decoder.layers)
             texts = _speak(plan, seen, vision, layers, job)
             decoder = export_decoder(plan, texts, layers, job, work=Path(work))
-        return _role_export(job, plan, vision, decoder, costs)
+        spec = plan.spec(vision=vision.graph, decoder=decoder.graph)
+        notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
+        vision = replace(vision, sensitivity=costs)
+        return captioner_role(job, spec, vision=vision, decoder=decoder, notes=notes)
 
 
 def _look(plan: QwenPlan, job: ExportJob) -> tuple[SeenViews, tuple[dict[str, Any], ...]]:
@@ -102,9 +102,7 @@ def _look(plan: QwenPlan, job: ExportJob) -> tuple[SeenViews, tuple[dict[str, An
     return seen, costs
 
 
-def _speak(
-    plan: QwenPlan, seen: SeenViews, vision: VisionExport, layers: int, job: ExportJob
-) -> tuple[SpokenText, ...]:
+def _speak(plan: QwenPlan, seen: SeenViews, vision: PartExport, layers: int, job: ExportJob) -> tuple[SpokenText, ...]:
     """Write the embedding table; then PyTorch's answers to a question about the first and one about the last view."""
     weights = TextWeights(job.checkpoint, plan.text_prefix)
     table = write_table(weights["embed_tokens.weight"], job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
@@ -122,7 +120,7 @@ def _speak(
 
 
 def _prompt(
-    plan: QwenPlan, vision: VisionExport, table: NDArray[Any], tokens: NDArray[np.float32], *, grid_hw: tuple[int, int],
+    plan: QwenPlan, vision: PartExport, table: NDArray[Any], tokens: NDArray[np.float32], *, grid_hw: tuple[int, int],
     question: str, job: ExportJob,
 ) -> TextPrompt:  # fmt: skip
     """One picture and a question as the runtime would read them."""
@@ -133,23 +131,6 @@ def _prompt(
     vectors = np.concatenate([np.float32(table[opening]), tokens, np.float32(table[behind])])
     positions, after = positions_of([len(opening), grid_hw, len(behind)], rope=plan.rope)
     return TextPrompt(vectors, positions, after)
-
-
-def _role_export(
-    job: ExportJob, plan: QwenPlan, vision: VisionExport, decoder: DecoderExport, costs: tuple[dict[str, Any], ...]
-) -> RoleExport:
-    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
-    notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
-    return RoleExport(
-        role="captioner",
-        spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
-        licence=job.checkpoint.licence or "not stated by the model card",
-        source=job.checkpoint.label,
-        judged=(*vision.judged, *decoder.judged),
-        twins={place: twin for place, twin in twins.items() if twin is not None},
-        kept_high=vision.kept_high | decoder.kept_high | notes,
-        sensitivity=costs + decoder.sensitivity,
-    )
 
 
 QWEN2_5_VL = Qwen25Vl()

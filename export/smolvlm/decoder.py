@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.decoder.captioner_role import PartExport
 from edgecap.export.decoder.config import DecoderConfig, WeightFormat, decoder_spec
 from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, decoder_parity
 from edgecap.export.decoder.shared import build_decoder
@@ -31,20 +32,9 @@ KEPT_HIGH = {
 _LIMITS: dict[WeightFormat, Limits] = DECODER_LIMITS | {"int4": DECODER_LIMITS["int4"] | {"cosine": ("min", 0.8)}}
 
 
-@dataclass(frozen=True, slots=True)
-class DecoderExport:
-    """`graph`: for ONNX Runtime. `twin`: for TensorRT, None where not asked for."""
-
-    graph: GraphSpec
-    twin: GraphSpec | None
-    judged: tuple[Comparison, ...]
-    kept_high: dict[str, str]
-    sensitivity: tuple[dict[str, Any], ...]
-
-
 def export_decoder(
     plan: CaptionerPlan, vision: GraphSpec, texts: Sequence[SpokenText], job: ExportJob, *, work: Path
-) -> DecoderExport:
+) -> PartExport:
     """Write the decoder of `job.precision` and the twin into `job.folder`; the fp32 form, and the other small one for
     the sensitivity table, into `work`. Raises `CheckpointError` where the weights are not those of the config."""
     job.checkpoint.require_shapes(stored_shapes(plan.decoder), prefix=TEXT_PREFIX)
@@ -65,7 +55,7 @@ def export_decoder(
         kind = "int4" if wanted == "int4" else "fp16"
         twin, parity = writer.write_twin(job.folder, kind)
         judged.append(Comparison(parity, _LIMITS[kind]))
-    return DecoderExport(
+    return PartExport(
         graph=decoder_spec(plan.decoder, file=_file(wanted), weight_format=wanted),
         twin=twin,
         judged=tuple(judged),

@@ -15,6 +15,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
+from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
-EMBEDDING_FILE = "captioner.embedding.npy"
-TOKENIZER_FILE = "captioner.tokenizer.json"
 IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-img>"
 """The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
 DEFAULT_CONTEXT = 1024
