@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.graph.spec import GraphSpec
@@ -18,10 +18,11 @@ from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.job import COUNT, Accepts, one_of
 from edgecap.export.onnx.block_weights import BLOCK
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue
-from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
+from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style, StyleName
 from edgecap.export.qwen.vision_sizes import VisionSizes
 
 if TYPE_CHECKING:
@@ -31,10 +32,33 @@ ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
 VISION_START, PICTURE, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
 DEFAULT_BUCKETS_WH = ((448, 448), (616, 336), (336, 616))
 """Square crops of instances, and 16:9 and 9:16 whole pictures: 256 and 264 tokens."""
-OPTIONS = ("style", "views", "buckets", "context", "parity_layers")
 _QUESTION_TOKENS = 160
 """Positions kept for the question and the text around it."""
+_BUCKETS = "WIDTHxHEIGHT,WIDTHxHEIGHT in pixels, e.g. 448x448,616x336"
 _SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+def _buckets(text: str) -> tuple[tuple[int, int], ...]:
+    found = [_SIZE.fullmatch(part.strip()) for part in text.split(",")]
+    sizes = [(int(m[1]), int(m[2])) for m in found if m]
+    if len(sizes) != len(found):
+        raise ValueError(text)
+    return tuple(dict.fromkeys(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class QwenOptions:
+    """Read by `read_options`."""
+
+    style: Annotated[StyleName, one_of(STYLE_NAMES)] = "instruct"
+    views: Annotated[int, COUNT] = prompt_data.VIEWS
+    """Pictures of a prompt."""
+    buckets: Annotated[tuple[tuple[int, int], ...], Accepts(_BUCKETS, _buckets)] = DEFAULT_BUCKETS_WH
+    """Picture sizes (width, height) in pixels."""
+    context: Annotated[int | None, COUNT] = None
+    """Positions; None = as many as pictures and text need."""
+    parity_layers: Annotated[int | None, COUNT] = None
+    """Decoder layers compared with PyTorch; None = as many as fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +116,15 @@ class QwenPlan:
         )
 
 
-def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> QwenPlan:
-    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+def make_plan(checkpoint: Checkpoint, options: QwenOptions, *, recipe: str) -> QwenPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
+    don't fit together."""
     checkpoint.require(ARCHITECTURES, recipe=recipe)
-    if unknown := sorted(set(options) - set(OPTIONS)):
-        raise UsageError(f"unknown option {unknown[0]!r}; this recipe knows {', '.join(OPTIONS)}")
-    style = _style(options.get("style", "instruct"))
+    style, views, buckets = STYLES[options.style], options.views, options.buckets
     config, folder = _config(checkpoint), checkpoint.folder
     vision_config, text_config = config.vision_config.to_dict(), config.text_config.to_dict()
     vision = VisionSizes.of(vision_config, source=str(folder / "config.json"))
-    buckets = _buckets(options["buckets"]) if "buckets" in options else DEFAULT_BUCKETS_WH
     vision.check_buckets(buckets)
-    views = _number(options, "views") or prompt_data.VIEWS
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
     layout = chat_layout(
@@ -114,7 +135,7 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         view_after=VISION_END,
     )
     need = views * (max(vision.tokens(b) for b in buckets) + 2) + _text_positions(style, layout, tokenizer)
-    context = _number(options, "context") or -(-need // BLOCK) * BLOCK
+    context = options.context or -(-need // BLOCK) * BLOCK
     if context < need:
         raise UsageError(
             f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
@@ -143,37 +164,13 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         eos_ids=end_ids(folder, checkpoint.config, tokenizer),
         text_prefix=text_prefix,
         vision_prefix=vision_prefix,
-        parity_layers=_number(options, "parity_layers"),
+        parity_layers=options.parity_layers,
     )
 
 
 def square_side(buckets_wh: tuple[tuple[int, int], ...]) -> int:
     """Side of an instance's crop, which is square: that of the squarest bucket's shorter side."""
     return min(min(buckets_wh, key=lambda wh: (max(wh) / min(wh), -min(wh))))
-
-
-def _style(name: str) -> Style:
-    found = next((known for known in STYLE_NAMES if known == name), None)
-    if found is None:
-        raise UsageError(f"option style={name!r}: expected {' or '.join(STYLE_NAMES)}")
-    return STYLES[found]
-
-
-def _number(options: Mapping[str, str], name: str) -> int | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
-    return int(value)
-
-
-def _buckets(text: str) -> tuple[tuple[int, int], ...]:
-    found = [_SIZE.fullmatch(part.strip()) for part in text.split(",")]
-    sizes = [(int(m[1]), int(m[2])) for m in found if m]
-    if len(sizes) != len(found):
-        raise UsageError(f"option buckets={text!r}: expected WIDTHxHEIGHT,WIDTHxHEIGHT in pixels, e.g. 448x448,616x336")
-    return tuple(dict.fromkeys(sizes))
 
 
 def _config(checkpoint: Checkpoint) -> Any:

@@ -29,10 +29,10 @@ from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
 from edgecap.export.decoder.parity import SpokenText, TextPrompt
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 from edgecap.export.prompts.prompt_data import fill
 from edgecap.export.qwen.decoder import export_decoder
-from edgecap.export.qwen.plan import ARCHITECTURES, QwenPlan, make_plan
+from edgecap.export.qwen.plan import ARCHITECTURES, QwenOptions, QwenPlan, make_plan
 from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
 from edgecap.export.qwen.text_weights import TextWeights, require_text
 from edgecap.export.qwen.vision import SeenViews, bucket_views, export_vision
@@ -64,9 +64,9 @@ class Qwen25Vl:
     )
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: style (instruct, captioner), views (pictures of a prompt, 4), buckets (WxH,WxH: picture
-        sizes in pixels), context (positions), parity_layers (decoder layers compared with PyTorch)."""
-        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
+        """Export. Options: see `QwenOptions`."""
+        options = read_options(QwenOptions, job.options, recipe=self.name)
+        plan = make_plan(job.checkpoint, options, recipe=self.name)
         job.checkpoint.require_shapes(plan.vision.shapes(), prefix=plan.vision_prefix)
         require_text(job.checkpoint, plan.decoder, plan.text_prefix)
         write_text_files(job, plan.layout, book=plan.style.book)

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import ExportError, UsageError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import Comparison, ExportJob, Role, RoleExport
+from edgecap.export.job import Comparison, ExportJob, Role, RoleExport, read_options
 from edgecap.export.onnx.parity import GraphParity, mask_iou
 from edgecap.export.sam2.contracts import segmenter_spec
-from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
+from edgecap.export.sam2.settings import Sam2Options, Sam2Settings, read_settings, sized_config
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
 
@@ -60,7 +60,8 @@ class Sam2:
         if job.precision == "int4":
             raise UsageError("recipe sam2 has no int4 (4-bit weights speed up token decoders); use fp32, fp16 or int8")
         job.checkpoint.require(self.architectures, recipe=self.name)
-        settings = read_settings(job.checkpoint, job.options)
+        options = read_options(Sam2Options, job.options, recipe=self.name)
+        settings = read_settings(job.checkpoint, image_side=options.image_side)
         pictures = list(islice(job.pictures(), PICTURES))
         if len(pictures) < 2:
             raise ExportError(f"parity needs at least 2 pictures, got {len(pictures)}; give a longer calibration video")

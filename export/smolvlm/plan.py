@@ -5,9 +5,8 @@ In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.graph.spec import GraphSpec
@@ -17,6 +16,7 @@ from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.job import COUNT
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
 
@@ -28,8 +28,17 @@ IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-
 """The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
 DEFAULT_CONTEXT = 1024
 """Positions of a pack that needs fewer."""
-OPTIONS = ("views", "context")
 _BLOCK = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SmolVlmOptions:
+    """Read by `read_options`."""
+
+    views: Annotated[int, COUNT] = prompt_data.VIEWS
+    """Pictures of a prompt."""
+    context: Annotated[int | None, COUNT] = None
+    """Positions; None = 1024, or more where the longest dialogue or a paragraph takes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +90,10 @@ class CaptionerPlan:
         )
 
 
-def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> CaptionerPlan:
-    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+def make_plan(checkpoint: Checkpoint, options: SmolVlmOptions, *, recipe: str) -> CaptionerPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
+    don't fit together."""
     checkpoint.require(ARCHITECTURES, recipe=recipe)
-    wanted = _numbers(options)
     config = _config(checkpoint)
     vision, folder = config.vision_config, checkpoint.folder
     patches, factor = int(vision.image_size) // int(vision.patch_size), int(config.scale_factor)
@@ -93,14 +102,14 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
             f"{folder}: {patches} patches a side can't be merged {factor} by {factor}; config.json is damaged"
         )
     tokens = (patches // factor) ** 2
-    views = wanted.get("views", prompt_data.VIEWS)
+    views = options.views
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
     layout = chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND)
     dialogue, paragraph = _text_positions(layout, tokenizer)
     need = views * (tokens + 3) + dialogue
     roomy = max(DEFAULT_CONTEXT, -(-max(need, paragraph) // _BLOCK) * _BLOCK)
-    decoder = _decoder_config(checkpoint, config, context=wanted.get("context", roomy))
+    decoder = _decoder_config(checkpoint, config, context=options.context or roomy)
     if need > decoder.max_positions:
         raise UsageError(
             f"{views} views of {tokens} tokens and the longest dialogue need {need} positions, the pack would have "
@@ -129,17 +138,6 @@ def _text_positions(layout: PromptLayout, tokenizer: Tokenizer) -> tuple[int, in
     book = book_for("edge", layout)
     dialogue = longest_dialogue(book, layout, encode, prompts=prompt_data.PROMPTS, max_tokens=prompt_data.MAX_TOKENS)
     return dialogue, paragraph_positions(book, layout, encode)
-
-
-def _numbers(options: Mapping[str, str]) -> dict[str, int]:
-    out = {}
-    for name, value in options.items():
-        if name not in OPTIONS:
-            raise UsageError(f"unknown option {name!r}; this recipe knows {', '.join(OPTIONS)}")
-        if not value.isdecimal() or int(value) < 1:
-            raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
-        out[name] = int(value)
-    return out
 
 
 def _config(checkpoint: Checkpoint) -> Any:

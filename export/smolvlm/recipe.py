@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 from edgecap.export.smolvlm.decoder import export_decoder
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
-from edgecap.export.smolvlm.plan import ARCHITECTURES, CaptionerPlan, make_plan
+from edgecap.export.smolvlm.plan import ARCHITECTURES, CaptionerPlan, SmolVlmOptions, make_plan
 from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import export_vision, vision_module
 
@@ -44,9 +44,9 @@ class SmolVlm:
     notice: str = ""
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: views (pictures of a prompt, 4), context (positions; 1024, or more where the longest
-        dialogue or a paragraph takes more)."""
-        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
+        """Export. Options: see `SmolVlmOptions`."""
+        options = read_options(SmolVlmOptions, job.options, recipe=self.name)
+        plan = make_plan(job.checkpoint, options, recipe=self.name)
         write_text_files(job, plan.layout, book="edge")
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             vision, original = _export_vision(job, plan, Path(work))

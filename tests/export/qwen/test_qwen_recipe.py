@@ -215,7 +215,7 @@ def test_the_captioner_style_asks_once_for_prose(made: tuple[Any, Path, RoleExpo
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"stile": "instruct"}, "unknown option 'stile'; this recipe knows style, views, buckets"),
+        ({"stile": "instruct"}, "has no option 'stile'; it takes style, views, buckets"),
         ({"style": "poem"}, "expected instruct or captioner"),
         ({"views": "0"}, "whole number of at least 1"),
         ({"buckets": "112"}, "expected WIDTHxHEIGHT"),

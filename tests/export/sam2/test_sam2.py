@@ -69,7 +69,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
     checkpoint = Checkpoint.open(save_specimen(tmp_path_factory.mktemp("sam2") / "checkpoint"))
-    settings = read_settings(checkpoint, {})
+    settings = read_settings(checkpoint)
     model = checkpoint.load(transformers.Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
     rng = np.random.default_rng(5)
     background = rng.integers(0, 255, (24, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1)
@@ -172,7 +172,7 @@ def test_absent_objects_are_remembered_as_transformers_does(specimen: Specimen) 
 
 
 def test_other_input_size(specimen: Specimen) -> None:
-    settings = read_settings(specimen.checkpoint, {"image_side": "192"})
+    settings = read_settings(specimen.checkpoint, image_side=192)
     model = specimen.checkpoint.load(transformers.Sam2VideoModel, config=sized_config(specimen.checkpoint, 192))
     spec = segmenter_spec(settings, dict.fromkeys(PARTS, "fp32"))
     modules = torch_sessions(modules_of(model, settings, query_chunk=512), settings)
