@@ -18,6 +18,7 @@ from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.decoder.text_model import decoder_config, read_config
 from edgecap.export.job import COUNT, Accepts, one_of
 from edgecap.export.onnx.block_weights import BLOCK
 from edgecap.export.prompts import prompt_data
@@ -119,9 +120,11 @@ class QwenPlan:
 def make_plan(checkpoint: Checkpoint, options: QwenOptions, *, recipe: str) -> QwenPlan:
     """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
     don't fit together."""
+    from transformers import Qwen2_5_VLConfig
+
     checkpoint.require(ARCHITECTURES, recipe=recipe)
     style, views, buckets = STYLES[options.style], options.views, options.buckets
-    config, folder = _config(checkpoint), checkpoint.folder
+    config, folder = read_config(checkpoint, Qwen2_5_VLConfig), checkpoint.folder
     vision_config, text_config = config.vision_config.to_dict(), config.text_config.to_dict()
     vision = VisionSizes.of(vision_config, source=str(folder / "config.json"))
     vision.check_buckets(buckets)
@@ -173,19 +176,6 @@ def square_side(buckets_wh: tuple[tuple[int, int], ...]) -> int:
     return min(min(buckets_wh, key=lambda wh: (max(wh) / min(wh), -min(wh))))
 
 
-def _config(checkpoint: Checkpoint) -> Any:
-    """The transformers config object: it fills in what the hub's config.json leaves out, and reads both its layouts."""
-    from transformers import Qwen2_5_VLConfig
-
-    try:
-        return Qwen2_5_VLConfig.from_pretrained(str(checkpoint.folder), local_files_only=True)
-    except Exception as error:  # a strict dataclass of huggingface_hub raises classes of its own
-        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{checkpoint.folder}: config.json is not one of {ARCHITECTURES[0]} ({line}); fetch it again"
-        ) from error
-
-
 def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
     """Of the text model and the vision tower: as saved today, or (the hub's files) as transformers 4.49 did."""
     names = checkpoint.shapes()
@@ -213,39 +203,20 @@ def _text_positions(style: Style, layout: PromptLayout, tokenizer: Tokenizer) ->
 
 def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
     text = config.text_config
-    rope = dict(text.rope_parameters or {})
     if context > int(text.max_position_embeddings):
         raise UsageError(
             f"{context} positions are needed, {checkpoint.folder} was trained for {text.max_position_embeddings}; "
             "lower views, context, or take smaller buckets"
         )
-    unlike = {
-        "hidden_act": (text.hidden_act, "silu"),
-        "use_sliding_window": (bool(text.use_sliding_window), False),
-        "rope_type": (rope.get("rope_type", "default"), "default"),
-    }
-    checkpoint.require_like("text model", unlike)
-    heads = int(text.num_attention_heads)
-    try:
-        return DecoderConfig(
-            hidden_size=int(text.hidden_size),
-            layers=int(text.num_hidden_layers),
-            heads=heads,
-            kv_heads=int(text.num_key_value_heads or heads),
-            head_dim=int(text.hidden_size) // heads,
-            mlp_size=int(text.intermediate_size),
-            vocab_size=int(text.vocab_size),
-            max_positions=context,
-            rope_theta=float(rope["rope_theta"]),
-            norm_eps=float(text.rms_norm_eps),
-            qkv_bias=True,
-            tied_head=bool(config.tie_word_embeddings),
-            rope_inputs=True,
-        )
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{checkpoint.folder}: {error}; the decoder builder can't take this text model"
-        ) from error
+    return decoder_config(
+        checkpoint,
+        text,
+        context=context,
+        tied_head=bool(config.tie_word_embeddings),
+        unlike={"use_sliding_window": (bool(text.use_sliding_window), False)},
+        qkv_bias=True,
+        rope_inputs=True,
+    )
 
 
 def _rope(checkpoint: Checkpoint, text: Mapping[str, Any], decoder: DecoderConfig, vision: VisionSizes) -> RopeSpec:

@@ -28,16 +28,15 @@ from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
-from edgecap.export.decoder.parity import SpokenText, TextPrompt
+from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, TextPrompt, speak_torch
+from edgecap.export.decoder.text_model import TextWeights, require_text
 from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 from edgecap.export.prompts.prompt_data import fill
-from edgecap.export.qwen.decoder import export_decoder
 from edgecap.export.qwen.plan import ARCHITECTURES, QwenOptions, QwenPlan, make_plan
-from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
-from edgecap.export.qwen.text_weights import TextWeights, require_text
+from edgecap.export.qwen.reference import layers_that_fit, load_text, load_tower, tower_tokens
 from edgecap.export.qwen.vision import SeenViews, bucket_views, export_vision
 from edgecap.export.qwen.vision_costs import vision_costs
-from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.smolvlm.vectors import write_table
 from edgecap.runtime.decode.rotary import positions_of
 from edgecap.runtime.decode.tokens import PromptTokens
@@ -75,8 +74,15 @@ class Qwen25Vl:
             weights = job.checkpoint.tensors(plan.vision_prefix)
             vision = export_vision(plan, weights, seen, job, work=Path(work))
             layers = min(plan.parity_layers or layers_that_fit(plan.decoder), plan.decoder.layers)
-            texts = _speak(plan, seen, vision, layers, job)
-            decoder = export_decoder(plan, texts, layers, job, work=Path(work))
+            source = DecoderSource(
+                weights=TextWeights(job.checkpoint, plan.text_prefix),
+                config=plan.decoder,
+                texts=_speak(plan, seen, vision, layers, job),
+                layers=layers,
+                spec=lambda graph, held: plan.spec(vision=vision.graph, decoder=graph, layers=held),
+                limits=DECODER_LIMITS,
+            )
+            decoder = export_decoder(source, job, work=Path(work))
         spec = plan.spec(vision=vision.graph, decoder=decoder.graph)
         notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
         vision = replace(vision, sensitivity=costs)
@@ -107,15 +113,13 @@ def _speak(plan: QwenPlan, seen: SeenViews, vision: PartExport, layers: int, job
     weights = TextWeights(job.checkpoint, plan.text_prefix)
     table = write_table(weights["embed_tokens.weight"], job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
     job.say(f"PyTorch's first {layers} of {plan.decoder.layers} decoder layers on two questions, for the parity check")
-    reference = TextReference.load(
-        weights, plan.text_config, table=table, layers=layers, tied_head=plan.decoder.tied_head
-    )
+    model, head = load_text(weights, plan.text_config, layers=layers, tied_head=plan.decoder.tied_head)
     texts = []
     for view, question in ((0, next(iter(plan.style.prompts.values()))), (-1, plan.style.prompts["global"])):
         height, width = seen.pixels[view].shape[2:]
         grid = height // plan.vision.stride, width // plan.vision.stride
         prompt = _prompt(plan, vision, table, seen.tokens[view][0], grid_hw=grid, question=fill(question), job=job)
-        texts.append(reference.speak(prompt, steps=_STEPS))
+        texts.append(speak_torch(model, head, table, prompt, steps=_STEPS, coordinates=3))
     return tuple(texts)
 
 

@@ -16,6 +16,7 @@ from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.decoder.text_model import HEAD, decoder_config, read_config
 from edgecap.export.job import COUNT
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
@@ -55,11 +56,6 @@ class CaptionerPlan:
     eos_ids: tuple[int, ...]
     decoder: DecoderConfig
 
-    @property
-    def capacity(self) -> int:
-        """Positions of a cache of fixed length."""
-        return self.decoder.max_positions
-
     def spec(self, *, vision: GraphSpec, decoder: GraphSpec) -> CaptionerSpec:
         """The pack's captioner block over these two graphs."""
         sizes = self.decoder
@@ -94,7 +90,10 @@ def make_plan(checkpoint: Checkpoint, options: SmolVlmOptions, *, recipe: str) -
     """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
     don't fit together."""
     checkpoint.require(ARCHITECTURES, recipe=recipe)
-    config = _config(checkpoint)
+    import transformers
+
+    kinds = {ARCHITECTURES[0]: transformers.SmolVLMConfig, ARCHITECTURES[1]: transformers.Idefics3Config}
+    config = read_config(checkpoint, kinds[checkpoint.architecture])
     vision, folder = config.vision_config, checkpoint.folder
     patches, factor = int(vision.image_size) // int(vision.patch_size), int(config.scale_factor)
     if patches % factor:
@@ -140,45 +139,17 @@ def _text_positions(layout: PromptLayout, tokenizer: Tokenizer) -> tuple[int, in
     return dialogue, paragraph_positions(book, layout, encode)
 
 
-def _config(checkpoint: Checkpoint) -> Any:
-    """The transformers config object: it fills in what the hub's config.json leaves out."""
-    import transformers
-
-    kinds = {ARCHITECTURES[0]: transformers.SmolVLMConfig, ARCHITECTURES[1]: transformers.Idefics3Config}
-    try:
-        return kinds[checkpoint.architecture].from_pretrained(str(checkpoint.folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{checkpoint.folder}: config.json is not one of {checkpoint.architecture} ({line}); fetch it again"
-        ) from error
-
-
 def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
     text = config.text_config
-    rope = dict(text.rope_parameters or {})
     unlike = {
         "model_type": (text.model_type, "llama"),
-        "hidden_act": (text.hidden_act, "silu"),
         "attention_bias": (bool(getattr(text, "attention_bias", False)), False),
         "mlp_bias": (bool(getattr(text, "mlp_bias", False)), False),
-        "rope_type": (rope.get("rope_type", "default"), "default"),
     }
-    checkpoint.require_like("text model", unlike)
-    heads = int(text.num_attention_heads)
-    try:
-        return DecoderConfig(
-            hidden_size=int(text.hidden_size),
-            layers=int(text.num_hidden_layers),
-            heads=heads,
-            kv_heads=int(text.num_key_value_heads or heads),
-            head_dim=int(getattr(text, "head_dim", None) or text.hidden_size // heads),
-            mlp_size=int(text.intermediate_size),
-            vocab_size=int(text.vocab_size),
-            max_positions=min(context, int(text.max_position_embeddings)),
-            rope_theta=float(rope["rope_theta"]),
-            norm_eps=float(text.rms_norm_eps),
-            tied_head=bool(config.tie_word_embeddings) and "lm_head.weight" not in checkpoint.shapes(),
-        )
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(f"{checkpoint.folder}: {error}; the decoder builder can't take these sizes") from error
+    return decoder_config(
+        checkpoint,
+        text,
+        context=min(context, int(text.max_position_embeddings)),
+        tied_head=bool(config.tie_word_embeddings) and HEAD not in checkpoint.shapes(),
+        unlike=unlike,
+    )

@@ -20,13 +20,20 @@ from tempfile import TemporaryDirectory
 
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
-from edgecap.export.job import ExportJob, Role, RoleExport, read_options
-from edgecap.export.smolvlm.decoder import export_decoder
+from edgecap.export.decoder.config import WeightFormat
+from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
+from edgecap.export.decoder.parity import DECODER_LIMITS
+from edgecap.export.decoder.text_model import TextWeights, require_text
+from edgecap.export.job import ExportJob, Limits, Role, RoleExport, read_options
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
 from edgecap.export.smolvlm.plan import ARCHITECTURES, CaptionerPlan, SmolVlmOptions, make_plan
 from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import export_vision, vision_module
 
+TEXT_PREFIX = "model.text_model."
+_DECODER_LIMITS: dict[WeightFormat, Limits] = DECODER_LIMITS | {
+    "int4": DECODER_LIMITS["int4"] | {"cosine": ("min", 0.8)}
+}
 NOT_TILED = (
     "left out: a view is already a crop of one instance, given as one picture of the tower's own size; the processor's "
     "tiles would be up to 17 times the tokens"
@@ -47,12 +54,21 @@ class SmolVlm:
         """Export. Options: see `SmolVlmOptions`."""
         options = read_options(SmolVlmOptions, job.options, recipe=self.name)
         plan = make_plan(job.checkpoint, options, recipe=self.name)
+        require_text(job.checkpoint, plan.decoder, TEXT_PREFIX)
         write_text_files(job, plan.layout, book="edge")
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             vision, original = _export_vision(job, plan, Path(work))
             gc.collect()  # the PyTorch model: the decoder is built from the files
             job.say("writing the decoder")
-            decoder = export_decoder(plan, vision.graph, original.texts, job, work=Path(work))
+            source = DecoderSource(
+                weights=TextWeights(job.checkpoint, TEXT_PREFIX),
+                config=plan.decoder,
+                texts=original.texts,
+                layers=plan.decoder.layers,
+                spec=lambda graph, layers: plan.spec(vision=vision.graph, decoder=graph),
+                limits=_DECODER_LIMITS,
+            )
+            decoder = export_decoder(source, job, work=Path(work))
         spec = plan.spec(vision=vision.graph, decoder=decoder.graph)
         notes = {"tiling of pictures": NOT_TILED} | layout_notes(plan.layout)
         return captioner_role(job, spec, vision=vision, decoder=decoder, notes=notes)
