@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.detectors.options import DetectorOptions
 from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 
@@ -52,13 +51,8 @@ class DFine:
         options = read_options(DetectorOptions, job.options, recipe=self.name)
         checkpoint = job.checkpoint
         checkpoint.require(self.architectures, recipe=self.name)
-        named = checkpoint.config.get("id2label") or {}
-        labels = labels_of(
-            named,
-            count=len(named) or None,  # transformers makes the head as wide as this table
-            origin=str(checkpoint.folder / "config.json"),
-            file=options.labels,
-        )
+        count = len(checkpoint.config.get("id2label") or {})  # transformers makes the head as wide as this table
+        labels = options.class_names(checkpoint, count=count or None)
         settings = _preprocessor(checkpoint.folder)
         side = _image_side(checkpoint.folder, checkpoint.config, settings, options.image_side)
         _enough_places(checkpoint.config, side)

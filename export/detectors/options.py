@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.job import Accepts, multiple, one_of
 
 Twin = Literal["fp16", "int8"]
@@ -32,3 +34,9 @@ class DetectorOptions:
     """0-1; None = the recipe's."""
     twin: Annotated[Twin, one_of(get_args(Twin))] = "fp16"
     """What TensorRT compiles: fp16 or symmetric INT8."""
+
+    def class_names(self, checkpoint: Checkpoint, *, count: int | None) -> tuple[str, ...]:
+        """Of the option or the checkpoint, by class id; `count`: classes of the head where that is known. Raises as
+        `labels_of`."""
+        named = checkpoint.config.get("id2label") or {}
+        return labels_of(named, count=count, origin=str(checkpoint.folder / "config.json"), file=self.labels)

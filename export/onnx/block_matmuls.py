@@ -57,14 +57,9 @@ def block_matmuls(
         width, rows = weights[name].dims
         if name not in held:
             values = np.ascontiguousarray(numpy_helper.to_array(weights[name]).astype(np.float32).T)
-            if bits == 8:
-                held[name] = _store(model, name, *quantise_blocks(values), None, form=form)
-            else:
-                blocks = values.reshape(rows, width // block, block)
-                codes, scales, zeros = search_blocks4(blocks, symmetric=symmetric)
-                held[name] = _store(
-                    model, name, codes if form == "qdq" else pack_pairs(codes), scales, zeros, form=form
-                )
+            held[name] = _store(
+                model, name, *_codes(values, block, bits=bits, symmetric=symmetric), form=form, bits=bits
+            )
         if form == "matmulnbits":
             inputs, how = [node.input[0], *held[name]], blocked_product(rows=rows, width=width, bits=bits, block=block)
             made.append(helper.make_node("MatMulNBits", inputs, list(node.output), name=node.name, **how))
@@ -85,6 +80,14 @@ def block_matmuls(
         model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
 
 
+def _codes(
+    values: NDArray[np.float32], block: int, *, bits: Literal[4, 8], symmetric: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8] | None]:
+    if bits == 8:
+        return *quantise_blocks(values), None
+    return search_blocks4(values.reshape(len(values), -1, block), symmetric=symmetric)
+
+
 def _store(
     model: onnx.ModelProto,
     name: str,
@@ -93,9 +96,9 @@ def _store(
     zeros: NDArray[np.uint8] | None,
     *,
     form: Literal["matmulnbits", "qdq"],
+    bits: Literal[4, 8],
 ) -> list[str]:
-    """Add the initialisers; returns their names in the order in which the node reads them. `codes`: as MatMulNBits
-    stores them, or unpacked for "qdq"."""
+    """Add the initialisers; returns their names in the order in which the node reads them."""
     from onnx import TensorProto, helper, numpy_helper
 
     rows = codes.shape[0]
@@ -107,7 +110,7 @@ def _store(
         parts = [held, numpy_helper.from_array(np.ascontiguousarray(scales.T), f"{name}.scale")]
     else:
         parts = [
-            numpy_helper.from_array(codes, f"{name}.codes"),
+            numpy_helper.from_array(codes if bits == 8 else pack_pairs(codes), f"{name}.codes"),
             numpy_helper.from_array(scales, f"{name}.scales"),
         ]
         if zeros is not None:

@@ -130,20 +130,10 @@ def make_plan(checkpoint: Checkpoint, options: QwenOptions, *, recipe: str) -> Q
     vision.check_buckets(buckets)
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
-    layout = chat_layout(
-        folder,
-        views=views,
-        picture=VISION_START + PICTURE + VISION_END,
-        view_before=VISION_START,
-        view_after=VISION_END,
-    )
-    need = views * (max(vision.tokens(b) for b in buckets) + 2) + _text_positions(style, layout, tokenizer)
-    context = options.context or -(-need // BLOCK) * BLOCK
-    if context < need:
-        raise UsageError(
-            f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
-            "or leave context out"
-        )
+    whole = VISION_START + PICTURE + VISION_END
+    layout = chat_layout(folder, views=views, picture=whole, view_before=VISION_START, view_after=VISION_END)
+    most_tokens = max(vision.tokens(b) for b in buckets)
+    context = _context(options, need=views * (most_tokens + 2) + _text_positions(style, layout, tokenizer))
     text_prefix, vision_prefix = _prefixes(checkpoint)
     mean, std = image_stats(folder)
     decoder = _decoder_config(checkpoint, config, context=context)
@@ -169,6 +159,16 @@ def make_plan(checkpoint: Checkpoint, options: QwenOptions, *, recipe: str) -> Q
         vision_prefix=vision_prefix,
         parity_layers=options.parity_layers,
     )
+
+
+def _context(options: QwenOptions, *, need: int) -> int:
+    context = options.context or -(-need // BLOCK) * BLOCK
+    if context < need:
+        raise UsageError(
+            f"context={context}: {options.views} views and the text need {need} positions; lower views, take smaller "
+            "buckets, or leave context out"
+        )
+    return context
 
 
 def square_side(buckets_wh: tuple[tuple[int, int], ...]) -> int:
