@@ -7,9 +7,7 @@ strongly typed (TensorRT 11 knows nothing else): no flag here changes a precisio
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from typing import Any
 from edgecap.engines.compile.progress import BuildProgress, PhaseTree, make_monitor, run_stoppable
 from edgecap.engines.compile.target import BuildTarget
 from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
+from edgecap.engines.files import write_whole
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.tensorrt.api import TrtApi, TrtLog
 from edgecap.engines.tensorrt.profile import check_network, profile_shapes
@@ -121,7 +120,7 @@ class _Job:
             raise self._failure("did not compile it", self.log.errors())
         timings.save(config)
         view = memoryview(blob)
-        _write_whole(out_path, view)
+        _write(out_path, view)
         return TrtBuild(
             path=out_path,
             seconds=time.perf_counter() - started,
@@ -226,31 +225,12 @@ class _Timings:
 
     def save(self, config: Any) -> None:
         if self._path is not None and self._used:
-            _write_whole(self._path, memoryview(config.get_timing_cache().serialize()))
+            _write(self._path, memoryview(config.get_timing_cache().serialize()))
 
 
-def _write_whole(path: Path, content: memoryview) -> None:
-    """Write beside, sync, rename: another process sees the old file or the whole new one."""
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}), {content.nbytes / 1e6:.1f} MB are needed; "
-            "free disk space or check the folder"
-        ) from error
-    except BaseException:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise
+def _write(path: Path, content: memoryview) -> None:
+    megabytes = content.nbytes / 1e6
+    write_whole(path, content, advice=f"{megabytes:.1f} MB are needed; free some disk space or check the folder")
 
 
 def _parser_words(error: Any) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgecap.engines.errors import EngineError, EngineMismatchError, OutputError
+from edgecap.engines.files import replace_folder
 from edgecap.engines.store.file_lock import locked
 from edgecap.engines.store.key import EngineKey
 from edgecap.engines.store.manifest import MANIFEST_FILE, EngineManifest, check_files, encode_manifest, read_manifest
@@ -186,7 +187,7 @@ class Build:
     def publish(self, manifest: EngineManifest) -> StoredEngine:
         """Put the folder into the store in one step, in the place of an older engine of the same key.
 
-        Every file is on the disk before the name is (fsync, then rename). Raises `EngineMismatchError` for the manifest
+        Raises `EngineMismatchError` for the manifest
         of another key, `TamperedEngineError` where the files are not those of `manifest`, `OutputError` on a full disk
         (by the with block).
         """
@@ -195,14 +196,8 @@ class Build:
         check_files(self.folder, manifest)
         (self.folder / MANIFEST_FILE).write_text(encode_manifest(manifest), encoding="utf-8")
         (self.folder / STAMP_FILE).touch()
-        for path in (*self.folder.rglob("*"), self.folder):
-            _sync(path)
         final = self._store.entry_folder(self.key.digest)
-        if final.exists():
-            # A folder can't be renamed over another. Between these two renames there is no engine, never half of one.
-            final.rename(self._store.folder / "building" / f"{self.key.digest}.old-{os.getpid()}")
-        self.folder.rename(final)
-        _sync(self._store.folder)
+        replace_folder(self.folder, final, aside=self._store.folder / "building" / f"{self.key.digest}.old")
         sweep(self._store.folder, self.key.digest)
         return StoredEngine(final, manifest)
 
@@ -234,14 +229,6 @@ def _written(folder: Path) -> Iterator[None]:
         raise OutputError(
             f"{folder}: can't be written ({error.strerror}); set {STORE_VARIABLE} to a folder that can"
         ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _BUILD = "run edgecap build for this device"

@@ -8,7 +8,6 @@ named tensors, `set_input_shape`, `set_tensor_address`, `execute_async_v3`.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import weakref
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.errors import EngineError
+from edgecap.engines.errors import EngineError, OutputError
+from edgecap.engines.files import write_whole
 from edgecap.engines.graph.session import Arrays, check_buffers, check_feeds, check_outputs
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.tensorrt.api import TrtApi, TrtBackend, find_trt
@@ -119,10 +119,8 @@ class TrtSession:
             cache, self._cache = self._cache, None
         if cache is None or self._cache_path is None:
             return
-        beside = self._cache_path.with_name(f".{self._cache_path.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            beside.write_bytes(memoryview(cache.serialize()))
-            beside.replace(self._cache_path)
+        with contextlib.suppress(OutputError):
+            write_whole(self._cache_path, memoryview(cache.serialize()))
 
 
 class TrtBinding:
