@@ -30,12 +30,11 @@ from edgecap.export.detectors.parity import (
     INT8_AS_GOOD,
     SAME_NUMBERS,
     Arrays,
-    Limits,
     found_again,
     judge,
-    run_all,
 )
-from edgecap.export.job import ExportJob, RoleExport
+from edgecap.export.job import ExportJob, Limits, RoleExport
+from edgecap.export.onnx.graph import open_graph, run_session
 from edgecap.export.onnx.graph_walk import matching, name_nodes
 from edgecap.export.onnx.precision import Converted, static_cpu, static_symmetric, to_fp16
 from edgecap.export.onnx.quantise import QUANTISED_OPS
@@ -125,7 +124,7 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
     with TemporaryDirectory(dir=job.folder) as scratch:
         fp32 = Path(scratch) / _FORMS["fp32"][0]
         _write_fp32(plan, fp32, calibration[0], job.say)
-        original, exact = [plan.reference(feed["images"]) for feed in parity], run_all(fp32, parity)
+        original, exact = [plan.reference(feed["images"]) for feed in parity], run_session(open_graph(fp32), parity)
         comparisons = [judge(fp32.name, "pytorch", original, exact, limits=SAME_NUMBERS)]
         for form in dict.fromkeys(forms):
             spec = plan.graph_spec(*_FORMS[form])
@@ -134,7 +133,7 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
             made.save(job.folder / spec.file, spec)
             written[form] = spec, made
             if form != "fp32":
-                got = run_all(job.folder / spec.file, parity)
+                got = run_session(open_graph(job.folder / spec.file), parity)
                 comparisons.append(judge(spec.file, "fp32", exact, got, limits=_LIMITS[form]))
         if job.precision == "int8":
             rows = _sensitivity(onnx.load(str(fp32)), plan, parity, job.say)

@@ -25,8 +25,8 @@ from edgecap.engines.packs.pack import PACK_FILE, Pack
 from edgecap.engines.packs.schema import graphs_of
 from edgecap.engines.packs.specs import PackSpec
 from edgecap.engines.packs.writer import write_pack
-from edgecap.export.job import Comparison
-from edgecap.export.onnx.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
+from edgecap.export.job import Comparison, Limits
+from edgecap.export.onnx.parity import GraphParity, boxes_found, compare_outputs, mask_iou
 from edgecap.export.onnx.precision import static_symmetric, to_fp16
 from edgecap.export.onnx.sensitivity import Outputs, run_model
 from edgecap.export.publish.gate import judge, report
@@ -34,7 +34,6 @@ from edgecap.export.publish.pack_merge import fresh_folder
 
 Feed = Mapping[str, NDArray[Any]]
 Form = Literal["fp16", "int8"]
-Limits = dict[str, tuple[Literal["min", "max"], float]]
 PARITY_FILE = "parity.twins.json"
 LIMITS: dict[Form, Limits] = {"fp16": {"cosine": ("min", 0.999)}, "int8": {"cosine": ("min", 0.98)}}
 """float16 keeps 11 bits of each number (nano: cosine above .99999); INT8 leaves nano's graphs at .999 and better."""
@@ -153,25 +152,9 @@ def _parity(name: str, reference: Outputs, got: Outputs) -> GraphParity:
     unordered: set[str] = set()
     if {"boxes_xyxy", "scores", "class_ids"} <= set(reference[0]):
         unordered = {"boxes_xyxy", "class_ids"}
-        figures = _boxes(reference, got)
+        figures = boxes_found(reference, got, score=_SCORE)
     if "mask_logits" in reference[0]:
         same = [mask_iou(r["mask_logits"] > 0, g["mask_logits"] > 0) for r, g in zip(reference, got, strict=True)]
         figures["mask_iou_mean"] = float(np.concatenate(same).mean())
     sides = [[{n: v for n, v in one.items() if n not in unordered} for one in side] for side in (reference, got)]
     return GraphParity(name, "fp32", len(reference), compare_outputs(*sides), figures)
-
-
-def _boxes(reference: Outputs, got: Outputs) -> dict[str, float]:
-    """Share of boxes found again; 1 where the reference has none above the score."""
-    matched = asked = 0
-    for r, g in zip(reference, got, strict=True):
-        for one in range(len(r["scores"])):
-            keep, other = r["scores"][one] >= _SCORE, g["scores"][one] >= 0.8 * _SCORE
-            asked += int(keep.sum())
-            matched += boxes_matched(
-                r["boxes_xyxy"][one][keep],
-                r["class_ids"][one][keep],
-                g["boxes_xyxy"][one][other],
-                g["class_ids"][one][other],
-            )
-    return {"boxes": float(asked), "boxes_matched_share": matched / asked if asked else 1.0}

@@ -5,13 +5,12 @@ In: `Checkpoint`, options. Out: `Sam2Settings`. Imports no torch.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 from edgecap.engines.errors import CheckpointError
 from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.checkpoint.image_stats import image_stats
 from edgecap.export.job import multiple
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
@@ -60,7 +59,7 @@ def read_settings(checkpoint: Checkpoint, *, image_side: int | None = None) -> S
     """`image_side`: in pixels; None = the checkpoint's. Raises `CheckpointError` for a config that our graphs can't
     follow."""
     config = checkpoint.config
-    mean, std = _normalisation(checkpoint.folder)
+    mean, std = image_stats(checkpoint.folder, default=(IMAGE_MEAN, IMAGE_STD))
     return Sam2Settings(
         image_side=image_side or _image_side(checkpoint),
         hidden=int(config.get("memory_attention_hidden_size", 256)),
@@ -124,19 +123,3 @@ def _image_side(checkpoint: Checkpoint) -> int:
             "image_side=1024, as SAM2 is trained"
         )
     return native
-
-
-def _normalisation(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Of the folder's image processor; SAM2's own where the folder says nothing of it."""
-    for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
-        path = folder / name
-        if path.is_file():
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                held = content.get("image_processor", content)
-                if "image_mean" in held:
-                    (a, b, c), (d, e, f) = held["image_mean"], held["image_std"]
-                    return (float(a), float(b), float(c)), (float(d), float(e), float(f))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise CheckpointError(f"{path}: can't be read ({error}); fetch it again") from error
-    return IMAGE_MEAN, IMAGE_STD
