@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.detectors.options import DetectorOptions
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 
 if TYPE_CHECKING:
     from edgecap.export.detectors.detr_graph import PixelScale
@@ -49,16 +48,11 @@ class DFine:
     def __call__(self, job: ExportJob) -> RoleExport:
         """Options: see `DetectorOptions`. Raises `CheckpointError` where the folder is no such detector or names no
         classes."""
-        options = DetectorOptions.read(job.options, recipe=self.name)
+        options = read_options(DetectorOptions, job.options, recipe=self.name)
         checkpoint = job.checkpoint
         checkpoint.require(self.architectures, recipe=self.name)
-        named = checkpoint.config.get("id2label") or {}
-        labels = labels_of(
-            named,
-            count=len(named) or None,  # transformers makes the head as wide as this table
-            origin=str(checkpoint.folder / "config.json"),
-            file=options.labels,
-        )
+        count = len(checkpoint.config.get("id2label") or {})  # transformers makes the head as wide as this table
+        labels = options.class_names(checkpoint, count=count or None)
         settings = _preprocessor(checkpoint.folder)
         side = _image_side(checkpoint.folder, checkpoint.config, settings, options.image_side)
         _enough_places(checkpoint.config, side)

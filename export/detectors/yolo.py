@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from edgecap.engines.packs.pack import sha256_of
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.detectors.options import DetectorOptions
 from edgecap.export.detectors.yolo_checkpoint import unpack
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 
 IMAGE_SIDE = 640
 STRIDE = 32
@@ -72,15 +71,10 @@ class Yolo:
     def __call__(self, job: ExportJob) -> RoleExport:
         """Options: see `DetectorOptions`. Raises `MissingExtraError` without ultralytics, `CheckpointError` where the
         folder is no YOLO11 or YOLO26 detector."""
-        options = DetectorOptions.read(job.options, recipe=self.name)
+        options = read_options(DetectorOptions, job.options, recipe=self.name)
         checkpoint = job.checkpoint
         checkpoint.require(self.architectures, recipe=self.name)
-        labels = labels_of(
-            checkpoint.config.get("id2label") or {},
-            count=_classes(checkpoint),
-            origin=str(checkpoint.folder / "config.json"),
-            file=options.labels,
-        )
+        labels = options.class_names(checkpoint, count=_classes(checkpoint))
         from edgecap.export.detectors.fold_batch_norm import fold_norms
         from edgecap.export.detectors.role import DetectorPlan, export_detector
         from edgecap.export.detectors.yolo_graph import BOXES, YoloGraph, build

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines import write_pack
+from edgecap.engines.files import replace_folder
 from edgecap.engines.packs.specs import PackSpec
 from edgecap.export.nano.caption.dataset import write_shards
 from edgecap.export.nano.caption.export_captioner import (
@@ -161,5 +162,4 @@ def _replace(staging: Path, out_dir: Path) -> None:
     fresh = out_dir.with_name(f".{out_dir.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(staging, fresh)
-    shutil.rmtree(out_dir, ignore_errors=True)
-    fresh.rename(out_dir)
+    replace_folder(fresh, out_dir)

@@ -1,6 +1,6 @@
 """The picture side of Qwen2.5-VL: graph files in the precision asked for, their parity, what each kind of layer costs.
 
-In: the plan, the job, views and what PyTorch makes of them. Out: `VisionExport`.
+In: the plan, the job, views and what PyTorch makes of them. Out: `PartExport`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ParityError
-from edgecap.engines.graph.spec import GraphSpec
+from edgecap.export.decoder.captioner_role import PartExport
 from edgecap.export.job import Comparison, ExportJob, Limits, Precision
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
@@ -42,19 +42,9 @@ class SeenViews:
         return f"SeenViews({[p.shape for p in self.pixels]})"
 
 
-@dataclass(frozen=True, slots=True)
-class VisionExport:
-    """`graph`: for ONNX Runtime. `twin`: for TensorRT, None where not asked for."""
-
-    graph: GraphSpec
-    twin: GraphSpec | None
-    judged: tuple[Comparison, ...]
-    kept_high: dict[str, str]
-
-
 def export_vision(
     plan: QwenPlan, weights: Mapping[str, NDArray[Any]], seen: SeenViews, job: ExportJob, *, work: Path
-) -> VisionExport:
+) -> PartExport:
     """Write the graph of `job.precision` and the fp16 twin into `job.folder`; what is only compared, into `work`."""
     wanted = _FORMATS[job.precision]
     twin: VisionFormat | None = "fp16" if job.with_twins else None
@@ -70,7 +60,7 @@ def export_vision(
             for part in (path, path.with_name(f"{path.name}.data")):
                 part.unlink(missing_ok=True)
     kept = (KEPT_HIGH if wanted == "int8" else {}) | (KEPT_HIGH_FP16 if "fp16" in specs else {})
-    return VisionExport(specs[wanted], specs[twin] if twin else None, tuple(judged), dict(kept))
+    return PartExport(specs[wanted], specs[twin] if twin else None, tuple(judged), dict(kept))
 
 
 def vision_parity(path: Path, seen: SeenViews) -> GraphParity:

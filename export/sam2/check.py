@@ -74,7 +74,7 @@ def compare_propagation(checkpoint: Checkpoint, pack: Pack, *, frames: int, obje
 
     sessions, spec = MemorySessions.open(pack), pack.spec.segmenter
     assert spec is not None
-    settings = read_settings(checkpoint, {"image_side": str(spec.image_side)})
+    settings = read_settings(checkpoint, image_side=spec.image_side)
     model = checkpoint.load(Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
     clip, boxes = world_clip(frames, objects)
     wanted = propagate_reference(model, settings, [frame.image_rgb for frame in clip], {0: boxes})[1:]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import open_tokenizer
-from edgecap.export.decoder.parity import TORCH, SpokenText, speak_torch
+from edgecap.export.decoder.parity import TORCH, SpokenText, TextPrompt, speak_torch
 from edgecap.export.job import ExportJob
 from edgecap.export.prompts.prompt_data import PROMPTS, fill
 from edgecap.export.smolvlm.plan import CaptionerPlan
@@ -64,4 +64,6 @@ def original_of_torch(
     with torch.no_grad():
         tokens = np.concatenate([module(torch.from_numpy(view[None])).numpy() for view in pixels])
     prompts = original_prompts(job, plan, table, tokens)
-    return Original(pixels, tokens, tuple(speak_torch(model, prompt, steps=STEPS) for prompt in prompts))
+    head, own = model.lm_head.weight.detach(), model.get_input_embeddings().weight.detach().numpy()
+    texts = (speak_torch(model.model.text_model, head, own, TextPrompt.plain(p), steps=STEPS) for p in prompts)
+    return Original(pixels, tokens, tuple(texts))

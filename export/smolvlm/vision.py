@@ -7,13 +7,13 @@ every patch is a constant of the graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.export.decoder.captioner_role import PartExport
 from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.smolvlm.original import Original
@@ -101,17 +101,7 @@ def write_vision(module: Any, spec: GraphSpec, path: Path) -> None:
     write_module(module, (torch.zeros(2, 3, side, side),), path, spec, dynamic_shapes=({0: views},), opset=OPSET)
 
 
-@dataclass(frozen=True, slots=True)
-class VisionExport:
-    """`graph`: for ONNX Runtime. `twin`: for TensorRT, None where not asked for."""
-
-    graph: GraphSpec
-    twin: GraphSpec | None
-    judged: tuple[Comparison, ...]
-    kept_high: dict[str, str]
-
-
-def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: ExportJob, *, work: Path) -> VisionExport:
+def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: ExportJob, *, work: Path) -> PartExport:
     """Write the graphs of `job.precision` and the twin into `job.folder`, the fp32 form into `work` unless it is asked
     for; all are compared with `original`."""
     import onnx
@@ -143,7 +133,7 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
         onnx.save(small, str(job.folder / graph.file))
         check_file(job.folder / graph.file, graph)
         judged.append(judge_vision(job.folder / graph.file, graph, original, VISION_LIMITS["int8"]))
-    return VisionExport(graph, twin if job.with_twins else None, tuple(judged), kept)
+    return PartExport(graph, twin if job.with_twins else None, tuple(judged), kept)
 
 
 def check_file(path: Path, spec: GraphSpec) -> None:

@@ -23,7 +23,7 @@ from edgecap.export.job import ExportJob, Precision, RoleExport
 from edgecap.export.prompts.prompt_data import open_book
 from edgecap.export.publish.gate import failures, judge
 from edgecap.export.qwen import QWEN2_5_VL
-from edgecap.export.qwen.vision_reference import cut_patches
+from edgecap.export.qwen.reference import cut_patches
 from edgecap.export.specimens.qwen import IMAGE_ID, MEAN, SPECIALS, STD, save_qwen
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
@@ -215,7 +215,7 @@ def test_the_captioner_style_asks_once_for_prose(made: tuple[Any, Path, RoleExpo
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"stile": "instruct"}, "unknown option 'stile'; this recipe knows style, views, buckets"),
+        ({"stile": "instruct"}, "has no option 'stile'; it takes style, views, buckets"),
         ({"style": "poem"}, "expected instruct or captioner"),
         ({"views": "0"}, "whole number of at least 1"),
         ({"buckets": "112"}, "expected WIDTHxHEIGHT"),

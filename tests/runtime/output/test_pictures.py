@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.record import FailedVideo
-from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink, annotated_frame
 from edgecap.runtime.output.pictures.drawing import colour_of, draw_observation, styles_of
 from edgecap.runtime.output.pictures.lettering import text_width, wrap

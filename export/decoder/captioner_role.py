@@ -1,0 +1,59 @@
+"""What the captioner recipes do alike: the text files of a pack, the parts that they write, the finished role.
+
+In: an `ExportJob`, the layout of the conversation, both parts. Out: files in the job's folder, a `RoleExport`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
+from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.job import Comparison, ExportJob, RoleExport
+from edgecap.export.prompts.prompt_data import BookName, write_book
+
+EMBEDDING_FILE = "captioner.embedding.npy"
+TOKENIZER_FILE = "captioner.tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PartExport:
+    """The vision tower or the decoder, written and compared."""
+
+    graph: GraphSpec
+    """For ONNX Runtime."""
+    twin: GraphSpec | None
+    """For TensorRT; None where not requested."""
+    judged: tuple[Comparison, ...]
+    kept_high: dict[str, str]
+    """What was not quantised -> why."""
+    sensitivity: tuple[dict[str, Any], ...] = ()
+    """Rows of the sensitivity table."""
+
+
+def write_text_files(job: ExportJob, layout: PromptLayout, *, book: BookName | None) -> None:
+    """The checkpoint's tokenizer and the prompt book, if any, into the job's folder."""
+    shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
+    if book is not None:
+        write_book(job.folder, book, layout, say=job.say)
+
+
+def captioner_role(
+    job: ExportJob, spec: CaptionerSpec, *, vision: PartExport, decoder: PartExport, notes: Mapping[str, str]
+) -> RoleExport:
+    """Both parts as one role. `notes`: what the model could do and the pack leaves out, and why."""
+    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
+    return RoleExport(
+        role="captioner",
+        spec=spec,
+        licence=job.checkpoint.licence or "not stated by the model card",
+        source=job.checkpoint.label,
+        judged=(*vision.judged, *decoder.judged),
+        twins={path: twin for path, twin in twins.items() if twin is not None},
+        kept_high=vision.kept_high | decoder.kept_high | dict(notes),
+        sensitivity=vision.sensitivity + decoder.sensitivity,
+    )
