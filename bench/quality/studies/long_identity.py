@@ -157,8 +157,7 @@ def _never_leaves(scene: Scene, actor_id: int) -> bool:
     """Whether the middle of an actor is in the picture in every frame."""
     actor = next(a for a in scene.actors if a.id == actor_id)
     for k, camera in enumerate(scene.camera_path.matrices):
-        centre, _ = actor.path.at(k / scene.fps)
-        x, y = camera[:2, :2] @ centre + camera[:2, 2]
+        x, y = actor.rest_box(k / scene.fps, camera)[0]
         if not (0 <= x < scene.size_wh[0] and 0 <= y < scene.size_wh[1]):
             return False
     return True
