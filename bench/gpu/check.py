@@ -54,7 +54,7 @@ def check_gpu(
 
 
 def _run_part(name: str, context: PartContext, *, limit_seconds: float) -> dict[str, Any]:
-    """One part in a process of its own."""
+    """One part in its own process."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         answer = Path(folder) / "answer.json"

@@ -163,7 +163,7 @@ def _cell_phrase(cell: str, form: Form, rng: np.random.Generator) -> str:
 
 
 def _look(said: _Said, subject: Subject) -> str:
-    """ "a red dog with a blue vest", under whatever name."""
+    """ "a red dog with a blue vest", with the name in `said`."""
     spec = CLASS_BY_NAME[subject.truth.class_name]
     own = "" if len(said.colours) == 1 else said.colours[1]
     text = spec.look.format(p=said.colours[0], s=own) if own else spec.plain_look.format(p=said.colours[0])

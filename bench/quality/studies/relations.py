@@ -166,8 +166,8 @@ def _seen_by(cameras: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
 def _true_hidings(
     scene: Scene, near: ActorTruth, far: ActorTruth, body: Actor, frames: Sequence[int], *, least_hidden: float
 ) -> list[Relation]:
-    """Times at which the nearer actor's pixels lie in the farther one's rest box, for at least half of what is hidden
-    of it (else scenery hides it)."""
+    """Times at which the nearer actor's pixels are in the farther one's rest box, enough for half of what is hidden of
+    it (else scenery hides it)."""
     hides = [f for f in frames if _hides(scene, near, far, body, f, least_hidden)]
     if not hides:
         return []
