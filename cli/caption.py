@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from edgecap.cli.derived_files import CAPTIONS_FILE, check_paragraphs, derive_files, paragraph_writer
+from edgecap.cli.derived_files import (
+    CAPTIONS_FILE,
+    Derived,
+    Outputs,
+    check_paragraphs,
+    derive_files,
+    file_sinks,
+    printers,
+)
 from edgecap.cli.options import (
     CAPTIONER,
     DETECTOR,
@@ -23,13 +32,13 @@ from edgecap.cli.options import (
     debugging,
     json_option,
 )
+from edgecap.cli.terminal import say
+from edgecap.engines.errors import OutputError
 
 if TYPE_CHECKING:
     from edgecap.runtime.output.resume import EarlierRun
+    from edgecap.runtime.pipeline.pipeline import Pipeline
     from edgecap.runtime.pipeline.summary import RunSummary
-    from edgecap.runtime.pipeline.write import Sink
-
-EVENTS_FILE = "events.jsonl"
 
 
 @click.command()
@@ -140,39 +149,55 @@ def caption(
     **options: Unpack[ConfigOptions],
 ) -> int:
     """Caption video files, or all videos of folders."""
-    from edgecap.cli.console import ConsoleSink, JsonPrinter
-    from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
+    from edgecap.runtime.output.files import ready_folder
+    from edgecap.runtime.output.folder.lock import used_alone
+    from edgecap.runtime.pipeline.pipeline import Pipeline
 
     config = config_from(**options)
     if paragraph_by == "pack":
         check_paragraphs(config.pack, wanted=instancevid or paragraph)
     pipeline = Pipeline(config)
+    chosen = Outputs(report=report, annotate=annotate, srt=srt, events=events, as_json=as_json)
+    derived = Derived(instancevid=instancevid, paragraph=paragraph, coco=coco, by_pack=paragraph_by == "pack")
+    ready_folder(out)
+    with used_alone(out, warn=lambda text: say(f"warning: {text}")):
+        return _caption(pipeline, videos, out, chosen, derived, resume=resume, overlap=not serial)
+
+
+def _caption(
+    pipeline: Pipeline,
+    videos: Sequence[Path],
+    out: Path,
+    chosen: Outputs,
+    derived: Derived,
+    *,
+    resume: bool,
+    overlap: bool,
+) -> int:
+    from edgecap.cli.console import ConsoleSink
+    from edgecap.runtime.pipeline.pipeline import clip_options, sink_failures_of
+
     files, root = _files_of(videos)
-    console = ConsoleSink(quiet=as_json)
+    console = ConsoleSink(quiet=chosen.as_json)
+    run = clip_options(pipeline.config, pipeline.stages.used)
     with ExitStack() as stack:
-        earlier = _prepare(out, files, resume=resume)
-        earlier.check(clip_options(pipeline.config, pipeline.stages.used))
-        skip = earlier.skip(files, root=root)
-        sinks: list[Sink] = []
-        if files or resume or not _has_rows(out):
-            chosen = _file_sinks(
-                out, root, files, earlier, report=report, annotate=annotate, srt=srt, events=events, resume=resume
-            )
-            sinks += [stack.enter_context(sink) for sink in chosen]
-        sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
-        summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
+        earlier, others = _prepare(out, files, root, run, resume=resume)
+        writes = bool(files) or resume or not _has_rows(out)
+        made = file_sinks(out, root, files, earlier, others, chosen, console.output_failed) if writes else []
+        sinks = [stack.enter_context(sink) for sink in [*made, *printers(console, root, chosen)]]
+        summary = pipeline.run(videos, sinks, overlap=overlap, skip=earlier.skip)
+    failures = [*sink_failures_of(sinks), *derive_files(out, pipeline.config, derived, console.output_failed)]
+    summary = replace(summary, sink_failures=tuple(failures))
     console.summary(summary, out=str(out))
-    writer = paragraph_writer(config) if paragraph_by == "pack" else None
-    derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     _print_causes(summary)
     return summary.exit_code
 
 
 def _print_causes(summary: RunSummary) -> None:
-    """Tracebacks of the failed videos, under --debug."""
-    if debugging():
-        for failure in summary.failures:
-            traceback.print_exception(failure.cause)
+    """Tracebacks of the failed videos and outputs, under --debug."""
+    causes = [f.cause for f in summary.failures] + [f.cause for f in summary.sink_failures]
+    for cause in causes if debugging() else ():
+        traceback.print_exception(cause)
 
 
 def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
@@ -190,51 +215,32 @@ def _has_rows(out: Path) -> bool:
     return captions.exists() and captions.stat().st_size > 0
 
 
-def _prepare(out: Path, files: Sequence[Path], *, resume: bool) -> EarlierRun:
-    """What an earlier run already wrote (`--resume`), or nothing, its file renamed.
+def _prepare(
+    out: Path, files: Sequence[Path], root: Path | None, run: Mapping[str, str | int | float], *, resume: bool
+) -> tuple[EarlierRun, frozenset[str]]:
+    """What holds of an earlier run (`--resume`), or nothing, its file renamed; and which videos' files must stay.
 
     Where no input can be found nothing will be done, so an earlier run's files stay as they are.
     """
-    from edgecap.runtime.output.files import ready_folder, writing
+    from edgecap.runtime.output.files import writing
+    from edgecap.runtime.output.folder.take_up import identities_of, other_videos, take_up, write_kept
     from edgecap.runtime.output.resume import EarlierRun
+    from edgecap.runtime.output.row import video_name
 
-    ready_folder(out)
     captions = out / CAPTIONS_FILE
     if resume:
-        return EarlierRun.read(captions)
-    if files and _has_rows(out):
-        with writing(captions):
-            captions.replace(out / "captions.previous.jsonl")
-    return EarlierRun(captions)
-
-
-def _file_sinks(
-    out: Path,
-    root: Path | None,
-    files: Sequence[Path],
-    earlier: EarlierRun,
-    *,
-    report: bool,
-    annotate: bool,
-    srt: bool,
-    events: bool,
-    resume: bool,
-) -> list[AbstractContextManager[Sink]]:
-    from edgecap.runtime.output.event_sink import EventSink
-    from edgecap.runtime.output.jsonl import JsonLinesSink
-    from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink
-    from edgecap.runtime.output.pictures.report import HtmlReportSink
-    from edgecap.runtime.output.srt import SrtSink
-
-    resumed = bool(earlier.clips or earlier.failures)
-    sinks: list[AbstractContextManager[Sink]] = (
-        [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
-    )
-    sinks.append(JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures))
-    if report:
-        sinks.append(HtmlReportSink(out / "report.html", root=root, resumed=resumed))
-    if annotate:
-        sinks.append(AnnotatedVideoSink(out, root=root, inputs=files, resumed=resumed))
-    if srt:
-        sinks.append(SrtSink(out, root=root, inputs=files, earlier=earlier))
-    return sinks
+        before = EarlierRun.read(captions)
+        earlier = take_up(before, files, root=root)
+        earlier.check(run)
+        write_kept(before, earlier)
+        return earlier, other_videos(earlier, files, root=root)
+    identities_of({path: video_name(str(path), root=root) for path in files}, EarlierRun(captions))
+    if not (files and _has_rows(out)):
+        return EarlierRun(captions), frozenset()
+    try:
+        others = other_videos(EarlierRun.read(captions), files, root=root)
+    except OutputError:  # another program's rows
+        others = frozenset()
+    with writing(captions):
+        captions.replace(out / "captions.previous.jsonl")
+    return EarlierRun(captions), others

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path, PurePath
 from types import TracebackType
@@ -12,11 +11,11 @@ from rich.console import Console
 from rich.progress import TaskProgressColumn, TimeElapsedColumn
 from rich.text import Text
 
-from edgecap.cli.terminal import Bars
+from edgecap.cli.terminal import Bars, echo_json
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.english import printable
-from edgecap.runtime.pipeline.summary import RunSummary
+from edgecap.runtime.pipeline.summary import RunSummary, SinkFailure
 
 
 class ConsoleSink:
@@ -30,7 +29,7 @@ class ConsoleSink:
         self._err = self._bars.console
         # One terminal: lines must go through the console that moves the bar.
         one = self._bars.shown and sys.stdout.isatty()
-        self._out = self._err if one else Console(soft_wrap=True, highlight=False)
+        self._out = self._err if one else Console(soft_wrap=True, highlight=False, emoji=False)
         self._quiet = quiet
         self._warned: set[tuple[str, str]] = set()
         self._video = ""
@@ -57,11 +56,15 @@ class ConsoleSink:
     def fail(self, failed: FailedVideo) -> None:
         """One line on stderr."""
         kept = f" ({_counted(failed.clips_written, 'clip')} before it kept)" if failed.clips_written else ""
-        self._err.print(Text(f"edgecap: {' '.join(failed.message.split())}{kept}", style="red"))
+        self._err.print(Text(f"edgecap: {printable(' '.join(failed.message.split()))}{kept}", style="red"))
+
+    def output_failed(self, failure: SinkFailure) -> None:
+        """One line on stderr: which output of which video, and why."""
+        self._err.print(Text(f"edgecap: {printable(' '.join(failure.message.split()))}", style="red"))
 
     def warn(self, text: str) -> None:
         """One warning line on stderr."""
-        self._err.print(Text(f"edgecap: warning: {text}", style="yellow"))
+        self._err.print(Text(f"edgecap: warning: {printable(text)}", style="yellow"))
 
     def _advance(self, record: Record) -> None:
         if self._video != record.video.path:
@@ -149,9 +152,11 @@ def summary_line(summary: RunSummary, *, out: str) -> str:
         parts.append(f"{_counted(summary.clips_skipped, 'clip')} already there")
     if summary.failures:
         parts.append(f"{len(summary.failures)} failed")
+    if summary.sink_failures:
+        parts.append(f"{_counted(len(summary.sink_failures), 'output')} not written")
     if summary.interrupted:
         parts.append("interrupted: what is written is complete, --resume continues from there")
-    return f"{'; '.join(parts)}; written to {out}"
+    return f"{'; '.join(parts)}; written to {printable(out)}"
 
 
 def _counted(count: int, noun: str) -> str:
@@ -159,14 +164,14 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _instance_lines(number: int, instance: InstanceCaption) -> list[Text]:
-    head = Text(f"  No.{number} {instance.class_name.text}", style="green")
+    head = Text(f"  No.{number} {printable(instance.class_name.text)}", style="green")
     head.append(f"  (track {instance.track_id})", style="dim")
     return [head, *(_line("  ", field) for field in (instance.appearance, instance.action, instance.position))]
 
 
 def _line(label: str, field: FieldText) -> Text:
     """A field; what the pack could not know is dimmed."""
-    return Text(f"  {label}{field.text}", style="dim" if field.provenance == "abstained" else "")
+    return Text(f"  {label}{printable(field.text)}", style="dim" if field.provenance == "abstained" else "")
 
 
 class JsonPrinter:
@@ -188,4 +193,4 @@ class JsonPrinter:
         self._print(failed_to_json(failed, root=self._root))
 
     def _print(self, row: dict[str, Any]) -> None:
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        echo_json(row)

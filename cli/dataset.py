@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 import click
 
 from edgecap.cli.options import DETECTOR, PACK, json_option
+from edgecap.cli.terminal import counter, echo, echo_json, say
 from edgecap.engines.errors import SomeClipsFailedError
 from edgecap.runtime.config import DetectorChoice, make_config
 
@@ -102,7 +103,8 @@ def filter_clips(
     from edgecap.bench.dataset.clip_source import clip_sources
     from edgecap.bench.dataset.curate import curate
     from edgecap.bench.dataset.rules import CurationRules
-    from edgecap.cli.terminal import counter
+    from edgecap.runtime.output.files import ready_folder
+    from edgecap.runtime.output.folder.lock import used_alone
     from edgecap.runtime.pipeline.open import build_stages
 
     rules = CurationRules(**thresholds)
@@ -110,21 +112,23 @@ def filter_clips(
     config = make_config(detector=detector, pack=pack, captioner="pack" if scenes else "none", window_seconds=10.0)
     stages = build_stages(config)
     count = counter(as_json=as_json)
-    result = curate(
-        sources,
-        stages,
-        out,
-        rules=rules,
-        measured_with={"detector": stages.used["detector"], "pack": stages.used["pack"], "scenes": str(scenes)},
-        sample_fps=config.sample_fps,
-        with_scene=scenes,
-        resume=resume,
-        on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
-    )
+    ready_folder(out)
+    with used_alone(out, warn=say):
+        result = curate(
+            sources,
+            stages,
+            out,
+            rules=rules,
+            measured_with={"detector": stages.used["detector"], "pack": stages.used["pack"], "scenes": str(scenes)},
+            sample_fps=config.sample_fps,
+            with_scene=scenes,
+            resume=resume,
+            on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
+        )
     for choice in result.verdicts if as_json else ():
-        click.echo(json.dumps(choice.to_json(), ensure_ascii=False))
+        echo_json(choice.to_json())
     if not as_json:
-        click.echo("\n".join(_lines(result, out)))
+        echo("\n".join(_lines(result, out)))
     unread = sum(v.facts.error is not None for v in result.verdicts)
     return SomeClipsFailedError.exit_code if unread else 0
 
@@ -150,7 +154,7 @@ def stats(rows: Path, out: Path, as_json: bool) -> int:
     text = json.dumps(figures.to_json(), indent=2, ensure_ascii=False) + "\n"
     write_picture(figures, out)
     replace_text(out.with_suffix(".json"), iter([text]))
-    click.echo(text.rstrip() if as_json else f"{figures.headline}; {out} and {out.with_suffix('.json').name}")
+    echo(text.rstrip() if as_json else f"{figures.headline}; {out} and {out.with_suffix('.json').name}")
     return 0
 
 

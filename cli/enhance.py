@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgecap.cli.options import PROVIDER, json_option
+from edgecap.cli.terminal import echo, echo_json, say
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.providers import Provider
 
@@ -136,28 +136,27 @@ def _pack_enhancer(
 
 
 def _print(enhanced: Enhanced, *, as_json: bool) -> int:
-    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance import enhanced_to_json
 
     row = enhanced_to_json(enhanced)
     for note in enhanced.notes:
         say(note)
     if as_json:
-        click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
+        echo_json(row)
         return 0
     block = row["Structural Description"]
-    click.echo(f"Prompt      {row['Global Description']}")
+    echo(f"Prompt      {row['Global Description']}")
     for one, (key, texts) in zip(enhanced.instances, block["Main Instance"].items(), strict=True):
-        click.echo(f"{key:11} {texts['Class']}")
+        echo(f"{key:11} {texts['Class']}")
         for field, written in (
             ("Appearance", one.appearance),
             ("Actions and Motion", one.action),
             ("Position", one.position),
         ):
-            click.echo(f"{'':11} {texts[field]}  [{written.provenance}]")
-    click.echo(f"Background  {enhanced.background.text}  [{enhanced.background.provenance}]")
-    click.echo(f"Camera      {enhanced.camera.text}  [{enhanced.camera.provenance}]")
-    click.echo(f"\n{row['meta']['paragraph']}")
+            echo(f"{'':11} {texts[field]}  [{written.provenance}]")
+    echo(f"Background  {enhanced.background.text}  [{enhanced.background.provenance}]")
+    echo(f"Camera      {enhanced.camera.text}  [{enhanced.camera.provenance}]")
+    echo(f"\n{row['meta']['paragraph']}")
     return 0
 
 
@@ -170,25 +169,21 @@ def _batch(
     resume: bool,
     as_json: bool,
 ) -> int:
-    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance.batch import read_prompts, run_batch
+    from edgecap.runtime.output.files import ready_file
+    from edgecap.runtime.output.folder.lock import used_alone
 
     prompts = read_prompts(prompts_file)
     if out.exists() and out.samefile(prompts_file):
         raise UsageError(f"--out {out} is the file of prompts itself; choose another")
-    result = run_batch(
-        prompts,
-        out,
-        one,
-        resume=resume,
-        settings=settings,
-        say=say,
-    )
+    ready_file(out)
+    with used_alone(out, warn=say):
+        result = run_batch(prompts, out, one, resume=resume, settings=settings, say=say)
     if as_json:
         names = ("written", "refused", "skipped", "blank")
-        click.echo(json.dumps({"out": str(out), **{name: getattr(result, name) for name in names}}))
+        echo_json({"out": str(out), **{name: getattr(result, name) for name in names}})
     else:
-        click.echo(
+        echo(
             f"{result.written} prompts enhanced, {result.refused} refused, {result.skipped} done before, "
             f"{result.blank} blank "
             f"lines -> {out}"

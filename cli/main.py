@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -25,9 +26,12 @@ from edgecap.cli.enhance import enhance
 from edgecap.cli.export import export
 from edgecap.cli.options import Globals
 from edgecap.cli.pull import pull
+from edgecap.cli.terminal import lasting_streams, say
 from edgecap.cli.world import world
-from edgecap.engines.errors import EdgecapError, UsageError
+from edgecap.engines.errors import EdgecapError, OutputError, UsageError
 from edgecap.runtime.pipeline.summary import INTERRUPTED_EXIT_CODE
+
+_STDOUT_ADVICE = "free the disk, or send it elsewhere; files of --out are complete"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -46,7 +50,17 @@ for _command in (caption, enhance, world, doctor, bench, build, engines, export,
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. Every error is one line on stderr and the exit code of its class."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    with lasting_streams() as streams:
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        if streams.stdout_error is not None:
+            _say(f"stdout: can't be written ({streams.stdout_error.strerror}); {_STDOUT_ADVICE}", 0)
+            code = code or OutputError.exit_code
+    sys.exit(code)
+
+
+def _run(given: list[str]) -> int:
     debug = "--debug" in given
     given = [argument for argument in given if argument != "--debug"]
     try:
@@ -61,16 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             # A stage is still inside a long call; an orderly exit would wait for it, or crash in it.
             sys.stdout.flush()
             os._exit(code)
-    sys.exit(code if isinstance(code, int) else 0)
+    return code if isinstance(code, int) else 0
 
 
 def _report(error: Exception, *, debug: bool) -> int:
     """Print in one line what happened; returns the exit code."""
-    if isinstance(error, BrokenPipeError):
-        # The reader of our stdout has closed it (head, less): not an error, but the interpreter must not flush
-        # into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     if isinstance(error, click.exceptions.Abort):
         return _say("interrupted", INTERRUPTED_EXIT_CODE)
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
@@ -85,7 +94,7 @@ def _report(error: Exception, *, debug: bool) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"edgecap: {' '.join(text.split())}", file=sys.stderr)
+    say(" ".join(text.split()))
     return code
 
 

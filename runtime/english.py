@@ -8,6 +8,7 @@ The training recipe of a pack uses the same phrases, and must agree word for wor
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -41,6 +42,9 @@ _IRREGULAR = {
     "ox": "oxen",
 }
 """Of the last word of a noun."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSAFE_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _HISSING = ("s", "x", "z", "ch", "sh")
 
 
@@ -93,7 +97,23 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def printable(text: str | os.PathLike[str]) -> str:
+def decodable(text: str | os.PathLike[str]) -> str:
     """`text` with every byte that Python decoded to a lone surrogate (a name like `b"caf\\xe9.mp4"`) replaced by
     U+FFFD."""
-    return os.fspath(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return _SURROGATE.sub("\ufffd", os.fspath(text))
+
+
+def printable(text: str | os.PathLike[str]) -> str:
+    """`text` as any terminal can take it: `decodable`, and every character that a terminal obeys (C0, C1, DEL, line
+    separators) or that reverses the direction of text replaced by U+FFFD."""
+    return _UNSAFE.sub("\ufffd", decodable(text))
+
+
+def printable_lines(text: str) -> str:
+    """As `printable`, but line breaks and tabs stay."""
+    return _UNSAFE_IN_LINES.sub("\ufffd", decodable(text))
+
+
+def escaped(json_text: str) -> str:
+    """JSON text with what `printable` would replace as escapes; line breaks and tabs stay."""
+    return _UNSAFE_IN_LINES.sub(lambda found: f"\\u{ord(found.group()):04x}", json_text)

@@ -22,8 +22,8 @@ from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
 from edgecap.bench.dataset.rules import Choice, CurationRules, choose
 from edgecap.engines.errors import OutputError, UsageError
-from edgecap.runtime.output.files import ready_folder, replace_text
-from edgecap.runtime.output.jsonl import JsonLinesFile, keep_as_previous, whole_lines
+from edgecap.runtime.output.files import ready_folder, replace_text, whole_lines
+from edgecap.runtime.output.jsonl import JsonLinesFile, keep_as_previous
 from edgecap.runtime.pipeline.stages import StageSet
 
 MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.jsonl", "summary.json"

@@ -1,8 +1,8 @@
 """One process at a time: a lock on a file that is released when its process ends.
 
 In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. The kernel keeps the lock (flock(2)), not the
-file: however the holder ends, it is released, and a lock file that is left behind locks nothing. The file is never
-removed: a waiting process would then lock a file that no other process can open.
+file: however the holder ends, it is released, and a lock file that is left behind locks nothing. A file that
+processes wait for is never removed: they would then lock a file that no other process can open.
 """
 
 from __future__ import annotations
@@ -44,6 +44,42 @@ def locked(
             with contextlib.suppress(OSError):
                 os.ftruncate(descriptor, 0)
             fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+@contextlib.contextmanager
+def alone(path: Path, *, label: str, advice: str) -> Iterator[bool]:
+    """Hold the lock of `path` inside the with block, without waiting; the file is removed in the end. Yields False
+    where the file system does not support locks: then nothing is held.
+
+    Raises `OutputError` where another process holds it: "LABEL is in use by pid 12 on HOST since TIME; ADVICE".
+    """
+    while True:
+        with _opened(path) as descriptor:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    yield False
+                    return
+                time.sleep(_POLL_SECONDS)  # the holder has written its name by then
+                raise OutputError(f"{label} is in use by {holder_of(path)}; {advice}") from error
+            if not _is_still(path, descriptor):
+                continue  # its holder removed it between our opening and locking
+            try:
+                _sign(descriptor)
+                yield True
+            finally:
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
+            return
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def holder_of(path: Path) -> str:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """A file by its content. `digest`: SHA-256 (hex) over the size and the content, of a long file over parts of it.
+    `duration_seconds`: what its container says, None where unknown; it is no part of the comparison."""
+
+    size_bytes: int
+    digest: str
+    duration_seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +27,8 @@ class VideoInfo:
     the source). `fps_average` is None where the container does not say; nothing is guessed from it: times are
     presentation times. `duration_seconds` is None for live sources. `frame_count` is the container's claim or None.
     `skipped_frames`: frames so far whose time did not advance (the earlier one was kept); `estimated_times`: frames so
-    far that had no time of their own. In a record both count up to the record's window.
+    far that had no time of their own. In a record both count up to the record's window. `identity`: of the file, None
+    for what is not one.
     """
 
     path: str
@@ -30,6 +41,7 @@ class VideoInfo:
     codec: str
     skipped_frames: int = 0
     estimated_times: int = 0
+    identity: FileIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,16 @@ from typing import Literal
 
 from edgecap.runtime.data.caption import Caption
 from edgecap.runtime.data.evidence import Evidence
-from edgecap.runtime.data.frame import VideoInfo
+from edgecap.runtime.data.frame import FileIdentity, VideoInfo
 from edgecap.runtime.data.window import Window
 
 ClipKey = tuple[str, int]
 """(video, clip index). The video is its path in a run, its "Video" field in a file of rows."""
+
+Interval = tuple[float, float]
+"""(start, end) in seconds."""
+SAME_TIME_SECONDS = 0.002
+"""Times of a row and of a window that differ by less are the same: rows keep microseconds, containers milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,7 @@ class Record:
     `stage_seconds`: busy seconds of each stage spent on this window. `used`: what was really used, by name
     (pack, detector, captioner, provider, precision, device), never what was asked. `run`: the options that shape
     clips and words (`pipeline.clip_options`): rows of one file must agree in them, `--resume` checks it.
+    `ends_video`: it is the last window of a video that was read to its end.
     """
 
     video: VideoInfo
@@ -46,13 +52,15 @@ class Record:
     stage_seconds: dict[str, float]
     used: dict[str, str]
     run: dict[str, str | int | float] = field(default_factory=dict)
+    ends_video: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class FailedVideo:
     """A video that could not be captioned, or not to its end: one row with status "error" and the reason.
 
-    `clips_written`: windows already written before the failure (they stay).
+    `clips_written`: windows already written before the failure (they stay). `identity`: of the file, None where there
+    is none.
     """
 
     path: str
@@ -60,3 +68,4 @@ class FailedVideo:
     message: str
     exit_code: int
     clips_written: int
+    identity: FileIdentity | None = None

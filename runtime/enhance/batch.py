@@ -22,7 +22,8 @@ from edgecap.engines.errors import (
 )
 from edgecap.runtime.enhance.plan import Enhanced
 from edgecap.runtime.enhance.row import enhanced_to_json, refused_to_json
-from edgecap.runtime.output.jsonl import JsonLinesFile, whole_lines
+from edgecap.runtime.output.files import whole_lines
+from edgecap.runtime.output.jsonl import JsonLinesFile
 
 MOST_DEAD_ANSWERS = 3
 """Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail too."""

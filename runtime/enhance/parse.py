@@ -11,7 +11,7 @@ import unicodedata
 
 from edgecap.engines.errors import InputError
 from edgecap.runtime.data.evidence import CameraLabel
-from edgecap.runtime.english import printable
+from edgecap.runtime.english import decodable
 from edgecap.runtime.enhance.actions import attach_actions, is_not
 from edgecap.runtime.enhance.plan import Mention, Reading
 from edgecap.runtime.enhance.words import scenes
@@ -189,7 +189,7 @@ def _inside(chunk: Chunk, spans: list[tuple[int, int]]) -> bool:
 
 def _clean(prompt: str) -> tuple[str, tuple[str, ...]]:
     """(the prompt on one line, notes). Raises `InputError` where it is empty or over `MOST_WORDS` words."""
-    text = printable(prompt)
+    text = decodable(prompt)
     kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or not _is_control(c))
     removed = sum(1 for c in text if _is_control(c) and not c.isspace())
     kept = " ".join(kept.split())

@@ -12,7 +12,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edgecap.engines.errors import OutputError
+from edgecap.runtime.english import printable
 from edgecap.runtime.output.row import video_name
+
+ADVICE = "choose another --out, or free the disk and check permissions"
+"""What to do where a file of the output folder can't be written."""
 
 
 @contextmanager
@@ -21,10 +25,18 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}); choose another --out, or free the disk "
-            "and check permissions"
-        ) from error
+        raise OutputError(f"{printable(path)}: can't be written ({error.strerror or error}); {ADVICE}") from error
+
+
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines that end in a newline, without it; a last one cut short (kill -9, power) is left out.
+
+    A file that does not exist has none. Raises `OutputError`.
+    """
+    if not path.exists():
+        return []
+    with writing(path):
+        return path.read_bytes().split(b"\n")[:-1]
 
 
 def ready_file(path: Path) -> None:
@@ -51,7 +63,7 @@ def replace_text(path: Path, parts: Iterator[str]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with writing(path):
         try:
-            with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            with temporary.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
                 file.writelines(parts)
             temporary.replace(path)
         finally:
@@ -66,7 +78,8 @@ class VideoFiles:
     """The output files of videos in a flat folder: `NAME<suffix>`, folders below `root` joined with "__".
 
     Where two of `inputs` would share a NAME, theirs keeps the video's own suffix (v.mp4.srt, v.mov.srt). No file is
-    given out twice, nor one that is itself an input. `fresh`: nor one that exists: `NAME.resumed-1<suffix>` and so on.
+    given out twice, nor one that is itself an input, nor that of one of `others`: videos by their name in the rows, of
+    which the folder has files. `fresh`: nor one that exists: `NAME.resumed-1<suffix>` and so on.
     """
 
     def __init__(
@@ -77,12 +90,17 @@ class VideoFiles:
         root: Path | None,
         inputs: Iterable[str | Path] = (),
         fresh: bool = False,
+        others: Iterable[str] = (),
     ) -> None:
         self._folder, self._suffix, self._root, self._fresh = folder, suffix, root, fresh
         videos = {str(path) for path in inputs}
         self._forbidden = {os.path.realpath(path) for path in videos}
         self._owners = Counter(self._plain(video).casefold() for video in videos)
         self._given: dict[str, Path] = {}
+        for name in others:
+            for stem in (_without_suffix(flat := name.replace("/", "__")), flat):
+                if (path := folder / f"{_shortened(stem)}{suffix}").exists():
+                    self._forbidden.add(os.path.realpath(path))
 
     def of(self, video_path: str) -> Path:
         """The file of one video; the same each time."""
@@ -107,8 +125,11 @@ class VideoFiles:
         return video_name(video_path, root=self._root).replace("/", "__") or "stream"
 
     def _plain(self, video_path: str) -> str:
-        name = self._full(video_path)
-        return name if "." not in name.lstrip(".") else name.rsplit(".", 1)[0]
+        return _without_suffix(self._full(video_path))
+
+
+def _without_suffix(name: str) -> str:
+    return name if "." not in name.lstrip(".") else name.rsplit(".", 1)[0]
 
 
 def fresh_path(path: Path) -> Path:

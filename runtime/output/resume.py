@@ -1,21 +1,24 @@
 """What an earlier run left in its JSON Lines file: the clips that need not be described again, and under which options.
 
-In: the file. Out: `EarlierRun`.
+In: the file. Out: `EarlierRun`. Which of its rows hold for the inputs of this run: `folder/take_up.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from edgecap.engines.errors import OutputError, UsageError
-from edgecap.runtime.data.record import ClipKey
-from edgecap.runtime.output.jsonl import whole_lines
-from edgecap.runtime.output.row import structure_of, video_name
+from edgecap.runtime.data.frame import FileIdentity
+from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, Interval, Record
+from edgecap.runtime.output.files import whole_lines
+from edgecap.runtime.output.row import structure_of
+
+RowKey = tuple[str, str, int, float, float]
+"""(Video, digest of the file or "", clip, start and end in seconds): no two rows of a file share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +31,54 @@ class EarlierClip:
     end_seconds: float
     cue_lines: tuple[str, ...]
     run: Mapping[str, Any]
+    identity: FileIdentity | None
+    ends_video: bool
+
+    @property
+    def key(self) -> RowKey:
+        """See `key_of`."""
+        digest = self.identity.digest if self.identity else ""
+        return self.video, digest, self.clip_index, self.start_seconds, self.end_seconds
+
+    def is_replaced_by(self, record: Record) -> bool:
+        """Whether a window of the same file stands for this one: it overlaps it, has its number, or ends the video
+        before it."""
+        window = record.window
+        if self.identity != record.video.identity:
+            return False
+        overlap = min(self.end_seconds, window.end_seconds) - max(self.start_seconds, window.start_seconds)
+        if self.clip_index == window.clip_index or overlap > SAME_TIME_SECONDS:
+            return True
+        return record.ends_video and self.clip_index > window.clip_index
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierFailure:
+    """One error row."""
+
+    video: str
+    error: str
+    message: str
+    identity: FileIdentity | None
 
 
 @dataclass(frozen=True, slots=True)
 class EarlierRun:
-    """All complete rows of a file. `failures`: (Video, error, message) of its error rows."""
+    """All complete rows of a file, and what of them holds for this run.
+
+    `skip`: (input path, clip index) -> start and end in seconds, as `Pipeline.run(skip=...)` takes it. `new_names`:
+    "Video" of rows -> their name in this run, where that differs. `begins_again`: "Video" -> the first clip of which an
+    earlier run's events do not hold. `taken_up`: this run continues it.
+    """
 
     path: Path
     clips: tuple[EarlierClip, ...] = ()
-    failures: frozenset[tuple[str, str, str]] = frozenset()
+    failures: tuple[EarlierFailure, ...] = ()
+    skip: Mapping[ClipKey, Interval] = field(default_factory=dict)
+    clips_by_input: Mapping[str, tuple[EarlierClip, ...]] = field(default_factory=dict)
+    new_names: Mapping[str, str] = field(default_factory=dict)
+    begins_again: Mapping[str, int] = field(default_factory=dict)
+    taken_up: bool = False
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
@@ -46,20 +88,30 @@ class EarlierRun:
         """
         path = Path(path)
         clips: list[EarlierClip] = []
-        failures: set[tuple[str, str, str]] = set()
+        failures: list[EarlierFailure] = []
         for number, line in enumerate(whole_lines(path), 1):
             try:
                 row = json.loads(line)
                 if row["meta"]["status"] == "ok":
                     clips.append(_clip(row))
                 else:
-                    failures.add((row["Video"], row["meta"]["error"], row["meta"]["message"]))
+                    failures.append(_failure(row))
             except (ValueError, KeyError, TypeError) as error:
                 raise OutputError(
                     f"{path}: line {number} is not a row of edgecap ({type(error).__name__}); choose another --out, or "
                     "remove that line to resume"
                 ) from error
-        return cls(path, tuple(clips), frozenset(failures))
+        return cls(path, tuple(clips), tuple(failures))
+
+    @property
+    def failure_texts(self) -> frozenset[tuple[str, str, str]]:
+        """(Video, error, message) of its error rows."""
+        return frozenset((f.video, f.error, f.message) for f in self.failures)
+
+    @property
+    def videos(self) -> frozenset[str]:
+        """The names of all videos that have rows."""
+        return frozenset([c.video for c in self.clips] + [f.video for f in self.failures])
 
     def check(self, run: Mapping[str, str | int | float]) -> None:
         """Raise `UsageError` that names the first option in which a clip differs from `run` (`Record.run`): rows of one
@@ -74,19 +126,19 @@ class EarlierRun:
                         "give the options of the earlier run, or another --out"
                     )
 
-    def skip(self, paths: Iterable[str | Path], *, root: Path | None) -> dict[ClipKey, float]:
-        """(input path, clip index) -> start in seconds, as `Pipeline.run(skip=...)` takes it.
+    def clips_of(self, path: str) -> tuple[EarlierClip, ...]:
+        """The clips of one input of this run that hold, in order of time."""
+        return tuple(sorted(self.clips_by_input.get(path, ()), key=lambda c: c.start_seconds))
 
-        A name that two inputs share is skipped for neither: whose rows they are can't be known.
-        """
-        names = {str(path): video_name(str(path), root=root) for path in paths}
-        owners = Counter(names.values())
-        paths_of = {name: path for path, name in names.items() if owners[name] == 1}
-        return {(paths_of[c.video], c.clip_index): c.start_seconds for c in self.clips if c.video in paths_of}
 
-    def clips_of(self, name: str) -> tuple[EarlierClip, ...]:
-        """The clips of one video, by the name in its rows, in order of time."""
-        return tuple(sorted((c for c in self.clips if c.video == name), key=lambda c: c.start_seconds))
+def key_of(row: Mapping[str, Any]) -> RowKey:
+    """The key of a row of a clip."""
+    return _clip(row).key
+
+
+def _failure(row: Mapping[str, Any]) -> EarlierFailure:
+    meta = row["meta"]
+    return EarlierFailure(row["Video"], meta["error"], meta["message"], _identity(meta))
 
 
 def _clip(row: Mapping[str, Any]) -> EarlierClip:
@@ -102,4 +154,11 @@ def _clip(row: Mapping[str, Any]) -> EarlierClip:
         end_seconds=float(meta["end_seconds"]),
         cue_lines=tuple(lines),
         run=dict(meta.get("run", {})),
+        identity=_identity(meta),
+        ends_video=bool(meta.get("ends_video", False)),
     )
+
+
+def _identity(meta: Mapping[str, Any]) -> FileIdentity | None:
+    block = meta.get("identity")
+    return None if block is None else FileIdentity(**block)

@@ -8,7 +8,9 @@ against it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,11 +19,11 @@ from edgecap import __version__
 from edgecap.engines.errors import InputError
 from edgecap.runtime.data.caption import Caption, FieldText, InstanceCaption
 from edgecap.runtime.data.evidence import CameraEvidence, Motion, TrackEvidence
-from edgecap.runtime.data.frame import VideoInfo
+from edgecap.runtime.data.frame import FileIdentity, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
-from edgecap.runtime.english import printable
+from edgecap.runtime.english import escaped, printable
 from edgecap.runtime.measure.best_view import best_moment
 from edgecap.runtime.output import rle
 
@@ -73,6 +75,7 @@ def failed_to_json(failed: FailedVideo, *, root: Path | None) -> dict[str, Any]:
             "message": message_of(failed),
             "exit_code": failed.exit_code,
             "clips_written": failed.clips_written,
+            "identity": _identity(failed.identity),
         },
     }
 
@@ -111,6 +114,12 @@ def message_of(failed: FailedVideo) -> str:
     return failed.message.replace(str(Path(path).absolute()), name).replace(path, name) if path else failed.message
 
 
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as one line of JSON that does nothing to the terminal it is shown on: control characters, line separators
+    and what reverses the direction of text are escaped. ValueError for NaN and infinity."""
+    return escaped(json.dumps(row, ensure_ascii=False, allow_nan=False))
+
+
 def field_block(text: FieldText) -> dict[str, Any]:
     """Where a text came from, as the meta block says it; the text itself is not in it."""
     block: dict[str, Any] = {"provenance": text.provenance}
@@ -144,9 +153,11 @@ def _meta(record: Record) -> dict[str, Any]:
         "shot": window.shot_index,
         "start_seconds": _round(window.start_seconds, 6),
         "end_seconds": _round(window.end_seconds, 6),
+        "ends_video": record.ends_video,
         "analysed_frames": len(window.observations),
         "dropped_frames": window.dropped_frames,
         "video": _video(record.video),
+        "identity": _identity(record.video.identity),
         "domain": {
             "status": record.domain.status,
             "distance": _round(record.domain.distance, 4),
@@ -178,6 +189,10 @@ def _video(info: VideoInfo) -> dict[str, Any]:
         "skipped_frames": info.skipped_frames,
         "estimated_times": info.estimated_times,
     }
+
+
+def _identity(identity: FileIdentity | None) -> dict[str, Any] | None:
+    return None if identity is None else asdict(identity) | {"duration_seconds": _round(identity.duration_seconds, 4)}
 
 
 def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str, Any]:

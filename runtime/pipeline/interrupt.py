@@ -1,4 +1,5 @@
-"""Ctrl-C (SIGINT) and SIGTERM ask a run to write what is complete and stop; the second stops it immediately."""
+"""Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal is closed) ask a run to write what is complete and stop; the
+second stops it immediately."""
 
 from __future__ import annotations
 
@@ -11,11 +12,13 @@ from typing import Any, NoReturn
 from edgecap.runtime.pipeline.queues import StopSignal
 
 _DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    _DEFAULTS[signal.SIGHUP] = signal.SIG_DFL
 
 
 @contextmanager
 def stop_on_interrupt(stop: StopSignal) -> Iterator[None]:
-    """While the block runs, the first SIGINT or SIGTERM sets `stop`, the next one raises KeyboardInterrupt.
+    """While the block runs, the first of these signals sets `stop`, the next one raises KeyboardInterrupt.
 
     Without this a KeyboardInterrupt could land in the middle of a sink's write and leave half a line. Only
     the main thread may own signal handlers, and a host that installed its own for a signal (or ignores it) keeps

@@ -44,14 +44,15 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """One finished window and the busy seconds of the stages before describe; `skipped_frames` and
-    `estimated_times` of the source so far (see `VideoInfo`)."""
+    """One finished window (`ends_video`: see `Record`) and the busy seconds of the stages before describe;
+    `skipped_frames` and `estimated_times` of the source so far (see `VideoInfo`)."""
 
     video_number: int
     window: Window
     stage_seconds: dict[str, float]
     skipped_frames: int = 0
     estimated_times: int = 0
+    ends_video: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgecap.runtime.config import PipelineConfig
-from edgecap.runtime.data.record import ClipKey
+from edgecap.runtime.data.record import ClipKey, Interval
 from edgecap.runtime.pipeline.interrupt import stop_on_interrupt
 from edgecap.runtime.pipeline.messages import Described, Dropped, Message, Sampled, Windowed
+from edgecap.runtime.pipeline.optional_sink import OptionalSink
 from edgecap.runtime.pipeline.queues import SourceStage, Stage, StopSignal, run_stages
 from edgecap.runtime.pipeline.stage_clock import StageClock
 from edgecap.runtime.pipeline.stages import DescribeStep, Guard, OpenVideo, PerceiveStep, StageSet, decode
-from edgecap.runtime.pipeline.summary import Failure, RunSummary, failed_video
+from edgecap.runtime.pipeline.summary import Failure, RunSummary, SinkFailure, failed_video
 from edgecap.runtime.pipeline.write import Sink, WriteStep
 from edgecap.runtime.video.inputs import find_each
 
@@ -49,16 +50,16 @@ class Pipeline:
         sinks: Sequence[Sink] = (),
         *,
         overlap: bool = True,
-        skip: Mapping[ClipKey, float] | None = None,
+        skip: Mapping[ClipKey, Interval] | None = None,
         stop: StopSignal | None = None,
     ) -> RunSummary:
         """Caption every video of `paths` (files and folders, in order, each once) into `sinks`.
 
-        A bad input becomes a `FailedVideo` for the sinks and the run continues; an error of a sink
-        (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
-        `skip`: windows that need not be described again, with the second they began at. The first Ctrl-C or
-        SIGTERM ends the run after what is complete (`interrupted` in the summary), the second immediately. Sinks are
-        opened and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
+        A bad input becomes a `FailedVideo` for the sinks and the run continues; an error of a sink (OutputError)
+        ends it, unless it is an `OptionalSink`. `overlap=False` runs the same stages in this thread, one item at a
+        time. `skip`: windows that need not be described again, with the seconds at which they begin and end. The first
+        Ctrl-C or SIGTERM ends the run after what is complete (`interrupted` in the summary), the second immediately.
+        Sinks are opened and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
         """
         return self._run(_expand(paths), self.stages, sinks, overlap=overlap, skip=skip or {}, stop=stop)
 
@@ -71,7 +72,7 @@ class Pipeline:
         stop: StopSignal | None = None,
     ) -> RunSummary:
         """Caption one source that is not a file, under a name; otherwise as `run`."""
-        stages = replace(self.stages, open_video=lambda path: open_video())
+        stages = replace(self.stages, open_video=lambda path: open_video(), identify=lambda path: None)
         return self._run([Path(name)], stages, sinks, overlap=True, skip={}, stop=stop)
 
     def _run(
@@ -81,7 +82,7 @@ class Pipeline:
         sinks: Sequence[Sink],
         *,
         overlap: bool,
-        skip: Mapping[ClipKey, float],
+        skip: Mapping[ClipKey, Interval],
         stop: StopSignal | None,
     ) -> RunSummary:
         begun = time.perf_counter()
@@ -103,9 +104,15 @@ class Pipeline:
         source = SourceStage("decode", decode(inputs, stages, self.config), counts=_is(Sampled))
         with stop_on_interrupt(stop):
             run_stages(source, chain, clock=clock, stop=stop, overlap=overlap)
-        return _summarise(
+        summary = _summarise(
             writer, clock, videos=len(inputs), wall_seconds=time.perf_counter() - begun, interrupted=stop.is_set()
         )
+        return replace(summary, sink_failures=sink_failures_of(sinks))
+
+
+def sink_failures_of(sinks: Iterable[Sink]) -> tuple[SinkFailure, ...]:
+    """What failed of the optional ones; closing them may add to it."""
+    return tuple(failure for sink in sinks if isinstance(sink, OptionalSink) for failure in sink.sink_failures)
 
 
 def clip_options(config: PipelineConfig, used: Mapping[str, str]) -> dict[str, str | int | float]:

@@ -18,9 +18,10 @@ from typing import Protocol
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.data.caption import Caption
 from edgecap.runtime.data.evidence import Evidence
-from edgecap.runtime.data.frame import Frame, VideoInfo
-from edgecap.runtime.data.record import ClipKey, DomainVerdict, Record
+from edgecap.runtime.data.frame import FileIdentity, Frame, VideoInfo
+from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, DomainVerdict, Interval, Record
 from edgecap.runtime.data.window import Observation, Window
+from edgecap.runtime.pipeline.identified import identified
 from edgecap.runtime.pipeline.messages import (
     Described,
     Dropped,
@@ -33,6 +34,7 @@ from edgecap.runtime.pipeline.messages import (
     Windowed,
 )
 from edgecap.runtime.pipeline.summary import Failure, failed_video
+from edgecap.runtime.video.identity import identify
 from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
 
 
@@ -80,6 +82,7 @@ class StageSet:
 
     `new_perceiver` is called once per video (track ids restart). `labels`: the detector's class names.
     `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
+    `identify`: a file's identity, None for what is not a file.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
@@ -90,6 +93,7 @@ class StageSet:
     describe: Callable[[Window, Evidence, DomainVerdict], Caption]
     used: dict[str, str]
     begin_video: Callable[[], None] = lambda: None
+    identify: Callable[[Path], FileIdentity | None] = identify
 
 
 def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -98,7 +102,7 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            yield from _decode_one(number, item, stages, config)
+            yield from identified(item, stages.identify, _decode_one(number, item, stages, config))
 
 
 def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -158,7 +162,10 @@ class PerceiveStep:
             video.builder.note_dropped()
         else:
             self._video = None
-            yield from _windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds)
+            windows = list(_windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds))
+            if windows and isinstance(message, Ended) and isinstance(windows[-1], Windowed):
+                windows[-1] = replace(windows[-1], ends_video=True)
+            yield from windows
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
@@ -194,16 +201,13 @@ def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, 
     yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *video.faults)
 
 
-_SAME_START_SECONDS = 0.002  # a row keeps microseconds, a container often milliseconds
-
-
 class DescribeStep:
     """`Windowed` windows in, `Described` records out; windows named in `skip` (with the
-    second they began at) become `Skipped`. `run`: as in `Record`.
+    seconds at which they begin and end) become `Skipped`. `run`: as in `Record`.
     """
 
     def __init__(
-        self, stages: StageSet, skip: Mapping[ClipKey, float], *, run: Mapping[str, str | int | float]
+        self, stages: StageSet, skip: Mapping[ClipKey, Interval], *, run: Mapping[str, str | int | float]
     ) -> None:
         self._stages, self._skip, self._run = stages, skip, run
 
@@ -219,8 +223,8 @@ class DescribeStep:
 
     def _describe(self, message: Windowed) -> Message:
         window = message.window
-        known = self._skip.get((self._info.path, window.clip_index), math.inf)
-        if abs(known - window.start_seconds) <= _SAME_START_SECONDS:
+        start, end = self._skip.get((self._info.path, window.clip_index), (math.inf, math.inf))
+        if max(abs(start - window.start_seconds), abs(end - window.end_seconds)) <= SAME_TIME_SECONDS:
             return Skipped(message.video_number, window.clip_index)
         begun = time.perf_counter()
         evidence = self._stages.measure(window)
@@ -238,6 +242,7 @@ class DescribeStep:
             stage_seconds=seconds,
             used=dict(self._stages.used),
             run=dict(self._run),
+            ends_video=message.ends_video,
         )
         return Described(message.video_number, record)
 
@@ -262,5 +267,6 @@ class Guard:
             self._given_up = message.video_number
             if self._video is not None:
                 self._video.given_up.set()
-            path = self._video.info.path if self._video is not None else ""
-            yield Failed(message.video_number, failed_video(path, error), error)
+            info = self._video.info if self._video is not None else None
+            failed = replace(failed_video(info.path if info else "", error), identity=info.identity if info else None)
+            yield Failed(message.video_number, failed, error)

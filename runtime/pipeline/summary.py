@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgecap.engines.errors import EdgecapError, SomeClipsFailedError
+from edgecap.engines.errors import EdgecapError, OutputError, SomeClipsFailedError
 from edgecap.runtime.data.record import FailedVideo
 from edgecap.runtime.english import printable
 from edgecap.runtime.pipeline.stage_clock import StageTimes
@@ -22,6 +22,17 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkFailure:
+    """An output that could not be written while the captions went on. `sink`: as a user calls it. `video`: path of the
+    video it failed on; "" where it failed on none (on closing). `message`: one line. `cause`: for `--debug`."""
+
+    sink: str
+    video: str
+    message: str
+    cause: Exception
+
+
+@dataclass(frozen=True, slots=True)
 class RunSummary:
     """Totals of one `Pipeline.run`.
 
@@ -29,7 +40,7 @@ class RunSummary:
     interrupt). `clips`: records written, `clips_skipped` were there from an earlier run. `video_seconds`:
     length of the windows written. `frames_analysed` over written windows, `frames_dropped` by back-pressure.
     `ages_seconds`: age of caption of every record. `stages`: busy and wait times. `verified`: what became of the fields
-    that the captioner was asked for.
+    that the captioner was asked for. `sink_failures`: outputs that failed while the captions went on.
     """
 
     videos: int
@@ -50,27 +61,30 @@ class RunSummary:
     interrupted: bool
     verified: VerifierCounts = field(default_factory=VerifierCounts)
     generations: int = 0
+    sink_failures: tuple[SinkFailure, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0; 130 after an interrupt; the failure's own code when the only input failed; 8 when some of
-        several failed.
+        several failed; 4 when all videos were captioned but an output failed.
         """
         if self.interrupted:
             return INTERRUPTED_EXIT_CODE
         if not self.failures:
-            return 0
+            return OutputError.exit_code if self.sink_failures else 0
         if self.videos == 1:
             return self.failures[0].failed.exit_code
         return SomeClipsFailedError.exit_code
 
     def raise_for_failures(self) -> None:
-        """Raise what `exit_code` stands for: the only input's own error, `SomeClipsFailedError`, or
-        KeyboardInterrupt.
+        """Raise what `exit_code` stands for: the only input's own error, `SomeClipsFailedError`,
+        `OutputError`, or KeyboardInterrupt.
         """
         if self.interrupted:
             raise KeyboardInterrupt
         if not self.failures:
+            if self.sink_failures:
+                raise OutputError(self.sink_failures[0].message) from self.sink_failures[0].cause
             return
         first = self.failures[0]
         if self.videos == 1:
@@ -81,14 +95,14 @@ class RunSummary:
 
 
 def failed_video(path: str, error: Exception) -> FailedVideo:
-    """The row for a video that `error` ended; an exception outside the error tree is reported as a bug of edgecap."""
+    """The row for a video that `error` ended."""
+    code = error.exit_code if isinstance(error, EdgecapError) else EdgecapError.exit_code
+    return FailedVideo(path, type(error).__name__, error_line(error), code, clips_written=0)
+
+
+def error_line(error: Exception) -> str:
+    """An error in one line; an exception outside the error tree is reported as a bug of edgecap."""
     if isinstance(error, EdgecapError):
-        return FailedVideo(path, type(error).__name__, printable(str(error)), error.exit_code, clips_written=0)
-    message = printable(f"internal error: {type(error).__name__}: {error}").splitlines()[0]
-    return FailedVideo(
-        path,
-        type(error).__name__,
-        f"{message} (please report it; --debug shows where)",
-        EdgecapError.exit_code,
-        clips_written=0,
-    )
+        return printable(str(error))
+    message = printable(f"internal error: {type(error).__name__}: {error}".splitlines()[0])
+    return f"{message} (please report it; --debug shows where)"

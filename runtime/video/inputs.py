@@ -14,6 +14,7 @@ from pathlib import Path
 
 from edgecap.engines.errors import InputError, MissingInputError
 from edgecap.runtime.english import printable
+from edgecap.runtime.video.identity import is_drawn_by_edgecap
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .mov .m4v .mkv .webm .avi .mpg .mpeg .ts .m2ts .mts .flv .wmv .3gp .ogv".split()  # noqa: SIM905 one line reads best
@@ -67,13 +68,18 @@ def looking_at(path: Path) -> Iterator[None]:
 
 
 def _videos_in(folder: Path) -> list[Path]:
-    videos = [p for p in folder.iterdir() if p.is_file() and p.suffix.lower() in VIDEO_SUFFIXES]
+    videos = [p for p in folder.iterdir() if _is_input(p)]
     if not videos:
         wanted = " ".join(sorted(VIDEO_SUFFIXES))
         raise MissingInputError(
             f"folder {printable(folder)} holds no video; want files ending in {wanted}, or name a file directly"
         )
     return sorted(videos, key=lambda p: _natural_key(p.name))
+
+
+def _is_input(path: Path) -> bool:
+    """Of a folder's files: a video by its suffix that edgecap has not drawn itself."""
+    return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not is_drawn_by_edgecap(path)
 
 
 def _natural_key(name: str) -> list[tuple[int, int, str]]:

@@ -1,12 +1,14 @@
 """The analysed frames as an H.264 video with masks, names and the current caption below the picture.
 
 In: records. Out: one `<video>.annotated.mp4` per source video, in its own time (a frame is shown when it
-was, VFR included).
+was, VFR included). While it is written the file consists of fragments of about two seconds, so that it plays at any
+moment and after `kill -9`; closing makes an ordinary mp4 of it. A comment in the container tells that edgecap drew it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,7 +23,8 @@ from edgecap.engines.errors import OutputError
 from edgecap.runtime.data.caption import InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Observation
-from edgecap.runtime.output.files import VideoFiles, ready_folder, writing
+from edgecap.runtime.english import printable
+from edgecap.runtime.output.files import VideoFiles, ready_folder
 from edgecap.runtime.output.pictures.drawing import (
     INK,
     PAPER,
@@ -34,10 +37,14 @@ from edgecap.runtime.output.pictures.drawing import (
     trails_of,
 )
 from edgecap.runtime.output.pictures.lettering import LINE, SEMIBOLD, clip, draw_text, text_width, wrap
+from edgecap.runtime.video.identity import DRAWN_TAG
 
 _TIME_BASE = Fraction(1, 90_000)
 _WIDTH = 960
 """Pictures are drawn this wide, so that letters are readable whatever the source's size."""
+_MUXER = {"movflags": "+frag_keyframe+empty_moov+default_base_moof+hybrid_fragmented", "flush_packets": "1"}
+_ENCODER = {"crf": "20", "preset": "veryfast", "threads": "1", "g": "16", "bf": "0"}
+"""A key frame, and so a fragment, every 16 pictures. Without B-frames: a fragment can't say that they delay the start."""
 _LINES_PER_PAGE = 5
 _PAGE_SECONDS = 2.5
 _MUTED = (150, 160, 176)
@@ -52,12 +59,14 @@ class _File:
     container: Any
     stream: Any
     last_pts: int = -1
+    has_packets: bool = False
 
 
 class AnnotatedVideoSink:
     """Writes into `folder` (None writes nothing). What is written when a run is interrupted plays up to
-    that point. Names: `VideoFiles`. `resumed`: files of an earlier run stay, this run's are called
-    NAME.resumed-1.annotated.mp4 and so on beside them."""
+    that point. Names and `others`: `VideoFiles`. `resumed`: files of an earlier run stay, this run's are called
+    NAME.resumed-1.annotated.mp4 and so on beside them. After an error the video's file is closed; one without a picture
+    is removed."""
 
     def __init__(
         self,
@@ -66,9 +75,12 @@ class AnnotatedVideoSink:
         root: Path | None = None,
         inputs: Iterable[str | Path] = (),
         resumed: bool = False,
+        others: Iterable[str] = (),
     ) -> None:
         self.folder = None if folder is None else Path(folder)
-        self._files = VideoFiles(self.folder or Path(), ".annotated.mp4", root=root, inputs=list(inputs), fresh=resumed)
+        self._files = VideoFiles(
+            self.folder or Path(), ".annotated.mp4", root=root, inputs=list(inputs), fresh=resumed, others=others
+        )
         self._file: _File | None = None
 
     def __enter__(self) -> Self:
@@ -89,8 +101,12 @@ class AnnotatedVideoSink:
         if self._file is None or self._file.video != record.video.path:
             self._close()
             self._file = _open(self._files.of(record.video.path), record.video.path)
-        for observation in record.window.observations:
-            _encode(self._file, annotated_frame(record, observation), observation.frame.pts_seconds)
+        try:
+            for observation in record.window.observations:
+                _encode(self._file, annotated_frame(record, observation), observation.frame.pts_seconds)
+        except Exception:
+            self._abandon()
+            raise
 
     def fail(self, failed: FailedVideo) -> None:
         """Finish the file of the video that failed; its frames so far stay."""
@@ -101,12 +117,23 @@ class AnnotatedVideoSink:
         file, self._file = self._file, None
         if file is None:
             return
-        with writing(file.path):
+        with _muxing(file.path):
             try:
                 for packet in file.stream.encode(None):
                     file.container.mux(packet)
             finally:
                 file.container.close()
+
+    def _abandon(self) -> None:
+        """Close the file after an error; keep what of it can be played."""
+        file, self._file = self._file, None
+        if file is None:
+            return
+        with suppress(Exception):  # the same error again
+            file.container.close()
+        with suppress(OSError):
+            if not file.has_packets:
+                file.path.unlink(missing_ok=True)
 
 
 def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint8]:
@@ -114,6 +141,8 @@ def annotated_frame(record: Record, observation: Observation) -> NDArray[np.uint
     now, present = observation.frame.pts_seconds, {i.track_id for i in observation.instances}
     trails = {k: xy for k, xy in trails_of(record, until_seconds=now).items() if k in present}
     picture = draw_observation(observation, styles_of(record), width=_WIDTH, trails=trails)
+    if (spare := _WIDTH - picture.shape[1]) > 0:
+        picture = np.pad(picture, ((0, 0), (spare // 2, spare - spare // 2), (0, 0)))
     draw_camera(picture, camera_label(record.evidence.camera))
     canvas = np.concatenate([picture, caption_strip(record, now)])
     return canvas[: canvas.shape[0] // 2 * 2]
@@ -166,16 +195,12 @@ def _indent(size: int) -> int:
 
 
 def _open(path: Path, video: str) -> _File:
-    with writing(path):
-        try:
-            container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-            stream = container.add_stream(
-                "libx264", rate=30, options={"crf": "20", "preset": "veryfast", "threads": "1"}
-            )
-        except av.error.FFmpegError as error:
-            raise OutputError(
-                f"{path}: no H.264 video can be written ({error.strerror}); choose another --out"
-            ) from error
+    with _muxing(path):
+        with path.open("wb"):  # libav opens it later, with poorer reasons
+            pass
+        container = av.open(f"file:{path}", "w", format="mp4", options=_MUXER)
+        container.metadata["comment"] = DRAWN_TAG
+        stream = container.add_stream("libx264", rate=30, options=_ENCODER)
     stream.pix_fmt = "yuv420p"
     stream.codec_context.time_base = _TIME_BASE
     return _File(path, video, container, stream)
@@ -189,12 +214,19 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
     # Time stamps must rise; two frames of one time (a broken source) are a tick apart.
     frame.pts = file.last_pts = max(file.last_pts + 1, round(pts_seconds / _TIME_BASE))
     frame.time_base = _TIME_BASE
-    with writing(file.path):
-        try:
-            for packet in file.stream.encode(frame):
-                file.container.mux(packet)
-        except av.error.FFmpegError as error:
-            raise OutputError(
-                f"{file.path}: the video can't be written on ({error.strerror}); free the disk, or leave out "
-                "the annotated video"
-            ) from error
+    with _muxing(file.path):
+        for packet in file.stream.encode(frame):
+            file.container.mux(packet)
+            file.has_packets = True
+
+
+@contextmanager
+def _muxing(path: Path) -> Iterator[None]:
+    """Turn an error of encoder, muxer or disk inside the block into an `OutputError` that names `path`."""
+    try:
+        yield
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"{printable(path)}: the video can't be written ({reason}); free the disk, or leave out --annotate"
+        ) from error

@@ -71,15 +71,21 @@ def trails_of(record: Record, *, until_seconds: float | None = None) -> dict[int
     }
 
 
+MOST_HEIGHT = 1440
+"""Pixels of a drawn picture. Encoders take no side over 16384 (H.264) or 65500 (JPEG), and a film of 16x2000 has both."""
+
+
 def draw_observation(
     observation: Observation, styles: Mapping[int, Style], *, width: int, trails: Mapping[int, NDArray[np.float32]]
 ) -> NDArray[np.uint8]:
-    """The frame at `width` pixels (aspect kept) with every instance that has a style; others stay untouched.
+    """The frame at `width` pixels (aspect kept; narrower where it would be higher than `MOST_HEIGHT`) with every instance
+    that has a style; others stay untouched.
 
     `trails`: ways to draw (see `trails_of`).
     """
     image = observation.frame.image_rgb
-    height = round(image.shape[0] * width / image.shape[1])
+    width = max(1, min(width, int(MOST_HEIGHT * image.shape[1] / image.shape[0])))
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
     shrink = width < image.shape[1]
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrink else cv2.INTER_CUBIC)
     # A copy even where nothing was resized: it is drawn upon, the frame is not ours.

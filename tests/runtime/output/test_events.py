@@ -17,6 +17,7 @@ from edgecap.runtime.output import events as events_module
 from edgecap.runtime.output import rle
 from edgecap.runtime.output.event_sink import EventSink
 from edgecap.runtime.output.events import EventStream
+from edgecap.runtime.output.resume import EarlierRun
 from tests.runtime.fake_records import make_record
 
 SCHEMA = json.loads((Path(events_module.__file__).with_name("event_schema.json")).read_text(encoding="utf-8"))
@@ -157,7 +158,7 @@ def test_a_resumed_run_ends_with_the_events_of_an_unbroken_one(tmp_path: Path, l
     data = whole.read_bytes()
     assert len(data) > 4000
     cut.write_bytes(data[: len(data) - lost_bytes])
-    with EventSink(cut, resumed=True) as sink:
+    with EventSink(cut, earlier=EarlierRun(cut)) as sink:
         for record in records:  # clips whose events are there are not told twice
             sink.write(record)
     assert cut.read_bytes() == data
@@ -166,7 +167,7 @@ def test_a_resumed_run_ends_with_the_events_of_an_unbroken_one(tmp_path: Path, l
 def test_a_failure_is_not_told_twice_by_a_resumed_run(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     for resumed in (False, True):
-        with EventSink(path, resumed=resumed) as sink:
+        with EventSink(path, earlier=EarlierRun(path) if resumed else None) as sink:
             sink.fail(FAILED)
     assert _told(_read(path)) == [("failed", None)]
 
@@ -185,5 +186,5 @@ def test_a_resumed_run_refuses_a_file_of_another_kind(tmp_path: Path, line: byte
     path = tmp_path / "events.jsonl"
     path.write_bytes(line)
     with pytest.raises(OutputError, match=r"line 1 is not an event of edgecap; choose another --out"):
-        EventSink(path, resumed=True).__enter__()
+        EventSink(path, earlier=EarlierRun(path)).__enter__()
     assert path.read_bytes() == line

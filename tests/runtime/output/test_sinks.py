@@ -126,14 +126,6 @@ def write_rows(path: Path, *records: Record, root: Path | None = None) -> Earlie
     return EarlierRun.read(path)
 
 
-def test_skip_names_inputs_with_their_starts_and_leaves_ambiguous_names_alone(tmp_path: Path) -> None:
-    records = [make_record(path="/in/x/a.mp4"), make_record(path="/in/c.mp4", clip_index=2), make_record(path="/in/g")]
-    earlier = write_rows(tmp_path / "c.jsonl", *records, root=Path("/in"))
-    skip = earlier.skip(["/in/x/a.mp4", "/in/c.mp4"], root=Path("/in"))
-    assert skip == {("/in/x/a.mp4", 0): 0.0, ("/in/c.mp4", 2): 4.0}
-    assert earlier.skip(["/p/c.mp4", "/q/c.mp4"], root=None) == {}
-
-
 def test_resuming_with_other_options_is_refused(tmp_path: Path) -> None:
     run = {"pack": "nano 1", "window_seconds": 5.0, "sample_fps": 8.0}
     earlier = write_rows(tmp_path / "c.jsonl", replace(make_record(), run=run))
@@ -147,7 +139,7 @@ def test_resuming_with_other_options_is_refused(tmp_path: Path) -> None:
 def test_a_failure_that_is_in_the_file_is_not_written_again(tmp_path: Path) -> None:
     path = tmp_path / "c.jsonl"
     for _ in range(3):
-        with JsonLinesSink(path, known_failures=EarlierRun.read(path).failures) as sink:
+        with JsonLinesSink(path, earlier=EarlierRun.read(path)) as sink:
             sink.fail(FAILED)
     assert len(path.read_bytes().splitlines()) == 1
 
@@ -159,7 +151,8 @@ def test_a_resumed_srt_holds_the_earlier_cues_first(tmp_path: Path) -> None:
         sink.write(second)
     earlier = write_rows(tmp_path / "c.jsonl", first)
     for records in ([second], []):  # with something to add, and with nothing
-        with SrtSink(tmp_path / "resumed", inputs=["/in/a.mp4"], earlier=earlier) as sink:
+        held = replace(earlier, clips_by_input={"/in/a.mp4": earlier.clips})
+        with SrtSink(tmp_path / "resumed", inputs=["/in/a.mp4"], earlier=held) as sink:
             for record in records:
                 sink.write(record)
         text = (tmp_path / "resumed" / "a.srt").read_text()
@@ -210,7 +203,7 @@ def test_odd_and_long_names_can_be_written(tmp_path: Path) -> None:
     names = sorted(p.name for p in tmp_path.iterdir())
     assert "caf\ufffd.srt" in names and len(names) == 4 and max(len(n) for n in names) <= 204
     earlier = EarlierRun.read(tmp_path / "c.jsonl")
-    assert earlier.clips[0].video == "caf\ufffd.mp4" and (odd, 0) in earlier.skip([odd], root=None)
+    assert earlier.clips[0].video == "caf\ufffd.mp4"
 
 
 def test_srt_has_one_cue_per_window_and_one_file_per_video(tmp_path: Path) -> None:

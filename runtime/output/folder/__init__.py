@@ -1,0 +1,1 @@
+"""An output folder over several runs: whose rows are kept, who uses it."""
