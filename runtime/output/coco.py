@@ -23,7 +23,7 @@ from edgecap.runtime.output.reader import BrokenLine, CaptionRow, InstanceTexts
 class _Set:
     """What has been gathered. Ids count from 1, as COCO's do."""
 
-    images: dict[tuple[str, float], dict[str, Any]] = field(default_factory=dict)
+    images: dict[tuple[str, str, float], dict[str, Any]] = field(default_factory=dict)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     categories: dict[str, int] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ def _add(gathered: _Set, row: CaptionRow, instance: Mapping[str, Any], mask: Mas
     pts, runs = instance["key_mask"]["pts_seconds"], instance["key_mask"]["rle"]
     height, width = runs["size"]
     image = gathered.images.setdefault(
-        (row.video, pts),
+        (row.video, (row.meta.get("identity") or {}).get("digest", ""), pts),
         {
             "id": len(gathered.images) + 1,
             "file_name": f"{row.video}#t={pts:.4f}",

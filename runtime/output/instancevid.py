@@ -7,15 +7,17 @@ at all, so that they always agree with the captions file, after `--resume` too.
 Fields (docs/spec/instancecap.md 4.2): num_frames, height, width, aspect_ratio, fps, resolution; the csv columns and
 their meaning are Open-Sora's, which InstanceVid's card points to: aspect_ratio = height / width, resolution = height x
 width in pixels (tools/datasets/utils.py there). A row is a clip, a separate file in InstanceVid: "Video" is named
-as there, `<id>_<k>_<a>to<b>.mp4` (clip k, source frames a up to and without b, by the average rate), and `source`
-with `start_seconds`, `end_seconds` tell where to cut it. Where the container tells no rate, `fps`, `num_frames` and
-the frame numbers are not made up: they are null (in csv: empty) and the name is `<id>_<k>.mp4`.
+as there, `<id>_<k>_<a>to<b>.mp4` (id: see `ClipNames`; clip k, source frames a up to and without b, by the average
+rate), and `source` with `start_seconds`, `end_seconds` tell where to cut it. Where the container tells no rate, `fps`,
+`num_frames` and the frame numbers are not made up: they are null (in csv: empty) and the name is `<id>_<k>.mp4`.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -44,9 +46,10 @@ Writes = Callable[[CaptionRow], Paragraph]
 
 def write_instancevid(captions: Path, folder: Path, *, paragraph_of: Writes = computed_paragraph) -> RowCount:
     """Write the three files. Raises `InputError` (captions can't be read) and `OutputError`."""
-    replace_text(folder / STRUCTURED_FILE, (_line(_structured(row)) for row in _rows(captions)))
-    replace_text(folder / DENSE_FILE, (_line(_dense(row, paragraph_of)) for row in _rows(captions)))
-    replace_text(folder / CSV_FILE, _csv_lines(captions, paragraph_of))
+    names = ClipNames()
+    replace_text(folder / STRUCTURED_FILE, (_line(_structured(row, names)) for row in _rows(captions)))
+    replace_text(folder / DENSE_FILE, (_line(_dense(row, paragraph_of, names)) for row in _rows(captions)))
+    replace_text(folder / CSV_FILE, _csv_lines(captions, paragraph_of, names))
     return _count(captions)
 
 
@@ -73,11 +76,12 @@ def clip_facts(row: CaptionRow) -> dict[str, Any]:
     }
 
 
-def clip_name(row: CaptionRow) -> str:
-    """The clip's file name (see the module); a row without a clip keeps its "Video"."""
+def clip_name(row: CaptionRow, names: ClipNames | None = None) -> str:
+    """The clip's file name (see the module); a row without a clip keeps its "Video". `names`: of the file that the row
+    is in, so that no other video of it has the same."""
     if "clip" not in row.meta:
         return row.video
-    stem, number = PurePosixPath(row.video).with_suffix("").as_posix().replace("/", "__"), row.meta["clip"]
+    stem, number = (names or ClipNames()).of(row), row.meta["clip"]
     facts = clip_facts(row)
     if facts["num_frames"] is None:
         return f"{stem}_{number}.mp4"
@@ -85,13 +89,44 @@ def clip_name(row: CaptionRow) -> str:
     return f"{stem}_{number}_{first}to{first + facts['num_frames']}.mp4"
 
 
+class ClipNames:
+    """`<name>-<8 hex digits>` of each video: the digits stand for the file's name and content, and for nothing else, so
+    that a name stays when other inputs are added. Copies of one name and content in several folders, and what is not a
+    file, get the folder into it from the second on."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, str], str] = {}
+
+    def of(self, row: CaptionRow) -> str:
+        """The name of a row's video; the same each time."""
+        digest = (row.meta.get("identity") or {}).get("digest", "")
+        key = row.video, digest
+        if key not in self._names:
+            name = PurePosixPath(row.video).name
+            self._names[key] = next(n for n in _stems(row.video, name, digest) if n not in self._names.values())
+        return self._names[key]
+
+
+def _stems(video: str, name: str, digest: str) -> Iterator[str]:
+    folders = PurePosixPath(video).with_suffix("").as_posix().replace("/", "__") if name else "stream"
+    if digest:
+        yield f"{PurePosixPath(name).stem}-{_hex(f'{name} {digest}')}"
+    else:
+        yield folders
+    yield from (f"{folders}-{_hex(f'{video} {digest} {number}')}" for number in itertools.count(1))
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:8]
+
+
 def _frame(seconds: float, fps: float) -> int:
     return round(seconds * fps)
 
 
-def _structured(row: CaptionRow) -> dict[str, Any]:
+def _structured(row: CaptionRow, names: ClipNames) -> dict[str, Any]:
     return {
-        "Video": clip_name(row),
+        "Video": clip_name(row, names),
         "Global Description": row.global_description,
         "Structural Description": {
             "Main Instance": {f"No.{n}": _instance(i) for n, i in enumerate(row.instances)},
@@ -110,8 +145,8 @@ def _instance(instance: InstanceTexts) -> dict[str, str]:
     }
 
 
-def _dense(row: CaptionRow, paragraph_of: Writes) -> dict[str, Any]:
-    return {"path": clip_name(row), "text": paragraph_of(row).text} | _place(row)
+def _dense(row: CaptionRow, paragraph_of: Writes, names: ClipNames) -> dict[str, Any]:
+    return {"path": clip_name(row, names), "text": paragraph_of(row).text} | _place(row)
 
 
 def _place(row: CaptionRow) -> dict[str, Any]:
@@ -125,10 +160,10 @@ def _paragraph(row: CaptionRow, paragraph: Paragraph) -> dict[str, Any]:
     return head | {"Paragraph": paragraph.text, "provenance": paragraph.provenance} | refused
 
 
-def _csv_lines(captions: Path, paragraph_of: Writes) -> Iterator[str]:
+def _csv_lines(captions: Path, paragraph_of: Writes, names: ClipNames) -> Iterator[str]:
     yield _csv_line(CSV_COLUMNS)
     for row in _rows(captions):
-        dense = _dense(row, paragraph_of)
+        dense = _dense(row, paragraph_of, names)
         yield _csv_line([dense[name] for name in CSV_COLUMNS])
 
 

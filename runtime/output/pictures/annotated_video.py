@@ -44,7 +44,8 @@ _WIDTH = 960
 """Pictures are drawn this wide, so that letters are readable whatever the source's size."""
 _MUXER = {"movflags": "+frag_keyframe+empty_moov+default_base_moof+hybrid_fragmented", "flush_packets": "1"}
 _ENCODER = {"crf": "20", "preset": "veryfast", "threads": "1", "g": "16", "bf": "0"}
-"""A key frame, and so a fragment, every 16 pictures. Without B-frames: a fragment can't say that they delay the start."""
+"""A key frame, and so a fragment, every 16 pictures. Without B-frames: a fragment can't say that they delay the
+start."""
 _LINES_PER_PAGE = 5
 _PAGE_SECONDS = 2.5
 _MUTED = (150, 160, 176)

@@ -72,14 +72,15 @@ def trails_of(record: Record, *, until_seconds: float | None = None) -> dict[int
 
 
 MOST_HEIGHT = 1440
-"""Pixels of a drawn picture. Encoders take no side over 16384 (H.264) or 65500 (JPEG), and a film of 16x2000 has both."""
+"""Pixels of a drawn picture. Encoders take no side over 16384 (H.264) or 65500 (JPEG), and a film of 16x2000 has
+both."""
 
 
 def draw_observation(
     observation: Observation, styles: Mapping[int, Style], *, width: int, trails: Mapping[int, NDArray[np.float32]]
 ) -> NDArray[np.uint8]:
-    """The frame at `width` pixels (aspect kept; narrower where it would be higher than `MOST_HEIGHT`) with every instance
-    that has a style; others stay untouched.
+    """The frame at `width` pixels (aspect kept; narrower where it would be higher than `MOST_HEIGHT`) with every
+    instance that has a style; others stay untouched.
 
     `trails`: ways to draw (see `trails_of`).
     """
