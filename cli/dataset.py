@@ -125,12 +125,7 @@ def filter_clips(
             resume=resume,
             on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
         )
-    for choice in result.verdicts if as_json else ():
-        echo_json(choice.to_json())
-    if not as_json:
-        echo("\n".join(_lines(result, out)))
-    unread = sum(v.facts.error is not None for v in result.verdicts)
-    return SomeClipsFailedError.exit_code if unread else 0
+    return _show(result, out, as_json=as_json)
 
 
 @dataset.command("stats")
@@ -156,6 +151,16 @@ def stats(rows: Path, out: Path, as_json: bool) -> int:
     replace_text(out.with_suffix(".json"), iter([text]))
     echo(text.rstrip() if as_json else f"{figures.headline}; {out} and {out.with_suffix('.json').name}")
     return 0
+
+
+def _show(result: Curation, out: Path, *, as_json: bool) -> int:
+    """Print the result; returns the exit code."""
+    for choice in result.verdicts if as_json else ():
+        echo_json(choice.to_json())
+    if not as_json:
+        echo("\n".join(_lines(result, out)))
+    unread = sum(v.facts.error is not None for v in result.verdicts)
+    return SomeClipsFailedError.exit_code if unread else 0
 
 
 def _lines(result: Curation, out: Path) -> list[str]:

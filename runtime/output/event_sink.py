@@ -19,9 +19,9 @@ from edgecap.engines.files import write_whole
 from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, FailedVideo, Interval, Record
 from edgecap.runtime.output.events import EventStream
 from edgecap.runtime.output.files import ADVICE, whole_lines
-from edgecap.runtime.output.jsonl import JsonLinesFile, keep_as_previous
+from edgecap.runtime.output.jsonl import JsonLinesFile, json_line, keep_as_previous
 from edgecap.runtime.output.resume import EarlierRun
-from edgecap.runtime.output.row import json_line, video_name
+from edgecap.runtime.output.row import video_name
 
 _ENDS = ("clip", "failed")
 

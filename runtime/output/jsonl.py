@@ -16,11 +16,18 @@ from typing import Any, BinaryIO, Self
 from edgecap.engines.errors import OutputError
 from edgecap.engines.files import write_whole
 from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.english import escaped
 from edgecap.runtime.output.files import ADVICE, whole_lines, writing
 from edgecap.runtime.output.resume import EarlierRun, key_of
-from edgecap.runtime.output.row import failed_to_json, json_line, record_to_json
+from edgecap.runtime.output.row import failed_to_json, record_to_json
 
 _CHUNK = 1 << 16
+
+
+def json_line(row: Mapping[str, Any]) -> str:
+    """A row as one line of JSON that does nothing to the terminal it is shown on: control characters, line separators
+    and what reverses the direction of text are escaped. ValueError for NaN and infinity."""
+    return escaped(json.dumps(row, ensure_ascii=False, allow_nan=False))
 
 
 def keep_as_previous(path: Path) -> None:

@@ -8,7 +8,6 @@ against it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
@@ -23,7 +22,7 @@ from edgecap.runtime.data.frame import FileIdentity, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
-from edgecap.runtime.english import escaped, printable
+from edgecap.runtime.english import printable
 from edgecap.runtime.measure.best_view import best_moment
 from edgecap.runtime.output import rle
 
@@ -112,12 +111,6 @@ def message_of(failed: FailedVideo) -> str:
     """Why it failed, with the video's own path cut to its name, for the same reason as in `record_to_json`."""
     path, name = printable(failed.path), video_name(failed.path, root=None)
     return failed.message.replace(str(Path(path).absolute()), name).replace(path, name) if path else failed.message
-
-
-def json_line(row: Mapping[str, Any]) -> str:
-    """A row as one line of JSON that does nothing to the terminal it is shown on: control characters, line separators
-    and what reverses the direction of text are escaped. ValueError for NaN and infinity."""
-    return escaped(json.dumps(row, ensure_ascii=False, allow_nan=False))
 
 
 def field_block(text: FieldText) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""kill -9 at random moments of a run with every output on, then `--resume`: are the outputs those of an undisturbed run?
+"""kill -9 at random moments of a run with every output on, then `--resume`: are the outputs those of an undisturbed
+run?
 
     python -m tests.cli.kill_and_resume [COUNT] [SEED]
 
@@ -28,8 +29,8 @@ DERIVED = ("instancevid.jsonl", "instancevid_dense.csv", "paragraphs.jsonl")
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill. `seconds`: into the run. `kept`: whole rows that were there. `differs`: outputs that are not those of the
-    undisturbed run."""
+    """One kill. `seconds`: into the run. `kept`: whole rows that were there. `differs`: outputs that are not those of
+    the undisturbed run."""
 
     seconds: float
     kept: int

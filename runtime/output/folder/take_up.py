@@ -17,8 +17,9 @@ from edgecap.engines.files import write_whole
 from edgecap.runtime.data.frame import FileIdentity
 from edgecap.runtime.english import printable
 from edgecap.runtime.output.files import ADVICE, whole_lines
+from edgecap.runtime.output.jsonl import json_line
 from edgecap.runtime.output.resume import EarlierClip, EarlierFailure, EarlierRun, RowKey, key_of
-from edgecap.runtime.output.row import json_line, video_name
+from edgecap.runtime.output.row import video_name
 from edgecap.runtime.video.identity import identify
 
 
