@@ -1,7 +1,7 @@
 """kill -9 at random moments of a run with every output on, then `--resume`: are the outputs those of an undisturbed
 run?
 
-    python -m tests.cli.kill_and_resume [COUNT] [SEED]
+    python -m tests.cli.outputs.kill_and_resume [COUNT] [SEED]
 
 Prints a line for every kill and ends with exit code 1 if one of them left a difference.
 """
