@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import subprocess
 import sys
@@ -38,7 +39,9 @@ def test_all_files_tell_of_the_same_clips(tmp_path: Path, capsys: pytest.Capture
     assert of_disc[0] == "born" and of_disc[-1] == "lost" and set(of_disc[1:-1]) <= {"updated"}
     with (tmp_path / "instancevid_dense.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
-    assert [t["path"] for t in table] == ["disc_0_0to24.mp4", "disc_1_24to48.mp4"]
+    identity = rows[0]["meta"]["identity"]["digest"]  # type: ignore[index]
+    name = f"disc-{hashlib.sha256(f'disc.mp4 {identity}'.encode()).hexdigest()[:8]}"
+    assert [t["path"] for t in table] == [f"{name}_0_0to24.mp4", f"{name}_1_24to48.mp4"]
     assert [(t["height"], t["width"], t["fps"], t["num_frames"]) for t in table] == [("192", "320", "12.0", "24")] * 2
     assert [t["text"] for t in table] == [p["Paragraph"] for p in rows_of(tmp_path, "paragraphs.jsonl")]
     assert [r["Video"] for r in rows_of(tmp_path, "instancevid.jsonl")] == [t["path"] for t in table]
