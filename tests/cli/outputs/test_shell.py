@@ -64,7 +64,8 @@ def test_a_legacy_encoding_shows_question_marks(tmp_path: Path, disc: Path, enco
     rows = bash(f"{COMMAND} caption . --out o {FLAGS} --json", tmp_path, PYTHONIOENCODING=encoding)
     assert rows.returncode == 0 and json.loads(rows.stdout)["Video"] == "1 \u2728.mp4"
     prompt = bash(f"{COMMAND} enhance 'a dog at a \u2728 caf\u00e9'", tmp_path, PYTHONIOENCODING=encoding)
-    assert prompt.returncode == 0 and b"a dog at a ? caf" in prompt.stdout
+    # click itself takes ASCII for a mistake and writes UTF-8
+    assert prompt.returncode == 0 and (b"a dog at a ? caf" in prompt.stdout) == (encoding == "cp1252")
 
 
 def test_names_command_no_terminal(tmp_path: Path, disc: Path) -> None:
