@@ -126,7 +126,8 @@ if TYPE_CHECKING:
 @click.option(
     "--resume",
     is_flag=True,
-    help=f"Continue an earlier {CAPTIONS_FILE}, written with the same options: clips of unchanged files are kept (docs/outputs.md). "
+    help=f"Continue an earlier {CAPTIONS_FILE}, written with the same options: clips of unchanged files are "
+    "kept (docs/outputs.md). "
     "NAME.srt gets all clips; an earlier report or annotated video stays, and this run's is called "
     "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on, with the new clips only.",
 )
