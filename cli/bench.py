@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from edgecap.cli.bench_robust import bench_soak
+from edgecap.cli.bench_robust import bench_fuzz, bench_soak
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig
 
@@ -35,7 +35,7 @@ _WORK = click.option(
 )
 
 
-@click.group(commands=[bench_soak])
+@click.group(commands=[bench_fuzz, bench_soak])
 def bench() -> None:
     """Measure speed and quality."""
 

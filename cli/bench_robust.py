@@ -6,6 +6,8 @@ import dataclasses
 import json
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,9 @@ import click
 from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgecap.bench.robust.attempt import Outcome
+    from edgecap.bench.robust.fuzz import FuzzReport
+    from edgecap.bench.robust.mutate_options import CommandShape
     from edgecap.bench.robust.soak import SoakReport
 
 SOAK_SEED = 21
@@ -93,6 +98,155 @@ def bench_soak(
         write_soak_picture(report, picture)
     click.echo(text if as_json else "\n".join(soak_lines(report)))
     return 0
+
+
+@click.command("fuzz")
+@click.option("--tries", type=int, default=10_000, show_default=True, help="Broken inputs to try.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed breaks the same things.")
+@click.option("--kind", type=click.Choice(["video", "pack", "pack-json", "rows", "options"]), default=None)
+@click.option("--only", type=int, default=None, metavar="N", help="Run try N alone and print what comes of it.")
+@click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
+@click.option("--limit-seconds", type=float, default=30.0, show_default=True, help="A try that takes longer hangs.")
+@click.option("--limit-mb", type=float, default=2048.0, show_default=True, help="Most memory of a process.")
+@click.option(
+    "--keep", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Keep the input of every fault here."
+)
+@_OUT
+@_JSON
+def bench_fuzz(
+    tries: int,
+    seed: int,
+    kind: str | None,
+    only: int | None,
+    workers: int,
+    limit_seconds: float,
+    limit_mb: float,
+    keep: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> int:
+    """Break videos, packs, rows and options in thousands of ways; count what ends in one clear error and what doesn't.
+
+    Exit code 1 where a try ended in a traceback, an unclear error, a hang, a crash or too much memory.
+    """
+    from edgecap.bench.robust.attempt import CommandLine
+    from edgecap.bench.robust.fuzz import FuzzLimits, measure_fuzz
+    from edgecap.runtime.output.files import ready_file, ready_folder, replace_text
+
+    for name, value, least in (("--tries", tries, 1), ("--workers", workers, 1), ("--only", only or 0, 0)):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}; got {value}")
+    if not (limit_seconds > 0 and limit_mb > 0):
+        raise UsageError(f"limits must be above 0; got --limit-seconds {limit_seconds:g} --limit-mb {limit_mb:g}")
+    if out is not None:
+        ready_file(out)
+    if keep is not None:
+        ready_folder(keep)
+    say = _sayer(as_json)
+    done: Counter[str] = Counter()
+
+    def on_outcome(outcome: Outcome) -> None:
+        done[outcome.result] += 1
+        say(f"{done.total()} of {tries}: {_counted(done)}")
+        if only is not None and not as_json:
+            click.echo("\n".join(outcome_lines(outcome)))
+
+    with tempfile.TemporaryDirectory(prefix="edgecap-fuzz-") as folder:
+        report = measure_fuzz(
+            range(tries) if only is None else range(only, only + 1),
+            Path(folder),
+            seed=seed,
+            kind=kind,
+            workers=workers if only is None else 1,
+            limits=FuzzLimits(limit_seconds, limit_mb),
+            keep=keep,
+            command=CommandLine(command_shapes(), run_command),
+            on_outcome=on_outcome,
+        )
+    text = json.dumps(dataclasses.asdict(report), indent=1)
+    if out is not None:
+        replace_text(out, iter([text + "\n"]))
+    if as_json:
+        click.echo(text)
+    elif only is None:
+        click.echo("\n".join(fuzz_lines(report)))
+    return 1 if report.faults else 0
+
+
+def command_shapes() -> tuple[CommandShape, ...]:
+    """The options of the commands that read files, without those that would reach into the network."""
+    from edgecap.bench.robust.mutate_options import CommandShape, OptionShape
+    from edgecap.cli.caption import caption
+    from edgecap.cli.dataset import filter_clips, stats
+    from edgecap.cli.enhance import enhance
+
+    shapes = []
+    for words, command in (
+        (("caption",), caption),
+        (("enhance",), enhance),
+        (("dataset", "filter"), filter_clips),
+        (("dataset", "stats"), stats),
+    ):
+        options = [p for p in command.params if isinstance(p, click.Option) and "--endpoint" not in p.opts]
+        shapes.append(
+            CommandShape(
+                words,
+                tuple(
+                    OptionShape(
+                        (*option.opts, *option.secondary_opts),
+                        tuple(option.type.choices) if isinstance(option.type, click.Choice) else (),
+                        option.is_flag,
+                    )
+                    for option in options
+                ),
+            )
+        )
+    return tuple(shapes)
+
+
+def run_command(arguments: Sequence[str]) -> int:
+    """The command line in this process, its errors as they are raised; click's own as UsageError."""
+    from edgecap.cli.main import cli
+
+    try:
+        code = cli.main(list(arguments), prog_name="edgecap", standalone_mode=False)
+    except click.ClickException as error:
+        raise UsageError(error.format_message() or str(error) or "usage") from error
+    return code if isinstance(code, int) else 0
+
+
+def fuzz_lines(report: FuzzReport) -> list[str]:
+    """Counts by kind, error classes, and one paragraph per place of a fault."""
+    lines = [
+        f"machine   {report.machine}",
+        f"tries     {report.tries} with seed {report.seed} in {report.wall_seconds:.0f} s, the slowest "
+        f"{report.slowest_seconds:.1f} s",
+        *(f"{kind:<10}{_counted(counts)}" for kind, counts in report.counts.items()),
+        f"errors    {_counted(report.errors)}",
+    ]
+    places: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for fault in report.faults:
+        places.setdefault((fault["result"], fault["error"], fault["where"]), []).append(fault)
+    for (result, error, where), faults in places.items():
+        first = faults[0]
+        message = " ".join(first["message"].split())[:300]
+        lines += ["", f"{result} {error} at {where or '(nowhere of ours)'}, {len(faults)} times: {message}"]
+        lines += [f"  {first['done'][:200]}", f"  {first['rerun']}"]
+    return [*lines, "", f"{len(report.faults)} faults" if report.faults else "no fault"]
+
+
+def outcome_lines(outcome: Outcome) -> list[str]:
+    """One try in full."""
+    attempt = outcome.attempt
+    return [
+        f"try {attempt.number} ({attempt.kind}, seed {attempt.seed}): {outcome.done}",
+        f"{outcome.result} {outcome.error} {outcome.where}, {outcome.seconds:.2f} s",
+        *([outcome.message] if outcome.message else []),
+    ]
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
 
 def soak_lines(report: SoakReport) -> list[str]:
