@@ -142,7 +142,7 @@ def _options(
         say(f"make_config({words})")
         use_config(options, samples.videos[0])
         return
-    files = [*samples.videos, samples.rows, samples.events, samples.videos[0].parent]
+    files = [*samples.videos, samples.rows, samples.events]
     arguments, words = mutate_command(command.shapes, files, out, rng)
     say(words)
     code = command.run(arguments)

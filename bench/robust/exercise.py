@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from edgecap.bench.dataset.clip_source import clip_sources
 from edgecap.bench.dataset.stats import read_stats
 from edgecap.runtime.config import make_config
 from edgecap.runtime.output.coco import coco_dataset
@@ -83,7 +84,7 @@ def use_pack(folder: Path, video: Path, out: Path) -> None:
 
 def use_rows(rows: Path, events: Path, videos: Sequence[Path], out: Path, rng: random.Random) -> None:
     """One of the readers of rows: `--resume`, the derived files, the statistics of a set."""
-    match rng.choice(("resume", "resume", "events", "instancevid", "paragraphs", "coco", "stats")):
+    match rng.choice(("resume", "resume", "events", "instancevid", "paragraphs", "coco", "stats", "sources")):
         case "resume":
             _resume(rows, videos, out)
         case "events":
@@ -95,6 +96,8 @@ def use_rows(rows: Path, events: Path, videos: Sequence[Path], out: Path, rng: r
             write_paragraphs(rows, out)
         case "coco":
             coco_dataset(read_captions(rows))
+        case "sources":
+            clip_sources(rows, videos=None)
         case _:
             read_stats(rows)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator
 from typing import Any
 
 from edgecap.bench.robust.mutate_bytes import mutate_bytes
@@ -16,7 +15,7 @@ ODD_VALUES: tuple[Any, ...] = (
     *(float("nan"), "", " ", "x", "\0", "\ud800", "../../x", "/etc/passwd", "a" * 5000, "{", "No.0", "1", "nan", _DEEP),
     *([], {}, [[]], [None], {"": None}, [1, 2, 3, 4], ["x"], [0.1, float("inf")]),
 )
-"""What may stand where something else belongs. 1e400 is read as infinity, `_DEEP` becomes 20000 nested lists."""
+"""What may stand where something else belongs. 1e400 is read as infinity, `_DEEP` becomes many nested lists."""
 
 
 def mutate_json(text: str, rng: random.Random) -> tuple[bytes, str]:
@@ -34,7 +33,8 @@ def mutate_json(text: str, rng: random.Random) -> tuple[bytes, str]:
             made.replace("{", f"{{{json.dumps(rng.choice(list(json.loads(text))))}: 1, ", 1),
             [*words, "a key twice"],
         )
-    made = made.replace(f'"{_DEEP}"', "[" * 20_000 + "]" * 20_000)
+    depth = rng.choice((300, 900, 3000, 20_000))
+    made = made.replace(f'"{_DEEP}"', "[" * depth + "]" * depth)
     return made.encode("utf-8", "surrogatepass"), ", ".join(words)
 
 
@@ -74,10 +74,9 @@ def mutate_lines(text: str, rng: random.Random) -> tuple[bytes, str]:
 
 
 def _changed(value: Any, rng: random.Random) -> tuple[Any, str]:
-    places = list(_places(value))
-    if not places:
+    if not isinstance(value, dict | list) or not value:
         return rng.choice(ODD_VALUES), "the whole value replaced"
-    holder, key, path = rng.choice(places)
+    holder, key, path = _place(value, rng)
     match rng.choice(("replace",) * 5 + ("delete", "rename", "add", "scale")):
         case "delete":
             del holder[key]
@@ -99,9 +98,14 @@ def _changed(value: Any, rng: random.Random) -> tuple[Any, str]:
             return value, f"{path} is {str(odd)[:20]!r}"
 
 
-def _places(value: Any, path: str = "$") -> Iterator[tuple[Any, Any, str]]:
-    """(the object or list, the key or index in it, its path) of every value inside."""
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, item in items:
-        yield value, key, f"{path}.{key}"
-        yield from _places(item, f"{path}.{key}")
+def _place(value: Any, rng: random.Random) -> tuple[Any, Any, str]:
+    """(the object or list, the key or index in it, its path) of some value inside: a high one as often as a deep one,
+    of which there are many more."""
+    path = "$"
+    while True:
+        key = rng.choice(list(value)) if isinstance(value, dict) else rng.randrange(len(value))
+        path = f"{path}.{key}"
+        inner = value[key]
+        if not isinstance(inner, dict | list) or not inner or rng.random() < 0.3:
+            return value, key, path
+        value = inner

@@ -19,6 +19,7 @@ from edgecap.bench.robust.samples import FPS
 if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]  # generic in its stub alone
 
+_MOST_MP4_SECONDS = 10_000.0
 _CONTAINERS = ("mkv", "mp4", "ts", "avi", "nut", "mov")
 
 
@@ -31,6 +32,8 @@ def mutate_video(videos: Sequence[Path], folder: Path, rng: random.Random) -> tu
         change = rng.choice(_PACKET_CHANGES if kind == "packets" else _TIME_CHANGES)
         words = change(packets, rng)
         suffix = rng.choice((source.suffix[1:], *_CONTAINERS))
+        if suffix in ("mp4", "mov") and _last_seconds(packets) > _MOST_MP4_SECONDS:
+            suffix = "nut"  # the MP4 muxer ends the whole process there (an assertion of its own)
         target = folder / f"{source.stem}.{suffix}"
         written = _mux(source, target, packets)
         return target, f"{source.name} as {suffix}: {words}{'' if written else ' (the muxer stopped there)'}"
@@ -63,6 +66,12 @@ def _mux(source: Path, target: Path, packets: Sequence[VideoPacket]) -> bool:
             target.touch()
         return False
     return True
+
+
+def _last_seconds(packets: Sequence[VideoPacket]) -> float:
+    """The time farthest from 0."""
+    times = [abs(time) * float(p.time_base or 0) for p in packets for time in (p.pts, p.dts) if time is not None]
+    return max(times, default=0.0)
 
 
 def _some(packets: Sequence[VideoPacket], rng: random.Random) -> list[int]:

@@ -54,6 +54,8 @@ def decode_pack(text: str, *, source: str) -> PackSpec:
         raise PackSchemaError(
             f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); reinstall or export the pack"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise PackSchemaError(f"{source}: {_not_json(error)}; reinstall or export the pack") from error
     except PackSchemaError as error:
         raise PackSchemaError(f"{source}: {error}; undo the edit, or export the pack again") from None
     return spec
@@ -68,9 +70,16 @@ def decode_strictly(text: str, kind: type[_Kind]) -> _Kind:
         data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise PackSchemaError(f"not JSON (line {error.lineno}, column {error.colno}: {error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise PackSchemaError(_not_json(error)) from error
     value = _decode(data, kind, "$")
     assert isinstance(value, kind)
     return value
+
+
+def _not_json(error: Exception) -> str:
+    """Text that follows JSON's grammar and can't be read: thousands of nested lists, or of digits in one number."""
+    return f"not JSON ({'nested too deeply' if isinstance(error, RecursionError) else error})"
 
 
 def encode_pack(spec: PackSpec) -> str:

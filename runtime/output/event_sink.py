@@ -111,14 +111,14 @@ class EventSink:
                 self._clips.add((last["video"], int(last["clip"])))
             else:
                 self._failures.add((last["video"], last["error"]))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise _strange(path, number) from error
 
 
 def _event(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         event = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _strange(path, number) from error
     if not isinstance(event, dict) or "event" not in event:
         raise _strange(path, number)

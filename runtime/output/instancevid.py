@@ -77,7 +77,8 @@ def clip_name(row: CaptionRow) -> str:
     """The clip's file name (see the module); a row without a clip keeps its "Video"."""
     if "clip" not in row.meta:
         return row.video
-    stem, number = PurePosixPath(row.video).with_suffix("").as_posix().replace("/", "__"), row.meta["clip"]
+    path, number = PurePosixPath(row.video or "stream"), row.meta["clip"]
+    stem = (path.with_suffix("") if path.name else path).as_posix().replace("/", "__")
     facts = clip_facts(row)
     if facts["num_frames"] is None:
         return f"{stem}_{number}.mp4"

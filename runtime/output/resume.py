@@ -6,16 +6,21 @@ In: the file. Out: `EarlierRun`.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from edgecap.engines.errors import OutputError, UsageError
+from edgecap.engines.errors import InputError, OutputError, UsageError
 from edgecap.runtime.data.record import ClipKey
 from edgecap.runtime.output.files import writing
 from edgecap.runtime.output.row import structure_of, video_name
+
+_LONGEST = 80
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, InputError)
+"""What a line that is not a row of ours may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,9 @@ class EarlierRun:
                 if row["meta"]["status"] == "ok":
                     clips.append(_clip(row))
                 else:
-                    failures.add((row["Video"], row["meta"]["error"], row["meta"]["message"]))
-            except (ValueError, KeyError, TypeError) as error:
+                    video, kind, message = _texts(row["Video"], row["meta"]["error"], row["meta"]["message"])
+                    failures.add((video, kind, message))
+            except _BROKEN as error:
                 raise OutputError(
                     f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose another --out, or "
                     "remove that line to resume"
@@ -73,6 +79,7 @@ class EarlierRun:
             for name, asked in run.items():
                 there = clip.run.get(name, "an unknown value")
                 if there != asked:
+                    there = str(there)[:_LONGEST]
                     raise UsageError(
                         f"--resume: {self.path} was written with {name} {there}, this run asks for {asked}; "
                         "give the options of the earlier run, or another --out"
@@ -99,11 +106,21 @@ def _clip(row: Mapping[str, Any]) -> EarlierClip:
     for key, texts in block["Main Instance"].items():
         lines.append(f"{key} {texts['Class']}: {texts['Appearance']} {texts['Actions and Motion']}")
     lines.append(block["Camera Movement"])
+    start, end = float(meta["start_seconds"]), float(meta["end_seconds"])
+    if not 0 <= start <= end < math.inf:
+        raise ValueError(f"{start = }, {end = }")
     return EarlierClip(
-        video=row["Video"],
+        video=_texts(row["Video"])[0],
         clip_index=int(meta["clip"]),
-        start_seconds=float(meta["start_seconds"]),
-        end_seconds=float(meta["end_seconds"]),
-        cue_lines=tuple(lines),
+        start_seconds=start,
+        end_seconds=end,
+        cue_lines=_texts(*lines),
         run=dict(meta.get("run", {})),
     )
+
+
+def _texts(*values: Any) -> tuple[str, ...]:
+    """The values, all of them texts; TypeError otherwise."""
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"texts expected, got {[type(value).__name__ for value in values]}")
+    return values

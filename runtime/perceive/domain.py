@@ -7,6 +7,8 @@ residual outside them; see `DomainSpec`.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -63,7 +65,7 @@ class DomainStats:
                     scales=data["scales"],
                     residual_scale=float(data["residual_scale"]),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise PackSchemaError(
                 f"domain statistics {path}: {error}; want mean, components, scales and "
                 "residual_scale in an .npz: restore the pack's file"

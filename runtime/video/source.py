@@ -32,6 +32,7 @@ from edgecap.runtime.video.inputs import looking_at
 # last frame nor a long film's trailing audio raises it.
 _EARLY_END_SECONDS = 1.0
 _EARLY_END_SHARE = 0.1
+_BROKEN = (av.error.FFmpegError, IndexError)  # IndexError: of PyAV, where a stream turns up that no header named
 _USUAL_FRAME_SECONDS = 0.04  # between two joined parts of a stream that names no rate
 # Times that jump back further than this are a restart (a recorder restarted, files were joined); less is a stutter.
 _RESTART_SECONDS = 1.0
@@ -79,7 +80,12 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
             f"{printable(path)} has no video stream; got streams "
             f"{[s.type for s in container.streams]}; name a file with pictures"
         )
-    return container.streams.video[0]
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UnreadableVideoError(
+            f"{printable(path)} has pictures of a codec that can't be decoded here; re-encode it (ffmpeg -i IN OUT.mp4)"
+        )
+    return stream
 
 
 def _reason(error: Exception) -> str:
@@ -178,7 +184,7 @@ class Source:
             for raw in self._decoded:
                 yield raw
                 count += 1
-        except av.error.FFmpegError as error:
+        except _BROKEN as error:
             raise UnreadableVideoError(
                 f"{self._path} decoding failed after {count} frames ({_reason(error)}); "
                 "what came before it was used: repair or re-encode the file"
@@ -204,7 +210,7 @@ class Source:
     def _decode_first(self) -> VideoFrame:
         try:
             first = next(self._decoded, None)
-        except av.error.FFmpegError as error:
+        except _BROKEN as error:
             raise UnreadableVideoError(
                 f"{self._path} breaks before its first frame ({_reason(error)}); repair or re-encode the file"
             ) from error

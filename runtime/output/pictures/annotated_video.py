@@ -6,7 +6,8 @@ was, VFR included).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -101,7 +102,7 @@ class AnnotatedVideoSink:
         file, self._file = self._file, None
         if file is None:
             return
-        with writing(file.path):
+        with _encoding(file.path):
             try:
                 for packet in file.stream.encode(None):
                     file.container.mux(packet)
@@ -189,13 +190,19 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
     # Time stamps must rise; two frames of one time (a broken source) are a tick apart.
     frame.pts = file.last_pts = max(file.last_pts + 1, round(pts_seconds / _TIME_BASE))
     frame.time_base = _TIME_BASE
-    with writing(file.path):
+    with _encoding(file.path):
+        for packet in file.stream.encode(frame):
+            file.container.mux(packet)
+
+
+@contextmanager
+def _encoding(path: Path) -> Iterator[None]:
+    """Turn what the encoder or the file refuses into an `OutputError`: a full disk, times that MP4 can't hold."""
+    with writing(path):
         try:
-            for packet in file.stream.encode(frame):
-                file.container.mux(packet)
+            yield
         except av.error.FFmpegError as error:
             raise OutputError(
-                f"{file.path}: the video can't be written on ({error.strerror}); free the "
-                f"disk, or leave out "
+                f"{path}: the video can't be written on ({error.strerror}); free the disk, or leave out "
                 "the annotated video"
             ) from error
