@@ -14,28 +14,28 @@ from edgecap.bench.world.cached_clips import cached_clip, world_version
 from edgecap.runtime.output.files import writing
 
 SIZE_WH = (320, 180)
-_CLIP_SECONDS, _CLIPS = 10.0, 6
 
 
-def long_videos(folder: Path, *, files: int, minutes: float, fps: int, seed: int) -> list[Path]:
+def long_videos(
+    folder: Path, *, files: int, minutes: float, fps: int, seed: int, clips: int = 6, clip_seconds: float = 10.0
+) -> list[Path]:
     """`files` H.264 videos of `minutes` together, 320x180 at `fps`, made only where they are not there yet.
 
     Each loops the same clips of tier "moving" in another order, so that a minute of one is like a minute of another.
     Packets are copied, not decoded: the memory of the process stays as it was. Raises OutputError.
     """
-    place = folder / world_version() / f"long_{minutes:g}min_{fps}fps_{files}_{seed}"
+    place = folder / world_version() / f"long_{minutes:g}min_{fps}fps_{files}_{seed}_{clips}x{clip_seconds:g}s"
     videos = [place / f"long_{number}.mp4" for number in range(files)]
     missing = [video for video in videos if not video.exists()]
     if missing:
-        clips = [
-            cached_clip(folder, tier="moving", seed=seed + n, duration_seconds=_CLIP_SECONDS).video
-            for n in range(_CLIPS)
+        rendered = [
+            cached_clip(folder, tier="moving", seed=seed + n, duration_seconds=clip_seconds).video for n in range(clips)
         ]
         frames = max(1, round(minutes * 60 * fps / files))
         for number, video in enumerate(videos):
             if video in missing:
-                turn = number % _CLIPS
-                _write(video, clips[turn:] + clips[:turn], fps=fps, frames=frames)
+                turn = number % clips
+                _write(video, rendered[turn:] + rendered[:turn], fps=fps, frames=frames)
     return videos
 
 

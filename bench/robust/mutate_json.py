@@ -75,7 +75,7 @@ def mutate_lines(text: str, rng: random.Random) -> tuple[bytes, str]:
 
 def _changed(value: Any, rng: random.Random) -> tuple[Any, str]:
     if not isinstance(value, dict | list) or not value:
-        return rng.choice(ODD_VALUES), "the whole value replaced"
+        return copy.deepcopy(rng.choice(ODD_VALUES)), "the whole value replaced"
     holder, key, path = _place(value, rng)
     match rng.choice(("replace",) * 5 + ("delete", "rename", "add", "scale")):
         case "delete":
@@ -86,7 +86,7 @@ def _changed(value: Any, rng: random.Random) -> tuple[Any, str]:
             holder[name] = holder.pop(key)
             return value, f"{path} called {name!r}"
         case "add" if isinstance(holder, dict):
-            holder["unexpected"] = rng.choice(ODD_VALUES)
+            holder["unexpected"] = copy.deepcopy(rng.choice(ODD_VALUES))
             return value, f"a key beside {path}"
         case "scale" if isinstance(holder[key], int | float):
             factor = rng.choice((-1, 0, 2, 10, 1000, 0.5, 0.001))

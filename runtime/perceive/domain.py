@@ -58,7 +58,7 @@ class DomainStats:
     def load(cls, path: Path) -> DomainStats:
         """Read a pack's statistics file. PackSchemaError where it is no such file."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls(
                     mean=data["mean"],
                     components=data["components"],
