@@ -80,14 +80,15 @@ def measure_fuzz(
     errors: Counter[str] = Counter()
     faults, slowest, tries = [], 0.0, 0
     pool = _Pool(samples, command, folder, limits=limits, keep=keep)
-    for outcome in pool.run((attempt_of(n, seed=seed, kind=kind) for n in numbers), workers):
-        tries += 1
-        counts.setdefault(outcome.attempt.kind, Counter())[outcome.result] += 1
-        errors[outcome.error] += bool(outcome.error)
-        slowest = max(slowest, outcome.seconds)
-        if outcome.is_fault:
-            faults.append(as_json(outcome) | {"rerun": rerun_line(outcome.attempt)})
-        on_outcome(outcome)
+    with suppress(KeyboardInterrupt):  # what was tried is reported; `tries` says how much that is
+        for outcome in pool.run((attempt_of(n, seed=seed, kind=kind) for n in numbers), workers):
+            tries += 1
+            counts.setdefault(outcome.attempt.kind, Counter())[outcome.result] += 1
+            errors[outcome.error] += bool(outcome.error)
+            slowest = max(slowest, outcome.seconds)
+            if outcome.is_fault:
+                faults.append(as_json(outcome) | {"rerun": rerun_line(outcome.attempt)})
+            on_outcome(outcome)
     return FuzzReport(
         machine=probe_device().machine_line(),
         seed=seed,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     VideoPacket = Packet[VideoStream]  # generic in its stub alone
 
 _MOST_MP4_SECONDS = 10_000.0
-_CONTAINERS = ("mkv", "mp4", "ts", "avi", "nut", "mov")
+_CONTAINERS = ("mkv", "mp4", "ts", "avi", "mov")
 
 
 def mutate_video(videos: Sequence[Path], folder: Path, rng: random.Random) -> tuple[Path, str]:
@@ -33,7 +33,7 @@ def mutate_video(videos: Sequence[Path], folder: Path, rng: random.Random) -> tu
         words = change(packets, rng)
         suffix = rng.choice((source.suffix[1:], *_CONTAINERS))
         if suffix in ("mp4", "mov") and _last_seconds(packets) > _MOST_MP4_SECONDS:
-            suffix = "nut"  # the MP4 muxer ends the whole process there (an assertion of its own)
+            suffix = "mkv"  # the MP4 muxer ends the whole process there (an assertion of its own)
         target = folder / f"{source.stem}.{suffix}"
         written = _mux(source, target, packets)
         return target, f"{source.name} as {suffix}: {words}{'' if written else ' (the muxer stopped there)'}"

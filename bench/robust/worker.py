@@ -12,6 +12,7 @@ import io
 import os
 import resource
 import shutil
+import signal
 import time
 import traceback
 from multiprocessing.connection import Connection
@@ -38,6 +39,7 @@ def work(connection: Connection, samples: Samples, command: CommandLine | None, 
     os.environ["EDGECAP_ENGINES"] = str(folder / "no-engines")
     log = (folder / "log").open("w", encoding="utf-8")
     faulthandler.enable(log, all_threads=True)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that gives the tries
     models = Models()
     _warm(models, samples)
     _limit_memory()
