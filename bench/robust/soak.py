@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from edgecap.bench.robust.process_state import check_process_files, read_process_state
+from edgecap.bench.robust.process_state import ProcessState, check_process_files, read_process_state
 from edgecap.bench.robust.trend import Trend, trends_of
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.device import probe_device
@@ -26,7 +26,8 @@ from edgecap.runtime.pipeline.write import Sink
 
 @dataclass(frozen=True, slots=True)
 class SoakMinute:
-    """What the process held when a minute of video was written."""
+    """The most that the process held within a minute of video, looked at after every clip: a minute of looped footage
+    is like any other then, wherever its clips begin."""
 
     minute: int
     """1 for the first minute of the run, over all files."""
@@ -61,12 +62,13 @@ class SoakReport:
 
 
 class _Watch:
-    """A sink that looks at the process each time another minute of video has been written."""
+    """A sink that looks at the process after every clip and sums up each minute of video."""
 
     def __init__(self, on_minute: Callable[[SoakMinute], None]) -> None:
         self._on_minute, self._begun = on_minute, time.perf_counter()
         self._path, self._earlier_seconds, self._end_seconds = "", 0.0, 0.0
         self._earlier_ids, self._highest_id = 0, 0
+        self._states: list[ProcessState] = []
         self.minutes: list[SoakMinute] = []
         self.size_wh = (0, 0)
         self.used: dict[str, str] = {}
@@ -80,19 +82,22 @@ class _Watch:
         self._end_seconds = record.window.end_seconds
         ids = [i.track_id for observation in record.window.observations for i in observation.instances]
         self._highest_id = max([self._highest_id, *ids])
+        self._states.append(read_process_state())
         if self._earlier_seconds + self._end_seconds >= 60 * (len(self.minutes) + 1):
-            self._look()
+            self._end_minute()
 
     def fail(self, failed: FailedVideo) -> None:
         """`RunSummary.raise_for_failures` reports it."""
 
-    def _look(self) -> None:
+    def _end_minute(self) -> None:
+        rows = [asdict(state) for state in self._states]
+        self._states = []
         self.minutes.append(
             SoakMinute(
                 minute=len(self.minutes) + 1,
                 wall_seconds=round(time.perf_counter() - self._begun, 2),
                 ids_given=self._earlier_ids + self._highest_id,
-                **asdict(read_process_state()),
+                **{name: max(row[name] for row in rows) for name in rows[0]},
             )
         )
         self._on_minute(self.minutes[-1])
