@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import click
 
-from edgecap.cli.bench_robust import bench_fuzz, bench_soak
+from edgecap.cli.benches.robust import bench_fuzz, bench_soak
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig
 

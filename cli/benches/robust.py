@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,22 +62,18 @@ def bench_soak(
     Exit code 0 whether everything stays flat or not.
     """
     from edgecap.bench.robust.long_video import long_videos
-    from edgecap.bench.robust.soak import check_soak, measure_soak
+    from edgecap.bench.robust.soak import measure_soak
     from edgecap.bench.robust.soak_picture import check_picture, write_soak_picture
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.runtime.config import make_config
-    from edgecap.runtime.output.files import ready_file, replace_text
+    from edgecap.runtime.output.files import ready_file
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
-    if files < 1:
-        raise UsageError(f"--files must be at least 1; got {files}")
-    if not 0 < minutes <= 24 * 60:
-        raise UsageError(f"--minutes must be above 0 and at most 1440 (a day); got {minutes:g}")
-    check_soak(minutes=minutes, warm_minutes=warm_minutes)
+    _check_length(files=files, minutes=minutes, warm_minutes=warm_minutes)
     config = make_config(sample_fps=float(fps), **{n: v for n, v in options.items() if v is not None})
     if picture is not None:
         check_picture(picture)
-    for file in (f for f in (out, picture) if f is not None):
+    for file in filter(None, (out, picture)):
         ready_file(file)
     say = _sayer(as_json)
     say(f"writing {minutes:g} minutes of video")
@@ -91,12 +87,9 @@ def bench_soak(
             warm_minutes=warm_minutes,
             on_minute=lambda m: say(f"minute {m.minute} of {minutes:g}: {m.rss_mb:.0f} MiB, {m.handles} handles"),
         )
-    text = json.dumps(dataclasses.asdict(report), indent=1)
-    if out is not None:
-        replace_text(out, iter([text + "\n"]))
     if picture is not None:
         write_soak_picture(report, picture)
-    click.echo(text if as_json else "\n".join(soak_lines(report)))
+    _print(report, soak_lines(report), out, as_json=as_json)
     return 0
 
 
@@ -131,26 +124,15 @@ def bench_fuzz(
     """
     from edgecap.bench.robust.attempt import CommandLine
     from edgecap.bench.robust.fuzz import FuzzLimits, measure_fuzz
-    from edgecap.runtime.output.files import ready_file, ready_folder, replace_text
+    from edgecap.runtime.output.files import ready_file, ready_folder
 
-    for name, value, least in (("--tries", tries, 1), ("--workers", workers, 1), ("--only", only or 0, 0)):
-        if value < least:
-            raise UsageError(f"{name} must be at least {least}; got {value}")
+    _check_counts(tries=tries, workers=workers, only=only)
     if not (limit_seconds > 0 and limit_mb > 0):
         raise UsageError(f"limits must be above 0; got --limit-seconds {limit_seconds:g} --limit-mb {limit_mb:g}")
     if out is not None:
         ready_file(out)
     if keep is not None:
         ready_folder(keep)
-    say = _sayer(as_json)
-    done: Counter[str] = Counter()
-
-    def on_outcome(outcome: Outcome) -> None:
-        done[outcome.result] += 1
-        say(f"{done.total()} of {tries}: {_counted(done)}")
-        if only is not None and not as_json:
-            click.echo("\n".join(outcome_lines(outcome)))
-
     with tempfile.TemporaryDirectory(prefix="edgecap-fuzz-") as folder:
         report = measure_fuzz(
             range(tries) if only is None else range(only, only + 1),
@@ -161,16 +143,50 @@ def bench_fuzz(
             limits=FuzzLimits(limit_seconds, limit_mb),
             keep=keep,
             command=CommandLine(command_shapes(), run_command),
-            on_outcome=on_outcome,
+            on_outcome=_watcher(tries, as_json=as_json, in_full=only is not None and not as_json),
         )
+    _print(report, fuzz_lines(report) if only is None else [], out, as_json=as_json)
+    return 1 if report.faults else 0
+
+
+def _print(report: SoakReport | FuzzReport, lines: Sequence[str], out: Path | None, *, as_json: bool) -> None:
+    """The report as JSON into `out` where there is one, and as JSON or lines on stdout."""
+    from edgecap.runtime.output.files import replace_text
+
     text = json.dumps(dataclasses.asdict(report), indent=1)
     if out is not None:
         replace_text(out, iter([text + "\n"]))
-    if as_json:
-        click.echo(text)
-    elif only is None:
-        click.echo("\n".join(fuzz_lines(report)))
-    return 1 if report.faults else 0
+    if as_json or lines:
+        click.echo(text if as_json else "\n".join(lines))
+
+
+def _watcher(tries: int, *, as_json: bool, in_full: bool) -> Callable[[Outcome], None]:
+    """Progress on a terminal; `in_full`: each try on stdout."""
+    say, done = _sayer(as_json), Counter[str]()
+
+    def on_outcome(outcome: Outcome) -> None:
+        done[outcome.result] += 1
+        say(f"{done.total()} of {tries}: {_counted(done)}")
+        if in_full:
+            click.echo("\n".join(outcome_lines(outcome)))
+
+    return on_outcome
+
+
+def _check_length(*, files: int, minutes: float, warm_minutes: int) -> None:
+    from edgecap.bench.robust.soak import check_soak
+
+    if files < 1:
+        raise UsageError(f"--files must be at least 1; got {files}")
+    if not 0 < minutes <= 24 * 60:
+        raise UsageError(f"--minutes must be above 0 and at most 1440 (a day); got {minutes:g}")
+    check_soak(minutes=minutes, warm_minutes=warm_minutes)
+
+
+def _check_counts(*, tries: int, workers: int, only: int | None) -> None:
+    for name, value, least in (("--tries", tries, 1), ("--workers", workers, 1), ("--only", only or 0, 0)):
+        if value < least:
+            raise UsageError(f"{name} must be at least {least}; got {value}")
 
 
 def command_shapes() -> tuple[CommandShape, ...]:

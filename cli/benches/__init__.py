@@ -1,0 +1,1 @@
+"""Commands of `edgecap bench` that have a file of their own."""
