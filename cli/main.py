@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from edgecap import __version__
+from edgecap.cli import bench_real  # noqa: F401 adds its command to `bench`
 from edgecap.cli.bench import bench
 from edgecap.cli.build import build
 from edgecap.cli.caption import DEBUG_VARIABLE, caption

@@ -29,7 +29,7 @@ FLOORS = {
             "enhance",
         ]
     ),
-    "bench": ("world", "quality", "dataset", "speed", "gpu", "tables"),
+    "bench": ("world", "quality", "real", "dataset", "speed", "gpu", "tables"),
     "export": tuple(
         [
             "checkpoint",
