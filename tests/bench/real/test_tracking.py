@@ -26,7 +26,7 @@ def _world(seed):
         speed, first, last = rng.uniform(-4, 4, 2), rng.integers(0, 10), rng.integers(20, FRAMES)
         for frame in range(first, last):
             corner = np.array([x, y]) + speed * frame
-            box = np.array([*corner, *(corner + [40, 80])])
+            box = np.concatenate([corner, corner + np.array([40, 80])])
             truth.setdefault(i, {})[frame] = box
             if rng.random() < 0.85:
                 identity = i * 3 + (frame > FRAMES // 2 and i % 2) * 1 + (rng.random() < 0.05) * 2
