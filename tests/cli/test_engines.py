@@ -12,19 +12,12 @@ from typing import Any
 import pytest
 
 from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.cli.main import main
 from edgecap.engines.compile.onnxruntime import build_ort
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.store.key import EngineTarget, graph_paths, pack_key, this_device
 from edgecap.engines.store.manifest import describe
 from edgecap.engines.store.store import STAMP_FILE, EngineStore, StoredEngine
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
+from tests.cli.command import run
 
 
 def file_engine(store: EngineStore, pack: Pack, place: str, here: EngineTarget, /, **changes: Any) -> StoredEngine:
