@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,16 @@ from edgecap.cli.main import main
 
 MOTION = ("--detector", "motion", "--captioner", "none")
 """Options that need no weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run over `disc_video` in two clips, with report, subtitles and annotated video; not to be changed."""
+
+    folder: Path
+    code: int
+    out: str
+    err: str
 
 
 def write_disc(path: Path, *, seconds: int) -> None:

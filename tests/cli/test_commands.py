@@ -13,7 +13,7 @@ from edgecap import __version__
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.output.schema import schema_errors
-from tests.cli.command import MOTION, rows_of, run
+from tests.cli.command import MOTION, FinishedRun, rows_of, run
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,18 +23,19 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(option in out for option in ("--pack", "--detector", "--resume", "--serial", "--json", "--srt"))
 
 
-def test_caption_writes_what_it_promises(tmp_path: Path, capsys: pytest.CaptureFixture[str], disc_video: Path) -> None:
-    out = tmp_path / "new" / "folder"
-    code, text, err = run(capsys, "caption", disc_video, *MOTION, "--out", out, "--srt", "--annotate")
-    assert (code, err) == (0, "")
+def test_caption_writes_what_it_promises(finished_run: FinishedRun) -> None:
+    out, text = finished_run.folder, finished_run.out
+    assert (finished_run.code, finished_run.err) == (0, "")
     assert {p.name for p in out.iterdir()} == {"captions.jsonl", "report.html", "disc.srt", "disc.annotated.mp4"}
     rows = rows_of(out)
-    assert len(rows) == 1 and schema_errors(rows[0]) == []
-    instances = rows[0]["Structural Description"]["Main Instance"]
-    assert instances["No.0"]["Class"] == "object"
-    for sentence in instances["No.0"].values():
-        assert sentence in text, "what is written is also shown"
-    assert "1 clip, " in text and str(out) in text
+    assert len(rows) == 2
+    for row in rows:
+        assert schema_errors(row) == []
+        instances = row["Structural Description"]["Main Instance"]
+        assert instances["No.0"]["Class"] == "object"
+        for sentence in instances["No.0"].values():
+            assert sentence in text, "what is written is also shown"
+    assert "2 clips, " in text and str(out) in text
 
 
 def test_json_prints_rows_and_nothing_else(
@@ -73,13 +74,12 @@ def test_bad_inputs_among_good_ones(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_mistyped_input_leaves_the_earlier_run_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], disc_video: Path
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], earlier: Path
 ) -> None:
-    run(capsys, "caption", disc_video, *MOTION, "--out", tmp_path)
-    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
-    code, _, err = run(capsys, "caption", tmp_path / "dsic.mp4", *MOTION, "--out", tmp_path)
+    before = {p.name: p.read_bytes() for p in earlier.iterdir()}
+    code, _, err = run(capsys, "caption", tmp_path / "dsic.mp4", *MOTION, "--out", earlier)
     assert code == 3 and "no such file" in err
-    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert {p.name: p.read_bytes() for p in earlier.iterdir()} == before
 
 
 def test_one_input_in_two_spellings_is_captioned_once(

@@ -133,6 +133,7 @@ def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.C
     assert run(capsys, "engines", "list", "--json")[1] == "[]\n"
 
 
+@pytest.mark.slow  # quicker: store/test_sessions.py (which is opened), compile/test_onnxruntime.py (same bits)
 def test_nano_says_the_same_from_the_wheel_and_from_the_store(
     store: EngineStore, nano: Pack, here: EngineTarget, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
