@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
+import click
 import pytest
 
 from edgecap import __version__
+from edgecap.cli.main import cli
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.output.schema import schema_errors
@@ -21,6 +24,21 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "caption", "--help")
     assert code == 0
     assert all(option in out for option in ("--pack", "--detector", "--resume", "--serial", "--json", "--srt"))
+
+
+def options_of(command: click.Command, name: str) -> Iterator[tuple[str, click.Option]]:
+    """(command and option, option) of a command and those below it."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            yield f"{name} {parameter.opts[0]}", parameter
+    for below, inner in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from options_of(inner, f"{name} {below}")
+
+
+def test_every_option_has_a_help_text() -> None:
+    found = dict(options_of(cli, "edgecap"))
+    assert len(found) > 80
+    assert [name for name, option in found.items() if not option.help] == []
 
 
 def test_caption_writes_what_it_promises(finished_run: FinishedRun) -> None:
