@@ -46,7 +46,8 @@ CAPTIONS_FILE, COCO_FILE, EVENTS_FILE = "captions.jsonl", "coco.json", "events.j
     type=click.Choice(["auto", "store", "pack"]),
     default="auto",
     show_default=True,
-    help="Open the pack's own graphs, engines that edgecap build made for this device, or those engines that exist.",
+    help="pack: the pack's own graphs; store: engines that edgecap build made for this device; auto: those that exist, "
+    "else the pack's graphs.",
 )
 @click.option(
     "--out",
