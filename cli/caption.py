@@ -251,13 +251,13 @@ def _check_paragraphs(pack: str, *, wanted: bool) -> None:
 
     if not wanted:
         raise UsageError(
-            "--paragraph-by says who writes the paragraphs of --paragraph or --instancevid; add one of them"
+            "--paragraph-by needs --paragraph or --instancevid, whose paragraphs it is about; add one of them"
         )
     check_writes_paragraphs(Pack.open(pack))
 
 
 def _paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
-    """The pack's language model, opened as the run's config says."""
+    """The pack's language model, opened with the run's config."""
     from edgecap.engines.packs.pack import Pack
     from edgecap.engines.store.sessions import EngineSessions
     from edgecap.runtime.output.aligned_paragraph import ParagraphWriter

@@ -110,7 +110,7 @@ def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: boo
 
     if max_gb is None and keep_days is None and not damaged and not timing:
         raise UsageError(
-            "engines gc needs to know what to remove: give --max-gb N, --keep-days N, --damaged or --timing"
+            "engines gc needs to know what to remove: add --max-gb N, --keep-days N, --damaged or --timing"
         )
     done = collect(
         EngineStore(),

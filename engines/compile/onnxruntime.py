@@ -22,7 +22,7 @@ from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.onnx_files import external_files
 
 _SEEDS = (0, 1)
-# protobuf ends at 2 GB; well before that the weights go into a file beside the graph.
+# protobuf ends at 2 GB; well below that the weights go into a separate file.
 _MOST_INSIDE_BYTES = 1_500_000_000
 _MOST_TRIAL_BYTES = 64 << 20
 # The second is all that ONNX Runtime reports for a full disk; graphs too large for protobuf never get there.

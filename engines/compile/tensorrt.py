@@ -199,7 +199,7 @@ def _allow_decomposed_attention(network: Any, api: TrtApi) -> None:
 
 
 class _Timings:
-    """Kernel timings kept beside the engines, one file per compiler and target. `words`: what was done with them."""
+    """Kernel timings in the store, one file per compiler and target. `words`: what was done with them."""
 
     def __init__(self, api: TrtApi, target: BuildTarget, folder: Path | None) -> None:
         self._api = api

@@ -118,7 +118,7 @@ def test_explain_for_another_device_and_bad_questions(
 
 def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "engines", "gc")
-    assert code == 2 and "needs to know what to remove: give --max-gb N" in err
+    assert code == 2 and "needs to know what to remove: add --max-gb N" in err
     old = file_engine(store, nano, "captioner.vision", here)
     file_engine(store, nano, "segmenter.encoder", here)
     then = time.time() - 40 * 86400
