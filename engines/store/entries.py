@@ -22,7 +22,6 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 class StoreEntry:
     """One folder of the store. `manifest` is None where it can't be trusted; `problem` then gives the reason, else "".
 
-
     `bytes`: on the disk, all files. `last_used`: seconds since 1970 of the last opening, or of publishing.
     """
 
