@@ -13,8 +13,9 @@ from typing import Any
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
 from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
+from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.job import Comparison, ExportJob, RoleExport
-from edgecap.export.prompts.prompt_data import BookName, write_book
+from edgecap.export.prompts.prompt_data import VIEW_GAP_SECONDS, VIEW_MARGIN, BookName, write_book
 
 EMBEDDING_FILE = "captioner.embedding.npy"
 TOKENIZER_FILE = "captioner.tokenizer.json"
@@ -28,11 +29,30 @@ class PartExport:
     """For ONNX Runtime."""
     twin: GraphSpec | None
     """For TensorRT; None where not requested."""
-    judged: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...]
     kept_high: dict[str, str]
     """What was not quantised -> why."""
     sensitivity: tuple[dict[str, Any], ...] = ()
     """Rows of the sensitivity table."""
+
+
+def captioner_spec(sizes: DecoderConfig, *, eos_ids: tuple[int, ...], **own: Any) -> CaptionerSpec:
+    """The pack's captioner block of a text model with these sizes. `eos_ids`: ids that end an answer, the likeliest
+    first. `own`: the other fields."""
+    return CaptionerSpec(
+        embedding_file=EMBEDDING_FILE,
+        tokenizer_file=TOKENIZER_FILE,
+        view_gap_seconds=VIEW_GAP_SECONDS,
+        view_margin=VIEW_MARGIN,
+        hidden_size=sizes.hidden_size,
+        kv_heads=sizes.kv_heads,
+        head_dim=sizes.head_dim,
+        vocab_size=sizes.vocab_size,
+        bos_id=None,  # where a model has one, the template prints it, so it stands in layout.before
+        eos_id=eos_ids[0],
+        eos_ids=eos_ids[1:],
+        **own,
+    )
 
 
 def write_text_files(job: ExportJob, layout: PromptLayout, *, book: BookName | None) -> None:
@@ -52,7 +72,7 @@ def captioner_role(
         spec=spec,
         licence=job.checkpoint.licence or "not stated by the model card",
         source=job.checkpoint.label,
-        judged=(*vision.judged, *decoder.judged),
+        comparisons=(*vision.comparisons, *decoder.comparisons),
         twins={path: twin for path, twin in twins.items() if twin is not None},
         kept_high=vision.kept_high | decoder.kept_high | dict(notes),
         sensitivity=vision.sensitivity + decoder.sensitivity,
