@@ -1,4 +1,4 @@
-"""What the captioner recipes do alike: the text files of a pack, the parts that they write, the finished role.
+"""What captioner recipes do alike: text files and word table of a pack, the parts that they write, the finished role.
 
 In: an `ExportJob`, the layout of the conversation, both parts. Out: files in the job's folder, a `RoleExport`.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
@@ -77,3 +81,17 @@ def captioner_role(
         kept_high=vision.kept_high | decoder.kept_high | dict(notes),
         sensitivity=vision.sensitivity + decoder.sensitivity,
     )
+
+
+def write_table(table: NDArray[Any], path: Path, *, exact: bool) -> NDArray[Any]:
+    """Write [V, H] as float16 .npy (half the memory map) and return what was written.
+
+    `exact`: float32 where float16 would lose a bit. Without it float32 is kept only where a value leaves float16's
+    range. bfloat16 values of ordinary size are exact in float16 (7 bits of mantissa into 10).
+    """
+    half = table.astype(np.float16)
+    lossless = np.array_equal(half.astype(np.float32), table)
+    fits = bool(np.isfinite(half).all())
+    kept = half if lossless or (fits and not exact) else np.asarray(table, np.float32)
+    np.save(path, kept)
+    return kept

@@ -109,13 +109,13 @@ def fetch(
     except _OutOfReach as error:
         return _from_cache(hub, hub_id, cache, why=str(error), cause=error)
     chosen = _choose(info, files, hub_id)
-    folder = Path(cache or hub.constants.HF_HUB_CACHE)
+    room = Path(cache or hub.constants.HF_HUB_CACHE)
     missing = [f for f in chosen if not _is_cached(hub, f, hub_id.repo, info.sha, cache)]
-    _require_room(folder, sum(f.size for f in missing))
+    _require_room(room, sum(f.size for f in missing))
     for number, file in enumerate(chosen, 1):
         watch.on_file(file.name, number, len(chosen), file.size if file in missing else 0)
         _download(
-            hub, hub_id, info.sha, file, cache=folder, endpoint=endpoint, on_bytes=partial(watch.on_bytes, file.name)
+            hub, hub_id, info.sha, file, cache=room, endpoint=endpoint, on_bytes=partial(watch.on_bytes, file.name)
         )
     folder = Path(hub.snapshot_download(hub_id.repo, revision=info.sha, cache_dir=cache, local_files_only=True))
     return Fetched(folder, hub_id.repo, info.sha)
