@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Sequence
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from edgecap.cli.derived_files import CAPTIONS_FILE, check_paragraphs, derive_files, paragraph_writer
 from edgecap.cli.options import (
     CAPTIONER,
     DETECTOR,
@@ -23,13 +23,16 @@ from edgecap.cli.options import (
     debugging,
     json_option,
 )
+from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
+    from edgecap.runtime.config import PipelineConfig
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
     from edgecap.runtime.output.resume import EarlierRun
     from edgecap.runtime.pipeline.summary import RunSummary
     from edgecap.runtime.pipeline.write import Sink
 
-EVENTS_FILE = "events.jsonl"
+CAPTIONS_FILE, COCO_FILE, EVENTS_FILE = "captions.jsonl", "coco.json", "events.jsonl"
 
 
 @click.command()
@@ -43,7 +46,8 @@ EVENTS_FILE = "events.jsonl"
     type=click.Choice(["auto", "store", "pack"]),
     default="auto",
     show_default=True,
-    help="Open the pack's own graphs, engines that edgecap build made for this device, or those engines that exist.",
+    help="pack: the pack's own graphs; store: engines that edgecap build made for this device; auto: those that exist, "
+    "else the pack's graphs.",
 )
 @click.option(
     "--out",
@@ -145,7 +149,7 @@ def caption(
 
     config = config_from(**options)
     if paragraph_by == "pack":
-        check_paragraphs(config.pack, wanted=instancevid or paragraph)
+        _check_paragraphs(config.pack, wanted=instancevid or paragraph)
     pipeline = Pipeline(config)
     files, root = _files_of(videos)
     console = ConsoleSink(quiet=as_json)
@@ -162,8 +166,8 @@ def caption(
         sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
         summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
     console.summary(summary, out=str(out))
-    writer = paragraph_writer(config) if paragraph_by == "pack" else None
-    derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
+    writer = _paragraph_writer(config) if paragraph_by == "pack" else None
+    _derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     _print_causes(summary)
     return summary.exit_code
 
@@ -238,3 +242,45 @@ def _file_sinks(
     if srt:
         sinks.append(SrtSink(out, root=root, inputs=files, earlier=earlier))
     return sinks
+
+
+def _check_paragraphs(pack: str, *, wanted: bool) -> None:
+    """Raise `UsageError` unless paragraphs are requested and the pack's language model can write them."""
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.runtime.output.aligned_paragraph import check_writes_paragraphs
+
+    if not wanted:
+        raise UsageError(
+            "--paragraph-by needs --paragraph or --instancevid, whose paragraphs it is about; add one of them"
+        )
+    check_writes_paragraphs(Pack.open(pack))
+
+
+def _paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
+    """The pack's language model, opened with the run's config."""
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.sessions import EngineSessions
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
+
+    pack = Pack.open(config.pack).using(EngineSessions(config.engines))
+    return ParagraphWriter.open(pack, provider=config.provider, intra_threads=config.threads.describe)
+
+
+def _derive_files(out: Path, writer: ParagraphWriter | None, *, instancevid: bool, paragraph: bool, coco: bool) -> None:
+    """The files that are made from all rows of the captions file when the run is over (an interrupted one too)."""
+    from edgecap.runtime.output.coco import coco_dataset
+    from edgecap.runtime.output.files import replace_text
+    from edgecap.runtime.output.instancevid import write_instancevid, write_paragraphs
+    from edgecap.runtime.output.paragraph import computed_paragraph
+    from edgecap.runtime.output.reader import read_captions
+
+    captions = out / CAPTIONS_FILE
+    if not captions.exists():
+        return
+    paragraph_of = writer.write if writer else computed_paragraph
+    if instancevid:
+        write_instancevid(captions, out, paragraph_of=paragraph_of)
+    if paragraph:
+        write_paragraphs(captions, out, paragraph_of=paragraph_of)
+    if coco:
+        replace_text(out / COCO_FILE, iter([json.dumps(coco_dataset(read_captions(captions)), ensure_ascii=False)]))

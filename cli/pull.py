@@ -55,8 +55,8 @@ def pull(
     from edgecap.export.hub.pull import pull as pull_pack
     from edgecap.export.publish.publish import ExportOptions
 
-    tell = sayer(as_json=as_json)
-    with watched_fetch(tell) as watch:
+    progress = sayer(as_json=as_json)
+    with watched_fetch(progress) as watch:
         pulled = pull_pack(
             pack,
             out or Path(pack.partition("@")[0].rpartition("/")[2]),
@@ -64,7 +64,7 @@ def pull(
             options=ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
             force=force,
             notice=lambda line: say(f"notice: {line}"),
-            say=tell,
+            say=progress,
             watch=watch,
         )
     if as_json:

@@ -76,13 +76,8 @@ class Choice:
             **self.values,
             "scene": f.scene,
             "instances": [
-                {
-                    "class": i.class_name,
-                    "track_id": i.track_id,
-                    "seconds": i.seconds,
-                    "flow_speed": i.flow_speed,
-                    "path_speed": i.path_speed,
-                }
+                {"class": i.class_name}
+                | {name: getattr(i, name) for name in ("track_id", "seconds", "flow_speed", "path_speed")}
                 for i in f.instances
             ],
         }

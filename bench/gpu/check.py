@@ -19,6 +19,7 @@ from typing import Any
 
 from edgecap.bench.gpu.parts import PARTS, PartContext, reason_of
 from edgecap.engines.errors import OutputError
+from edgecap.runtime.output.files import replace_text, writing
 
 SCHEMA_VERSION = 1
 BUDGET_SECONDS = 460.0
@@ -53,7 +54,7 @@ def check_gpu(
 
 
 def _run_part(name: str, context: PartContext, *, limit_seconds: float) -> dict[str, Any]:
-    """One part in a process of its own."""
+    """One part in its own process."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         answer = Path(folder) / "answer.json"
@@ -92,13 +93,9 @@ def _result(status: str, reason: str, seconds: float = 0.0, data: dict[str, Any]
 
 
 def _write(out: Path, report: dict[str, Any]) -> None:
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = out.with_name(f".{out.name}.part")
-        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: can't be written ({error.strerror or error}); name another file") from error
+    replace_text(out, iter([json.dumps(report, indent=1) + "\n"]))
 
 
 def main(arguments: list[str] | None = None) -> int:

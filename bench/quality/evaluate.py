@@ -231,8 +231,8 @@ def _angle_values(results: Sequence[ClipResult]) -> dict[str, float]:
 
 
 def _chota_s(identity: IdentityCounts, fields: dict[str, Tally]) -> float:
-    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, hence
-    the suffix].
+    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, so the
+    suffix].
     """
     half = 9  # ALPHAS[9] = 0.5
     caption = sum(fields.get(f, Tally()).f1 for f in _CAPTION_FIELDS) / len(_CAPTION_FIELDS)

@@ -69,7 +69,7 @@ def way_of(angle_degrees: float, ways: Sequence[str]) -> str:
 
 def ways_accepted(angle_degrees: float) -> frozenset[str]:
     """The four-way names that are right for a true direction: the nearest axis, and within 10 degrees of a diagonal
-    either of the two axes beside it (the world's own noise decides between them)."""
+    either of the two axes next to it (noise decides between them)."""
     if abs(angle_degrees % 90.0 - 45.0) > DIAGONAL_MARGIN_DEGREES:
         return frozenset({way_of(angle_degrees, FOUR_WAYS)})
     quadrant = int(angle_degrees // 90.0) % 4

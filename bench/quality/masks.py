@@ -54,9 +54,8 @@ def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
 
 
 def _on_common_canvas(a: Mask, b: Mask, *, pad: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both masks as uint8 0/1 on the rectangle that holds them, `pad` wider on each side (whole frames would
-    be 50 times slower).
-    """
+    """Both masks as uint8 0/1 on the rectangle around them, `pad` wider on each side (whole frames are 50 times
+    slower)."""
     left, top = (min(a.origin_xy[k], b.origin_xy[k]) - pad for k in (0, 1))
     right, bottom = (max(m.origin_xy[k] + m.bits.shape[1 - k] for m in (a, b)) + pad for k in (0, 1))
     canvases = []

@@ -29,7 +29,7 @@ _INVENTED_OVERLAP = 0.1
 @dataclass(frozen=True, slots=True)
 class Matching:
     """`pairs`: (instance id, track id, similarity), sorted. `missed`: instance ids. `unmatched`: reported
-    track ids without a partner, of which `invented` lie on no instance at all in most of their frames (the
+    track ids without a partner, of which `invented` are on no instance in most of their frames (the
     others are fragments or doubles of a true one)."""
 
     pairs: tuple[tuple[int, int, float], ...]
@@ -87,8 +87,8 @@ def similarity_of(
 
 
 def excused_tracks(tracks: Mapping[int, Mask], frame: int, *, truth: TrackMasks, ignored: TrackMasks) -> frozenset[int]:
-    """Those of one frame's predictions (track id -> mask) that lie on an instance that never counts, and so are
-    neither right nor wrong there.
+    """Predictions of one frame (track id -> mask) on an instance that never counts: neither right nor wrong
+    there.
 
     Each instance that never counts (in `ignored`, not in `truth`) excuses at most one prediction per frame: the one
     with the largest IoU on it, if that is at least 0.5 and larger than the prediction's IoU with every visible mask of

@@ -95,13 +95,7 @@ def figures_json(figures: Figures) -> dict[str, Any]:
         "clips": figures.clips,
         "values": {name: round(value, 5) for name, value in figures.values.items()},
         "fields": {
-            name: {
-                "precision": round(t.precision, 5),
-                "recall": round(t.recall, 5),
-                "hit": round(t.hit, 5),
-                "f1": round(t.f1, 5),
-                "n": t.total,
-            }
+            name: {key: round(getattr(t, key), 5) for key in ("precision", "recall", "hit", "f1")} | {"n": t.total}
             for name, t in figures.fields.items()
         },
         "camera_labels": {

@@ -1,6 +1,4 @@
-"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare,
-pool.
-"""
+"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare, pool."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def are_neighbours(cell: str, other: str) -> bool:
 
 
 def class_of(name: str) -> str:
-    """The class a class field stands for; a word outside every table stands for itself."""
+    """The class that a class field names; a word in no table is its own class."""
     return _names().get(name.lower().strip(), name.lower().strip())
 
 

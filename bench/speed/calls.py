@@ -1,4 +1,4 @@
-"""What a caption costs the language model: answers, graph runs and tokens per clip, by stages and change gate.
+"""Cost of a caption in language-model work: answers, graph runs and tokens per clip, by stages and change gate.
 
 In: a pack and videos. Out: `CallsReport`. All settings run in one process on the same
 videos, in turn, serial, so that their wall times may be compared with each other (and with nothing else). The

@@ -1,7 +1,7 @@
 """How fast the pipeline is, serial against overlapped, in one process on one clip.
 
-Both runs use the same models, the same stages and the same video, alternating, so that what the machine does
-beside us hits both. Busy times are taken from the serial runs: under overlap a stage that waits for a core
+Both runs use the same models, the same stages and the same video, alternating, so that other load on the
+machine affects both. Busy times are taken from the serial runs: under overlap a stage that waits for a core
 looks busy.
 """
 

@@ -83,9 +83,9 @@ class PromptLayout:
 
     The prompt is: BOS (if the pack has one), `before`, then per view `view_before` T vision tokens `view_after`; then
     `question_before` the question `question_after`, and the answer follows. A further question of the same
-    conversation stands between `answer_after` (which ends the answer's turn and begins the user's) and
+    conversation is between `answer_after` (which ends the answer's turn and begins the user's) and
     `question_after`; "" where the model takes one question only. `before_system`: `before` with a system turn,
-    "{system}" in the place of its text; "" where the template has none: the rules then stand in front of the first
+    "{system}" instead of its text; "" where the template has none: the rules then come before the first
     question.
     """
 

@@ -91,7 +91,7 @@ class CameraEvidence:
     Totals are integrated over the whole path: `pan_total` and `tilt_total` sum of absolute view shifts in frame widths,
     `zoom_total` largest over smallest scale, `roll_total_degrees` swept angle. `confidence`: mean inlier share (0-1).
     `phases`: the same labels in the order of happening; labels of one group happen at the same time ("static" and
-    "shake" stand in no phase).
+    "shake" have no phase).
     """
 
     labels: tuple[CameraLabel, ...]
@@ -132,8 +132,8 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All measurements of one window: the camera, one `TrackEvidence` per reported instance (rank order), and how these
-    stand to each other."""
+    """All measurements of one window: the camera, one `TrackEvidence` per reported instance (rank order), and their
+    relations."""
 
     camera: CameraEvidence
     tracks: tuple[TrackEvidence, ...]

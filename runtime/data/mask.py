@@ -1,4 +1,4 @@
-"""One instance's pixels in one frame, kept as the small rectangle they lie in."""
+"""One instance's pixels in one frame, kept as their bounding rectangle."""
 
 from __future__ import annotations
 

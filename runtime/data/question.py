@@ -47,7 +47,7 @@ class VisualPrompt:
 
     `track_id`: the instance, or None for the whole picture. `frames_rgb`: uint8 [F, H, W, 3], views in time order;
     (W, H) is one of the pack's `sizes_wh`; F = 0 asks on text alone. `pts_seconds`: [F] times of those views.
-    `system`: rules that stand before everything, "" for none.
+    `system`: rules that come before everything, "" for none.
     """
 
     track_id: int | None

@@ -9,7 +9,7 @@ up; spreading = it zooms in; the picture turning counter-clockwise = it rolls ri
 are the visible shift of the point at the *centre of the frame*, so that a zoom or roll about the centre is no
 pan.
 
-Thresholds stand about half way between none and the least movement of the synthetic world (pan 25 % of the
+Thresholds are about half way between none and the least movement of the synthetic world (pan 25 % of the
 width, zoom 1.25, roll 12 degrees, shake 1 % of the width).
 """
 

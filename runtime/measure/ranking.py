@@ -16,11 +16,11 @@ from edgecap.runtime.measure.tracklet import Tracklet
 LEAST_OBSERVATIONS = 3
 LEAST_SECONDS = 0.3
 LEAST_WHOLE_OBSERVATIONS, LEAST_WHOLE_SECONDS = 5, 0.5
-"""The same for a tracklet that begins and ends inside the window: nothing before or after it vouches for it. Measured
+"""The same for a tracklet that begins and ends inside the window: nothing before or after it confirms it. Measured
 on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way."""
 _SAME_IOU, _SAME_BOX_IOU = 0.8, 0.85
 _CONTAINED = 0.8
-"""Share of the lesser track's observations that must lie on the other's for both to be one instance."""
+"""Share of the lesser track's observations that must coincide with the other's for both to be one instance."""
 _INSIDE, _WHOLE_TRACKLET, _STEADY = 0.9, 0.9, 0.05
 """Share of a box inside another's, share of its tracklet where it is so, and how far it may stray (box sides, one
 sigma): what is worn, carried or ridden stays in its place."""

@@ -102,8 +102,8 @@ def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     rest = schema.get("additionalProperties", {})
     for name, item in value.items():
-        matching = [rule for pattern, rule in patterns.items() if re.search(pattern, name)]
-        rules = [named[name]] if name in named else matching
+        known = name in named
+        rules = [named[name]] if known else [rule for pattern, rule in patterns.items() if re.search(pattern, name)]
         if not rules and rest is False:
             yield f"{at}: {name!r} is unknown"
         for rule in rules or ([rest] if rest else []):

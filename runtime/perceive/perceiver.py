@@ -35,7 +35,7 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A detector that compares frames and must know of a cut."""
+    """A detector that compares frames and has to be reset at a cut."""
 
     def reset(self) -> None:
         """Forget the last frame."""

@@ -79,7 +79,7 @@ class Track:
         self.cov = self.cov * scale**2
 
     def correct(self, box: NDArray[np.float64], *, frame_height: float, trust: float = 1.0) -> None:
-        """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, what it is worth beside a box of
+        """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, its weight against a box of
         this object alone; below 1 it never restarts a size."""
         measured, cut = self._uncut(box, frame_height)
         if trust >= 1.0:

@@ -227,7 +227,7 @@ class Tracker:
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
 _OVERLAP, _DISTANCE, _HISTOGRAM, _CLASS = 0.37, 0.23, 0.24, 0.16
 _MAX_COST = 0.68
-_DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
+_DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must be where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
 _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most
 _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found

@@ -37,7 +37,7 @@ _PREPOSITIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A class named in a text: the `word` as it stands there (lower case), its `label`, and the `start` of the word in
+    """A class named in a text: the `word` as it is there (lower case), its `label`, and the `start` of the word in
     the text (characters)."""
 
     word: str
@@ -60,7 +60,7 @@ def mentions(text: str, labels: Sequence[str]) -> list[Mention]:
 
 
 def class_reasons(text: str, class_name: str, labels: Sequence[str], seen: Collection[str]) -> list[Reason]:
-    """The first class that stands behind no preposition is the text's subject; it must be the detector's. Any other
+    """The first class without a preposition before it is the text's subject; it must be the detector's. Any other
     class must be among those `seen` in the window (none given: not checked), small things apart."""
     if class_name not in labels:
         return []

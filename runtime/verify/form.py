@@ -18,7 +18,7 @@ MOST_WORDS: dict[str, int] = {"appearance": 60, "action": 60, "background": 80, 
 _MOST_WORDS_ELSEWHERE = 60
 _LEAST_LATIN = 0.8
 _REPEATS = ((8, 1), (5, 2))
-"""(words, times they may be said): "towards the left side of the frame" may stand twice."""
+"""(words, times they may be said): "towards the left side of the frame" may be said twice."""
 
 _LIST = re.compile(r"\n|^\s*(?:[-*\u2022#]|\(?\d+[.)])\s|[.:;]\s+(?:[-*\u2022]|\(?\d+[.)])\s")
 _MARKUP = re.compile(
@@ -61,7 +61,7 @@ def form_reasons(text: str, *, most_words: int, truncated: bool = False) -> tupl
 
 
 def unquoted(text: str) -> str:
-    """The text without what stands in quotation marks: lettering that is read off a thing is no statement."""
+    """The text without what is in quotation marks: lettering read off a thing states nothing."""
     return _QUOTED.sub("", text)
 
 

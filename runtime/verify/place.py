@@ -17,7 +17,7 @@ from edgecap.runtime.verify.reasons import Reason
 from edgecap.runtime.verify.words.motion import CAMERA_NOUNS
 
 _CELL_MARGIN, _HALF_MARGIN = 0.04, 0.06
-"""Share of the frame by which a centroid may lie outside a part and still be said to be in it: the error of a mask's
+"""Share of the frame by which a centroid may be outside a part and still be said to be in it: the error of a mask's
 centroid, and of a glance."""
 
 _FRAME = r"(?:frame|picture|image|screen|view|scene|shot|video)"

@@ -56,12 +56,12 @@ REASONS: Mapping[ReasonCode, str] = {
     "position": "places it in a part of the frame where it never is",
     "camera": "gives the camera a motion that was not measured, or denies one that was",
 }
-"""Every code and what it stands for. The list is closed: `Reason` takes no other."""
+"""Every code and its meaning. The list is closed: `Reason` takes no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an answer is refused. `banned_words`: words and phrases, as they stand in the text, that a second try
+    """Why an answer is refused. `banned_words`: words and phrases, as they are in the text, that a second try
     must not say; empty where a ban cannot help."""
 
     code: ReasonCode
@@ -69,7 +69,7 @@ class Reason:
     banned_words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.code in REASONS, f"{self.code!r} is none of {', '.join(get_args(ReasonCode))}"
+        assert self.code in REASONS, f"{self.code!r} is not one of {', '.join(get_args(ReasonCode))}"
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

@@ -6,7 +6,7 @@ object only to what is measurably wrong or outside the form; they do not grade s
 no Evidence), appearance.py (classes, counts, colours), motion.py, place.py (positions, camera); every code they may
 give is in `reasons.REASONS`.
 
-A refused answer is asked for once more with the offending words forbidden; after that the Evidence speaks.
+A refused answer is asked for again with the offending words forbidden; after that the text comes from the Evidence.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def check_scene(
 ) -> tuple[Reason, ...]:
     """Reasons against an answer about the whole picture: it may not name a class that was not tracked, and a global
     answer no more of one than were (`seen`: how many of each in the window, as `seen_classes` has them; None: the
-    reported ones). Where a sentence of it speaks of one instance only, it is held against that
+    reported ones). Where a sentence of it is about one instance only, it is checked against that
     instance's motion and place; what it says of the camera against the camera's. A camera answer may not guess a
     movement where none could be measured."""
     text = unquoted(answer.text)

@@ -61,10 +61,7 @@ _TEXT = {tokenize.STRING, tokenize.COMMENT} | (
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 _MOST_LINES, _MOST_FUNCTION_LINES, _MOST_MODULES = 300, 45, 15
-LONG_FILES = {
-    "tests/cli/test_commands.py",
-    "tests/engines/graph/test_onnx_session.py",
-}
+LONG_FILES: set[str] = set()
 LONG_FUNCTIONS: set[str] = set()
 """Longer than the rule since before it was one. Shorten them and strike them out; nothing may be added."""
 PLAIN = re.compile(

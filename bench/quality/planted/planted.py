@@ -129,8 +129,8 @@ def measure_planted(
 
 
 def plant(watched: Sequence[Watched], *, count: int, seed: int = 0) -> list[Trial]:
-    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order of its own
-    drawn by `seed`, so that all are used before any is used again. Fewer where no instance suits a kind."""
+    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order drawn
+    by `seed`, so that all are used before any is used again. Fewer where no instance suits a kind."""
     rng = np.random.default_rng(seed)
     orders = {(k, f): _endless(len(watched), rng) for k in KINDS for f in _FORMS}
     trials: list[Trial] = []

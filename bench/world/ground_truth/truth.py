@@ -208,9 +208,7 @@ def _centroid(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def _share_inside(actor: Actor, seconds: float, camera: NDArray[np.float64], size_wh: tuple[int, int]) -> float:
-    """Share of the rest box that is in the frame (roll ignored for its extent)."""
-    centre, size = actor.path.at(seconds)
-    middle = camera[:2, :2] @ centre + camera[:2, 2]
-    half = actor.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2])))) / 2
+    """Share of the rest box that is in the frame."""
+    middle, half = actor.rest_box(seconds, camera)
     shared = np.minimum(middle + half, size_wh) - np.maximum(middle - half, 0)
     return float(np.prod(np.clip(shared, 0, None)) / np.prod(2 * half))

@@ -28,7 +28,7 @@ _LEAST_OVERLAP, _LEAST_PIXELS = 0.06, 12
 _OWNED = 0.4
 """Share of the overlap that one of the two masks must hold for the moment to have a say (else a third thing does)."""
 _AGREED = 0.8
-"""Share of a meeting's pixels that must speak for one order."""
+"""Share of a meeting's pixels that must agree on one order."""
 _LEAST_MOMENTS = 3
 """Measured on 40 moving clips of the synthetic world: with two moments 17 of 23 rows were right, with three
 14 of 15."""
@@ -48,7 +48,7 @@ class Hiding:
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    """Pixels that speak for a and for b in front."""
+    """Pixels that show a, and b, in front."""
 
     seconds: float
     for_a: int

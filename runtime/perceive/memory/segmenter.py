@@ -81,8 +81,8 @@ class MemorySegmenter:
     def __init__(
         self, spec: SegmenterSpec, sessions: MemorySessions, *, capacity: int = 4, ring: type[MemoryRing] = MemoryRing
     ) -> None:
-        """`capacity`: objects for which room is made at once; more make the room double. `ring`: another may forget
-        on purpose, for a test. Raises `PackError` where `spec` has no memory."""
+        """`capacity`: objects for which memory is allocated first; more double it. `ring`: another class may
+        forget on purpose, for a test. Raises `PackError` where `spec` has no memory."""
         if spec.memory is None or spec.mask_frame != "image":
             raise PackError("the segmenter has no memory, or masks over boxes; make one with edgecap export sam2")
         self._spec, self._sessions = spec, sessions
@@ -175,7 +175,7 @@ class MemorySegmenter:
             self._ids.pop()
 
     def _look(self, frame: Frame) -> None:
-        """Encode a frame once, whoever asks for it."""
+        """Encode a frame and advance the clock."""
         height, width = frame.image_rgb.shape[:2]
         spec = self._spec
         self._placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)

@@ -148,7 +148,7 @@ def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[n
     """How much each pixel belongs to the object, float32 [h, w] 0-1, by its position in `mask` and its colour.
 
     Colours that are common in a ring around the object and rare in it are background that the object just uncovered.
-    Where object and ring have the same colours, or colour would take most of the object away, the mask stands as it is.
+    Where object and ring have the same colours, or colour would take most of the object away, the mask is kept.
     """
     window = mask.astype(np.uint8)
     near = cv2.dilate(window, np.ones((2 * _GAP_PX + 1,) * 2, np.uint8)).astype(bool)

@@ -56,7 +56,8 @@ class FakeVideo:
         for index in range(round(self.seconds * FPS)):
             if index == self.breaks_at:
                 raise UnreadableVideoError(f"{self.path} breaks off after {index} frames")
-            time.sleep(self.slow_seconds)
+            if self.slow_seconds:
+                time.sleep(self.slow_seconds)
             self.started.set()
             self.decoded += 1
             after_cut = self.cut_at is not None and index / FPS >= self.cut_at
@@ -74,7 +75,8 @@ class FakePerceiver:
     def observe(self, frame: Frame) -> Observation:
         if frame.index == self._fails_at:
             raise ZeroDivisionError("a bug of ours")
-        time.sleep(self._slow)
+        if self._slow:
+            time.sleep(self._slow)
         self.stage_seconds["detect"] += 1.0
         return Observation(frame, (), None, 0.0)
 
@@ -110,7 +112,8 @@ class Rig:
             return self.perceivers[-1]
 
         def describe(window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
-            time.sleep(self.describe_slow)
+            if self.describe_slow:
+                time.sleep(self.describe_slow)
             self.described.append(window.clip_index)
             return Captioner(None).describe(window, evidence, verdict)
 
