@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Unpack
 
 import click
 
+from edgecap.cli.options import (
+    CAPTIONER,
+    DETECTOR,
+    PACK,
+    PROVIDER,
+    THREADS,
+    ConfigOptions,
+    config_from,
+    json_option,
+)
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.config import CaptionerChoice, DetectorChoice, PipelineConfig, PipelineOptions, make_config
 
 THROUGHPUT_SEED = 7
 _TIERS = ("clean", "moving", "stress")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-_PACK = click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+_JSON = json_option("Print the figures as one JSON object.")
 _TIER = click.option(
     "--tier", "tiers", multiple=True, type=click.Choice(_TIERS), help="Tier; may be repeated. [default: clean, moving]"
 )
@@ -30,7 +37,7 @@ _WORK = click.option(
     type=click.Path(path_type=Path),
     default=None,
     metavar="DIR",
-    help="Where rendered clips are kept. [default: a folder of the user's cache]",
+    help="Folder for rendered clips. [default: a folder of the user's cache]",
 )
 
 
@@ -42,42 +49,42 @@ def bench() -> None:
 @bench.command("caption")
 @click.argument("video", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--seconds", type=float, default=20.0, show_default=True, help="Length of the clip that is rendered without VIDEO."
+    "--seconds",
+    type=float,
+    default=20.0,
+    show_default=True,
+    help="Length of the clip that is rendered if no VIDEO is given.",
 )
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in the clip that is rendered.")
-@click.option("--repeats", type=int, default=2, show_default=True, help="Serial and overlapped runs, in turn.")
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
-@click.option("--provider", type=click.Choice(["cpu", "cuda", "tensorrt"]), default="cpu", show_default=True)
-@click.option(
-    "--threads",
-    default=None,
-    metavar="N|STAGE=N,...",
-    help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
-)
-@_PACK
+@click.option("--repeats", type=int, default=2, show_default=True, help="Number of serial and of overlapped runs.")
+@DETECTOR
+@CAPTIONER
+@PROVIDER
+@THREADS
+@PACK
 @_WORK
 @_JSON
 def bench_caption(
-    video: Path | None, seconds: float, instances: int, repeats: int, work: Path | None, as_json: bool, **options: Any
+    video: Path | None,
+    seconds: float,
+    instances: int,
+    repeats: int,
+    work: Path | None,
+    as_json: bool,
+    **config: Unpack[ConfigOptions],
 ) -> int:
     """Time the pipeline, serial against overlapped, on VIDEO or on a clip of the synthetic world."""
     from edgecap.bench.speed.throughput import measure_throughput
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import throughput_lines
-    from edgecap.cli.caption import stage_threads
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if repeats < 1:
         raise UsageError(f"--repeats must be at least 1; got {repeats}")
-    given = {name: value for name, value in options.items() if value is not None}
-    if "threads" in given:
-        given["threads"] = stage_threads(given["threads"])
-    config = make_config(**given)
     folder = work or clip_cache()
-    say = _progress(as_json)
-    pipeline = Pipeline(config)
+    say = counter(as_json=as_json)
+    pipeline = Pipeline(config_from(**config))
     warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
     if video is None:
         say(f"rendering {seconds:g} s of the world")
@@ -85,10 +92,7 @@ def bench_caption(
             folder, tier="moving", seed=THROUGHPUT_SEED, duration_seconds=seconds, num_actors=instances
         ).video
     report = measure_throughput(pipeline, video, warm_up=warm_up, repeats=repeats, on_step=say)
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(report), indent=2))
-    else:
-        click.echo("\n".join(throughput_lines(report)))
+    _print(dataclasses.asdict(report), throughput_lines(report), as_json=as_json)
     return 0
 
 
@@ -96,11 +100,13 @@ def bench_caption(
 @_TIER
 @_CLIPS
 @_SEED
-@_PACK
+@PACK
 @_WORK
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
-@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Write the JSON here too.")
+@DETECTOR
+@CAPTIONER
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=None, metavar="FILE", help="Also write the JSON to this file."
+)
 @_JSON
 def bench_quality(
     tiers: tuple[str, ...],
@@ -109,14 +115,15 @@ def bench_quality(
     pack: str,
     work: Path | None,
     out: Path | None,
+    detector: DetectorChoice,
+    captioner: CaptionerChoice | None,
     as_json: bool,
-    **options: Any,
 ) -> int:
     """Score captions of held-out clips against exact truth; exit code 0 whether the bars are met or not."""
-    from edgecap.bench.quality.compare import quality_config
     from edgecap.bench.quality.run import run_tier
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import quality_json, quality_lines
+    from edgecap.cli.terminal import counter
     from edgecap.engines.graph.device import probe_device
     from edgecap.runtime.output.files import ready_file, replace_text
     from edgecap.runtime.pipeline.pipeline import Pipeline
@@ -124,8 +131,8 @@ def bench_quality(
     seeds = _seeds(seed_start, clips)
     if out is not None:
         ready_file(out)
-    pipeline = Pipeline(quality_config(pack, **{n: v for n, v in options.items() if v is not None}))
-    say = _progress(as_json)
+    pipeline = Pipeline(_quality_config(pack, captioner, detector=detector))
+    say = counter(as_json=as_json)
     results: dict[str, Any] = {"machine": probe_device().machine_line(), "tiers": {}}
     for tier in tiers or ("clean", "moving"):
         quality = run_tier(
@@ -136,7 +143,7 @@ def bench_quality(
             on_clip=lambda seed, *rest, tier=tier: say(f"{tier} {seed - seed_start + 1}/{clips}"),
         )
         results["tiers"][tier] = quality_json(quality)
-        if out is not None:  # after every tier: a run that is stopped keeps what it measured
+        if out is not None:  # after every tier: a stopped run keeps what it measured
             replace_text(out, iter([json.dumps(results, indent=2) + "\n"]))
         if not as_json:
             click.echo("\n".join(quality_lines(quality)) + "\n")
@@ -156,12 +163,11 @@ def bench_quality(
 def bench_compare(
     first: str, second: str, tiers: tuple[str, ...], clips: int, seed_start: int, work: Path | None, as_json: bool
 ) -> int:
-    """Run two packs (say fp32 and quantised) over the same held-out clips; print what the second loses, and
-    both sizes.
-    """
+    """Run two packs (say fp32 and quantised) on the same held-out clips; print both sizes and what the second loses."""
     from edgecap.bench.quality.compare import compare_packs
     from edgecap.bench.world.cached_clips import clip_cache
     from edgecap.cli.bench_text import comparison_lines
+    from edgecap.cli.terminal import counter
 
     comparison = compare_packs(
         first,
@@ -169,12 +175,9 @@ def bench_compare(
         tiers=tiers or ("clean", "moving"),
         seeds=_seeds(seed_start, clips),
         folder=work or clip_cache(),
-        on_step=_progress(as_json),
+        on_step=counter(as_json=as_json),
     )
-    if as_json:
-        click.echo(json.dumps(dataclasses.asdict(comparison), indent=2))
-    else:
-        click.echo("\n".join(comparison_lines(comparison)))
+    _print(dataclasses.asdict(comparison), comparison_lines(comparison), as_json=as_json)
     return 0
 
 
@@ -185,25 +188,26 @@ def bench_compare(
 @click.option("--captioner", type=click.Choice(["pack", "none"]), default=None, help="none: skip its own fields.")
 @click.option("--misses", type=int, default=0, show_default=True, help="Print up to this many missed captions.")
 @_SEED
-@_PACK
+@PACK
 @_WORK
 @_JSON
 def bench_verify(
     count: int,
     tier: str,
     clips: int,
-    captioner: Literal["pack", "none"] | None,
+    captioner: CaptionerChoice | None,
     misses: int,
     seed_start: int,
     pack: str,
     work: Path | None,
     as_json: bool,
 ) -> int:
-    """Plant false statements into true captions of held-out clips; print what the verifier catches, and how many true
-    captions it refuses.
+    """Plant false statements into true captions of held-out clips; print how many the verifier catches, and how
+    many true captions it refuses.
     """
     from edgecap.bench.quality.planted.planted import measure_planted, planted_json, planted_lines
     from edgecap.bench.world.cached_clips import clip_cache
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     if count < 1:
@@ -211,7 +215,7 @@ def bench_verify(
     if misses < 0:
         raise UsageError(f"--misses must be at least 0; got {misses}")
     seeds = _seeds(seed_start, clips)
-    say = _progress(as_json)
+    say = counter(as_json=as_json)
     report = measure_planted(
         Pipeline(_quality_config(pack, captioner)),
         work or clip_cache(),
@@ -220,20 +224,17 @@ def bench_verify(
         tier=tier,
         on_clip=lambda seed: say(f"{tier} {seed - seed_start + 1}/{clips}"),
     )
-    if as_json:
-        click.echo(json.dumps(planted_json(report), indent=2))
-    else:
-        click.echo("\n".join(planted_lines(report, misses=misses)))
+    _print(planted_json(report), planted_lines(report, misses=misses), as_json=as_json)
     return 0
 
 
 @bench.command("calls")
 @click.argument("videos", nargs=-1, type=click.Path(path_type=Path))
-@click.option("--clips", type=int, default=3, show_default=True, help="Videos that are rendered where none is named.")
+@click.option("--clips", type=int, default=3, show_default=True, help="Videos that are rendered if none is given.")
 @click.option("--seconds", type=float, default=20.0, show_default=True, help="Length of a rendered video.")
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in a rendered video.")
 @_SEED
-@_PACK
+@PACK
 @_WORK
 @_JSON
 def bench_calls(
@@ -246,13 +247,13 @@ def bench_calls(
     work: Path | None,
     as_json: bool,
 ) -> int:
-    """Count what captions cost the language model, by --stages and --change-gate, on VIDEO... or rendered ones."""
+    """Count calls and tokens of the language model, by --stages and --change-gate, on VIDEO... or rendered videos."""
     from edgecap.bench.speed.calls import measure_calls
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
     from edgecap.cli.bench_text import calls_lines
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
 
-    folder, say = work or clip_cache(), _progress(as_json)
+    folder, say = work or clip_cache(), counter(as_json=as_json)
     warm_up = cached_clip(folder, tier="clean", seed=THROUGHPUT_SEED, duration_seconds=2.5, num_actors=2).video
     if not videos:
         say(f"rendering {clips} videos of {seconds:g} s")
@@ -266,8 +267,12 @@ def bench_calls(
         warm_up=warm_up,
         on_step=say,
     )
-    click.echo(json.dumps(dataclasses.asdict(report), indent=2) if as_json else "\n".join(calls_lines(report)))
+    _print(dataclasses.asdict(report), calls_lines(report), as_json=as_json)
     return 0
+
+
+def _print(figures: dict[str, Any], lines: list[str], *, as_json: bool) -> None:
+    click.echo(json.dumps(figures, indent=2) if as_json else "\n".join(lines))
 
 
 def _seeds(start: int, count: int) -> range:
@@ -278,21 +283,18 @@ def _seeds(start: int, count: int) -> range:
     if not start >= EVALUATION_SEED_START or start + count > EVALUATION_SEED_END:
         raise UsageError(
             f"held-out seeds are {EVALUATION_SEED_START} to {EVALUATION_SEED_END - 1}; "
-            f"got {start} to {start + count - 1}; the others were trained on"
+            f"got {start} to {start + count - 1}; training used the others"
         )
     return range(start, start + count)
 
 
-def _progress(as_json: bool) -> Callable[[str], None]:
-    """A line of progress on stderr that replaces itself on a terminal; silent for `--json` and where nobody
-    looks.
-    """
-    if as_json or not sys.stderr.isatty():
-        return lambda text: None
-    return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
-
-
-def _quality_config(pack: str, captioner: Literal["pack", "none"] | None) -> PipelineConfig:
+def _quality_config(
+    pack: str, captioner: CaptionerChoice | None, *, detector: DetectorChoice = "pack"
+) -> PipelineConfig:
+    """`captioner` None: "pack" with the pack's detector, else "none"."""
     from edgecap.bench.quality.compare import quality_config
 
-    return quality_config(pack) if captioner is None else quality_config(pack, captioner=captioner)
+    chosen: PipelineOptions = {"detector": detector}
+    if captioner is not None:
+        chosen["captioner"] = captioner
+    return quality_config(pack, **chosen)

@@ -13,7 +13,7 @@ from edgecap.bench.speed.throughput import ThroughputReport
 
 
 def throughput_lines(report: ThroughputReport) -> list[str]:
-    """Machine, clip, the two walls, stages, parts and the figures drawn from them."""
+    """Machine, clip, both wall times, stages, parts and the figures computed from them."""
     width, height = report.size_wh
     fps = f"@{report.source_fps:.4g}" if report.source_fps else ""
     used = ", ".join(f"{name} {value}" for name, value in report.used.items() if name != "device")
@@ -46,7 +46,7 @@ def throughput_lines(report: ThroughputReport) -> list[str]:
 
 
 def calls_lines(report: CallsReport) -> list[str]:
-    """One row a setting; times over those of the first row."""
+    """One row a setting; times relative to the first row."""
     first = report.rows[0]
     lines = [
         f"machine   {report.machine}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgecap.cli.options import ALLOW_DRIFT, CALIBRATE, NO_TWINS, json_option
 from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("pack", required=False, metavar="PACK|HUB-ID[@REVISION]")
-@click.option("--list", "list_plans", is_flag=True, help="Print the packs that can be made and end.")
+@click.option("--list", "list_plans", is_flag=True, help="List the packs that can be made, and exit.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Pack folder. [default: ./PACK]")
 @click.option(
     "--from",
@@ -26,19 +27,11 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Take checkpoints, or a finished pack, from here; nothing is fetched.",
 )
-@click.option(
-    "--calibrate",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="VIDEO|DIR",
-    help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
-)
-@click.option(
-    "--allow-drift", is_flag=True, help="Publish even if an export misses its parity limits; the pack records it."
-)
-@click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
-@click.option("--force", is_flag=True, help="Export again what is already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
+@CALIBRATE
+@ALLOW_DRIFT
+@NO_TWINS
+@click.option("--force", is_flag=True, help="Export again even what is already there.")
+@json_option("Print what was made as one JSON object.")
 def pull(
     pack: str | None,
     list_plans: bool,
@@ -50,7 +43,7 @@ def pull(
     force: bool,
     as_json: bool,
 ) -> int:
-    """Fetch and export a whole pack; go on where an earlier run stopped.
+    """Fetch and export a whole pack; continue where an earlier run stopped.
 
     HF_HUB_OFFLINE=1 uses the hub's cache alone; HF_ENDPOINT and HF_HOME are the hub's own settings.
     """
@@ -58,20 +51,20 @@ def pull(
         return _print_plans(as_json)
     if pack is None:
         raise UsageError("missing PACK; edgecap pull --list names the packs")
-    from edgecap.cli.progress import Transfers, sayer
+    from edgecap.cli.terminal import say, sayer, watched_fetch
     from edgecap.export.hub.pull import pull as pull_pack
     from edgecap.export.publish.publish import ExportOptions
 
-    say = sayer(as_json)
-    with Transfers(say) as watch:
+    progress = sayer(as_json=as_json)
+    with watched_fetch(progress) as watch:
         pulled = pull_pack(
             pack,
             out or Path(pack.partition("@")[0].rpartition("/")[2]),
             from_folder=from_folder,
             options=ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
             force=force,
-            notice=lambda line: click.echo(f"edgecap: notice: {line}", err=True),
-            say=say,
+            notice=lambda line: say(f"notice: {line}"),
+            say=progress,
             watch=watch,
         )
     if as_json:
@@ -83,13 +76,14 @@ def pull(
 
 def _print_pulled(pulled: Pulled) -> None:
     from edgecap.cli.export import print_published
+    from edgecap.cli.terminal import say
 
     for published in pulled.published:
         print_published(published)
     if pulled.kept:
         click.echo(f"already there: {', '.join(pulled.kept)} (--force exports again)")
     for line in pulled.unpinned:
-        click.echo(f"edgecap: warning: not pinned: {line}", err=True)
+        say(f"warning: not pinned: {line}")
     click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO --pack {pulled.pack}")
 
 

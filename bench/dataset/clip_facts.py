@@ -1,4 +1,4 @@
-"""Everything measured of one clip, before anybody decides: no threshold in here, so new rules need no new measuring.
+"""Everything measured of one clip; no thresholds here, so that new rules need no new measurement.
 
 In: `ClipSource`, the stages of a pipeline (no captioner needed). Out: `ClipFacts`.
 """
@@ -22,7 +22,7 @@ from edgecap.runtime.pipeline.summary import failed_video
 from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
 
 MEASURED_SECONDS = 10.0
-"""Motion is measured over the first so many seconds: the longest clip that is wanted at all."""
+"""Motion is measured over the first seconds only: as long as the longest clip that can stay."""
 
 CUT_SCORE = 0.25
 """Lower than the pipeline's 0.46, which must not split a shot; here a false cut costs one clip and a missed one spoils
@@ -100,7 +100,7 @@ class _Gatherer:
             self._close(self._builder.add(observation, is_cut=is_cut, arrived_seconds=0.0))
 
     def finish(self) -> None:
-        """Measure what is still held."""
+        """Measure the last window."""
         self._close(self._builder.finish())
 
     def facts(self, error: str | None) -> ClipFacts:
@@ -124,11 +124,11 @@ class _Gatherer:
     def _close(self, window: Window | None) -> None:
         if window is None:
             return
-        settled = self._perceiver.drop_unconfirmed(window)
-        evidence = self._stages.measure(settled)
-        self._instances += [_rounded(m) for m in instance_motions(settled, evidence)]
+        confirmed = self._perceiver.drop_unconfirmed(window)
+        evidence = self._stages.measure(confirmed)
+        self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
         if self._with_scene and not self.background:
-            text = self._stages.describe(settled, evidence, self._stages.verdict(settled)).background
+            text = self._stages.describe(confirmed, evidence, self._stages.verdict(confirmed)).background
             self.background = text.text if text.provenance == "model" else ""
 
 
@@ -138,7 +138,7 @@ def measure_clip(source: ClipSource, stages: StageSet, *, sample_fps: float = 8.
     `with_scene`: ask the captioner of `stages` for the background where the row has none.
     """
     if source.video is None or source.fault is not None:
-        return ClipFacts(source.name, error=source.fault or "it names no video")
+        return ClipFacts(source.name, error=source.fault or "its row names no video")
     gatherer = _Gatherer(source, stages, with_scene=with_scene)
     error: str | None = None
     try:

@@ -1,4 +1,4 @@
-"""Is the camera's motion named rightly? Exact set, micro-F1 and figures per label [spec 7.3, last rows]."""
+"""Accuracy of the camera labels: exact set, micro-F1 and figures per label [spec 7.3, last rows]."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class CameraCounts(Pooled):
 
 
 def camera_counts(true_labels: frozenset[str], said_labels: frozenset[str]) -> CameraCounts:
-    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than
-    wrong.
-    """
+    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than wrong."""
     if not said_labels:
         return CameraCounts(exact=Tally(silent=1), listed=Tally(silent=1), fn=Counter(true_labels))
     return CameraCounts(

@@ -31,8 +31,8 @@ _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "positi
 @dataclass(frozen=True, slots=True)
 class ClipResult:
     """Everything counted of one clip. `masks`: of the matched instances, in the order of `matching.pairs`.
-    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances spoken of, and those
-    spoken of under one id only.
+    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances in captions, and those
+    of them under one id only.
     """
 
     name: str
@@ -231,8 +231,8 @@ def _angle_values(results: Sequence[ClipResult]) -> dict[str, float]:
 
 
 def _chota_s(identity: IdentityCounts, fields: dict[str, Tally]) -> float:
-    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, hence
-    the suffix].
+    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, so the
+    suffix].
     """
     half = 9  # ALPHAS[9] = 0.5
     caption = sum(fields.get(f, Tally()).f1 for f in _CAPTION_FIELDS) / len(_CAPTION_FIELDS)

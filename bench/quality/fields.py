@@ -1,4 +1,4 @@
-"""Was each field of each instance right? Three-state scores per field, pooled over instances [spec 7.3].
+"""Three-state scores of each field of each instance [spec 7.3].
 
 The question is asked of every true instance that counts; one that was not found scores 0 everywhere.
 Position, colours and action are read from the *sentences* a user gets; headings from the measured motion
@@ -69,7 +69,7 @@ def way_of(angle_degrees: float, ways: Sequence[str]) -> str:
 
 def ways_accepted(angle_degrees: float) -> frozenset[str]:
     """The four-way names that are right for a true direction: the nearest axis, and within 10 degrees of a diagonal
-    either of the two axes beside it (the world's own noise decides between them)."""
+    either of the two axes next to it (noise decides between them)."""
     if abs(angle_degrees % 90.0 - 45.0) > DIAGONAL_MARGIN_DEGREES:
         return frozenset({way_of(angle_degrees, FOUR_WAYS)})
     quadrant = int(angle_degrees // 90.0) % 4
@@ -80,7 +80,7 @@ def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int,
     """True cells (start, end) in the first and the last frame of a track in which the instance is truly
     visible, by its visible mask.
 
-    A diagnosis: it tells a wrong cell from a right cell of a late or early frame. The bars are about the whole life.
+    A diagnosis: it separates a wrong cell from the right cell of another frame. The bars are about the whole track.
     None where the track never sees the instance.
     """
     visible = {**truth.ignored.get(instance_id, {}), **truth.masks.get(instance_id, {})}
@@ -93,9 +93,9 @@ def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int,
 def _score_position(
     instance: TrueInstance, said: Statement | None, seen: tuple[str, str] | None
 ) -> list[tuple[str, Score]]:
-    """Start and end cell: of the instance's first and last countable analysed frame (whatever the track saw of it),
-    beside it where the track looked, and what the released rule of the reference would have said of the same
-    centroids (a baseline, the same for every pipeline)."""
+    """Start and end cell: of the instance's first and last countable analysed frame (whatever the track saw of it);
+    also where the track saw it, and what the reference's released rule gives for the same centroids (a baseline, the
+    same for every pipeline)."""
     cells = cells_in(said.position) if said else ()
     rows: list[tuple[str, Score]] = []
     for which, at in (("start", 0), ("end", -1)):

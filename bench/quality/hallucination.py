@@ -1,4 +1,4 @@
-"""What was said that is not there, and what is there that was not said [spec 7.4]."""
+"""Hallucinations (said, but not there) and omissions (there, but not said) [spec 7.4]."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class HallucinationCounts(Pooled):
 
     @property
     def chair_i(self) -> float:
-        """Hallucinated mentions / all object mentions; 0 without mentions (report beside `object_recall`)."""
+        """Hallucinated mentions / all object mentions; 0 without mentions (report with `object_recall`)."""
         return _share(self.false_mentions, self.mentions)
 
     @property
@@ -96,7 +96,7 @@ class HallucinationCounts(Pooled):
 
 
 def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) -> HallucinationCounts:
-    """Count one clip. Object words are read from the sentences: the class field is no sentence (it has its own
+    """Count one clip. Object words are read from the sentences: the class field is not a sentence (it has its own
     figure), and the position sentence only repeats it."""
     texts = [said.global_text, said.background_text]
     texts += [t for s in said.statements for t in (s.appearance, s.action)]

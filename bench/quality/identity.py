@@ -1,7 +1,6 @@
-"""How well tracks keep their identity: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own
-code].
+"""Identity of tracks: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own code].
 
-Both look at every confirmed track, reported in a caption or not, and at every analysed frame.
+Both count every confirmed track, reported in a caption or not, and every analysed frame.
 """
 
 from __future__ import annotations
@@ -52,9 +51,7 @@ class IdentityCounts(Pooled):
 
     @property
     def ass_a(self) -> Floats:
-        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is
-        nothing at all.
-        """
+        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is nothing."""
         nothing = self.tp + self.fn + self.fp == 0
         return np.where(nothing, 1.0, self.association / np.maximum(self.tp, 1))
 
@@ -148,9 +145,7 @@ def _hota_sums(
 
 
 def _switches(similarity: Floats, both: NDArray[np.bool_]) -> int:
-    """How often the predicted track covering a true instance (IoU >= 0.5) is another one than the last that
-    did.
-    """
+    """How often the predicted track covering a true instance (IoU >= 0.5) differs from the one before."""
     count = 0
     for r in range(similarity.shape[1]):
         last = -1

@@ -1,6 +1,4 @@
-"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare,
-pool.
-"""
+"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare, pool."""
 
 from __future__ import annotations
 
@@ -20,13 +18,13 @@ from edgecap.runtime.pipeline.pipeline import Pipeline
 from edgecap.runtime.verify.reasons import VerifierCounts
 
 _ANALYSED_FPS = 8.0
-"""Frames per second that a pipeline looks at by default."""
+"""Frames per second that a pipeline analyses by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class TierQuality:
     """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`:
-    videos that gave no caption to their end. `verified`: what became of the fields the captioner was asked for.
+    videos without a caption to their end. `verified`: what became of the fields that were requested.
     """
 
     tier: str

@@ -1,6 +1,4 @@
-"""Words of a caption -> what they stand for: colours, cells, classes. Synonyms are kept small and in one
-place.
-"""
+"""Words of a caption -> colours, cells, classes. All synonyms are here."""
 
 from __future__ import annotations
 
@@ -14,8 +12,7 @@ CELLS = tuple(f"{row}-{column}" for row in ("top", "center", "bottom") for colum
 _CELL = re.compile(r"\b(top|center|bottom)-(left|middle|right)\b")
 _WORD = re.compile(r"[a-z]+")
 
-# Only words that no sentence of the world uses for something else ("glass", "ball of wool"...); longest
-# phrase wins.
+# Only words that no sentence of the world uses for something else ("glass", "ball of wool"...); longest phrase wins.
 _MORE_NAMES = {
     "person": ("man", "men", "woman", "women", "child", "persons", "pedestrian"),
     "bicycle": ("bike", "bikes"),
@@ -42,9 +39,7 @@ _ABSENT_FROM_THE_WORLD = (
 
 
 def colours_in(text: str) -> tuple[str, ...]:
-    """Basic colour terms in the order of mention, doubles kept: "A gray dog with a gold vest." -> ("gray",
-    "yellow").
-    """
+    """Basic colour terms in the order of mention, doubles kept: "A gray dog, a gold vest." -> ("gray", "yellow")."""
     words = [COLOUR_SYNONYMS.get(w, w) for w in _WORD.findall(text.lower())]
     return tuple(w for w in words if w in COLOURS)
 
@@ -61,14 +56,13 @@ def are_neighbours(cell: str, other: str) -> bool:
 
 
 def class_of(name: str) -> str:
-    """The class a class field stands for; a word outside every table stands for itself."""
+    """The class that a class field names; a word in no table is its own class."""
     return _names().get(name.lower().strip(), name.lower().strip())
 
 
 def mentions_in(text: str) -> tuple[str, ...]:
-    """Classes named in a text, one entry per mention; of overlapping phrases the longest counts ("hot dog" is
-    no dog) [spec 7.4, CHAIR].
-    """
+    """Classes named in a text, one entry per mention; of overlapping phrases the longest counts: a "hot dog" is not a
+    dog [spec 7.4, CHAIR]."""
     return tuple(_names()[m.group(0)] for m in _mention_pattern().finditer(text.lower()))
 
 

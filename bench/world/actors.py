@@ -98,6 +98,12 @@ class Actor:
         """[..., 2] width and height of the rest pose for the given long sides."""
         return np.asarray(np.asarray(sizes)[..., None] * np.array(rest_extent(self.class_name)))
 
+    def rest_box(self, seconds: float, camera: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(centre [2], half size [2]) of the rest pose in pixels, not clipped; the roll is ignored for the size."""
+        centre, size = self.path.at(seconds)
+        zoom = float(np.sqrt(abs(np.linalg.det(camera[:2, :2]))))
+        return camera[:2, :2] @ centre + camera[:2, 2], self.extents(size) * zoom / 2
+
     def facing_at(self, seconds: float) -> int:
         """Direction of the last sideways motion up to `seconds`."""
         times, points = self.path.times_seconds, self.path.points

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from edgecap.bench.world.render.encode import truth_path, write_clip
 from edgecap.bench.world.scene import make_scene
-from edgecap.runtime.output.files import writing
+from edgecap.engines.caches import cache_folder
+from edgecap.engines.errors import OutputError
 
 WORLD_FOLDER = Path(__file__).parent
 
@@ -25,7 +25,7 @@ class RenderedClip:
 
 def clip_cache() -> Path:
     """Where rendered clips are kept between runs unless another folder is named."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgecap" / "world"
+    return cache_folder("edgecap") / "world"
 
 
 @cache
@@ -51,6 +51,11 @@ def cached_clip(
     scene = make_scene(seed=seed, tier=tier, duration_seconds=duration_seconds, num_actors=num_actors)
     video = place / f"{scene.name}.mp4"
     if not video.exists():
-        with writing(place):
+        try:
             video = write_clip(scene, place)
+        except OSError as error:
+            raise OutputError(
+                f"{place}: rendered clips can't be kept there ({error.strerror or error}); "
+                "set XDG_CACHE_HOME to a folder that can be written"
+            ) from error
     return RenderedClip(video, truth_path(video))

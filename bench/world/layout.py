@@ -1,4 +1,4 @@
-"""Layout: draws actors and props until they are well visible, seldom hide each other, and something happens.
+"""Layout: draws actors and props until they are well visible, rarely hide each other, and something happens.
 
 In: the stage (background, camera). Out: actors and props. Rejection sampling on boxes
 at a few instants; the exact visibility is measured later by the renderer.

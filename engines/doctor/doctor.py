@@ -1,6 +1,6 @@
 """What works on this machine, what does not, and what to do about it.
 
-In: nothing. Out: one `Check` row per thing looked at.
+In: nothing. Out: one `Check` row per thing checked.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
+from edgecap.engines.caches import is_writable
 from edgecap.engines.doctor.gpu import gpu_checks
 from edgecap.engines.doctor.row import Check, Status, line_of, package_check
 from edgecap.engines.errors import EdgecapError, MissingExtraError
@@ -16,15 +18,16 @@ from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
 from edgecap.engines.packs.pack import Pack, shipped_packs
 from edgecap.engines.packs.schema import graphs_of
+from edgecap.engines.store.store import STORE_VARIABLE, default_folder
 
 
 def examine() -> tuple[Check, ...]:
-    """Look at everything, in a fixed order; takes a second or two. Never raises: a failure is a row."""
+    """Check everything, in a fixed order; takes a second or two. Never raises: a failure is a row."""
     rows: list[Check] = []
     for probe in _PROBES:
         try:
             rows.extend(probe())
-        except Exception as error:  # whatever a half-installed package throws on import
+        except Exception as error:  # whatever a half-installed package raises on import
             name, required = probe.__name__.strip("_"), probe not in _OPTIONAL
             rows.append(Check(name, "broken", line_of(error), "reinstall edgecap", required=required))
     return tuple(rows)
@@ -62,7 +65,7 @@ def _h264_encoder() -> list[Check]:
             Check(
                 "libx264",
                 "missing",
-                f"no PyAV that encodes H.264 ({line_of(error)})",
+                f"PyAV can't encode H.264 ({line_of(error)})",
                 "pip install --force-reinstall av (its wheels bring libx264)",
                 required=True,
             )
@@ -106,9 +109,25 @@ def _provider(provider: Provider) -> Check:
         detail, _, fix = str(error).partition("; ")
         status: Status = "broken" if required and not isinstance(error, MissingExtraError) else "missing"
         return Check(name, status, detail, fix, required=required)
-    except Exception as error:  # a driver that is half there may throw anything; the other providers are well
+    except Exception as error:  # a half-installed driver may raise anything; the other providers may still work
         return Check(name, "broken", line_of(error), "reinstall ONNX Runtime and its drivers", required=required)
     return Check(name, "ok", "opens and runs a model", required=required)
+
+
+def _caches() -> list[Check]:
+    from edgecap.engines.compiled import numba_cache
+
+    slower = "each run compiles its array loops again (seconds); set NUMBA_CACHE_DIR to a folder that can be written"
+    unsaved = f"edgecap build can't store engines; set {STORE_VARIABLE} to a folder that can be written"
+    return [_cache("compiled code", numba_cache(), slower), _cache("engines", default_folder(), unsaved)]
+
+
+def _cache(purpose: str, folder: Path | None, without: str) -> Check:
+    """A row: a cache that can't be written is no fault, only slower or less."""
+    if folder is not None and is_writable(folder):
+        return Check(f"cache of {purpose}", "ok", f"{folder} can be written")
+    where = f"{folder} can't be written" if folder is not None else "no folder can be written"
+    return Check(f"cache of {purpose}", "missing", where, without)
 
 
 def _nvidia() -> list[Check]:
@@ -145,8 +164,9 @@ _PROBES: tuple[Callable[[], list[Check]], ...] = (
     _h264_encoder,
     _onnxruntime,
     _providers,
+    _caches,
     _nvidia,
     _packs,
 )
-_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _nvidia})
-"""Probes whose own failure says nothing about captions on the CPU."""
+_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _caches, _nvidia})
+"""Probes whose failure does not affect captions on the CPU."""

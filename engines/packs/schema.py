@@ -1,4 +1,4 @@
-"""pack.json text <-> `PackSpec`, strictly: what the schema doesn't name is an error that says where.
+"""pack.json text <-> `PackSpec`, strictly: anything the schema doesn't name is an error that gives its path.
 
 The layout is `specs.py` field by field (tuples as lists) plus a top-level `"schema_version"`.
 """
@@ -99,10 +99,11 @@ def check_pack(spec: PackSpec) -> None:
         for axis, (least, usual, most) in graph.ranges.items():
             if not 0 <= least <= usual <= most:
                 _fail(f"{at}.ranges[{axis!r}]", "least <= usual <= most, none below 0", [least, usual, most])
-    places = {at.removeprefix("$.") for at, _ in graphs_of(spec)}
-    for place in spec.twins:
-        if place not in places:
-            _fail(f"$.twins[{place!r}]", f"the place of a graph of this pack ({', '.join(sorted(places))})", place)
+    paths = {at.removeprefix("$.") for at, _ in graphs_of(spec)}
+    for graph_path in spec.twins:
+        if graph_path not in paths:
+            known = ", ".join(sorted(paths))
+            _fail(f"$.twins[{graph_path!r}]", f"the path of a graph of this pack ({known})", graph_path)
     for role in (spec.detector, spec.segmenter):
         if role is not None:
             _check_pixels(role)
@@ -149,8 +150,8 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
     """Where a file is named, and its name."""
     for at, graph in graphs_of(spec):
         yield f"{at}.file", graph.file
-    for place, graph in spec.twins.items():
-        yield f"$.twins[{place!r}].file", graph.file
+    for graph_path, graph in spec.twins.items():
+        yield f"$.twins[{graph_path!r}].file", graph.file
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
         yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file
@@ -252,7 +253,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in pairs:
         if key in out:
-            raise PackSchemaError(f"key {key!r} stands twice in one object; keep one")
+            raise PackSchemaError(f"key {key!r} occurs twice in one object; keep one")
         out[key] = value
     return out
 

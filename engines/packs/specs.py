@@ -1,7 +1,7 @@
-"""What a pack says of itself: the typed content of pack.json, read by exporter, sessions, runtime and tests alike.
+"""The typed content of pack.json.
 
-A role (detector, segmenter, captioner) names its graphs; every tensor is declared once here-by-data and checked when a
-session opens. Pre-processing constants are data of the pack; the code that applies them is `engines.preprocess`.
+A role (detector, segmenter, captioner) names its graphs; every tensor is declared once and checked when a session
+opens. Pre-processing constants are data of the pack; `engines.graph.letterbox` applies them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class DetectorSpec:
 
     The picture is resized (aspect kept) so that its long side is `image_side`, then padded right and bottom with
     `pad_value` to multiples of `stride`; boxes are relative to the *padded* picture and mapped back by
-    `engines.preprocess`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic, on the host.
+    `engines.graph.letterbox`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic, on the host.
     `labels`: class names, COCO spelling.
     """
 
@@ -39,7 +39,7 @@ class MemorySpec:
     K objects at once; S = `memory_frames` slots (the first holds the prompted frame), P = `pointers` (likewise), T
     tokens a frame, C and M channels. Sizes never change with time: an empty slot has age -1, whatever it contains. An
     age is the number of frames since; the first slot of memories always has age 0, that of pointers its true age. All
-    learned tables lie inside the graphs.
+    learned tables are inside the graphs.
       `attention`: features [1,C,h,w] (of the segmenter's encoder), memories float32 [K,S,T,M], memory_ages int32
         [K,S], pointers float32 [K,P,C], pointer_ages int32 [K,P] -> conditioned float32 [K,C,h,w].
       `decoder`: conditioned and the segmenter's other embeddings -> mask_logits [K,h4,w4], quality [K], pointer [K,C],
@@ -83,9 +83,9 @@ class PromptLayout:
 
     The prompt is: BOS (if the pack has one), `before`, then per view `view_before` T vision tokens `view_after`; then
     `question_before` the question `question_after`, and the answer follows. A further question of the same
-    conversation stands between `answer_after` (which ends the answer's turn and begins the user's) and
+    conversation is between `answer_after` (which ends the answer's turn and begins the user's) and
     `question_after`; "" where the model takes one question only. `before_system`: `before` with a system turn,
-    "{system}" in the place of its text; "" where the template has none: the rules then stand in front of the first
+    "{system}" instead of its text; "" where the template has none: the rules then come before the first
     question.
     """
 
@@ -204,8 +204,8 @@ class FileEntry:
 class PackSpec:
     """The whole of pack.json (schema_version 1). A role that the pack lacks is None.
 
-    `source`: what each role was made from. `twins`: place of a graph ("detector.graph", "segmenter.encoder",
-    "captioner.decoder", ...) -> the graph that TensorRT compiles in its stead: same role, standard operators only,
+    `source`: what each role was made from. `twins`: path of a graph ("detector.graph", "segmenter.encoder",
+    "captioner.decoder", ...) -> the graph that TensorRT compiles instead: same role, standard operators only,
     precision in the types (fp16, symmetric Q/DQ). CPU INT8 and TensorRT INT8 are two files.
     """
 

@@ -119,9 +119,13 @@ def check_graph(path: Path, spec: GraphSpec) -> None:
 
 def run_graph(path: Path, feeds: Mapping[str, NDArray[Any]], *, threads: int = 1) -> dict[str, NDArray[Any]]:
     """Outputs by name of one CPU run; for checks right after an export, not for the runtime."""
-    session = open_graph(path, threads=threads)
+    return run_session(open_graph(path, threads=threads), [feeds])[0]
+
+
+def run_session(session: Any, feeds: Sequence[Mapping[str, NDArray[Any]]]) -> list[dict[str, NDArray[Any]]]:
+    """Outputs by name of an onnxruntime.InferenceSession, one mapping per feed."""
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, (np.asarray(value) for value in session.run(names, dict(feeds))), strict=True))
+    return [dict(zip(names, map(np.asarray, session.run(names, dict(feed))), strict=True)) for feed in feeds]
 
 
 def open_graph(path: Path, *, threads: int = 1) -> Any:

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from edgecap.engines.compiled import compiled
 from edgecap.runtime.data.mask import Mask
 
 
@@ -40,7 +40,7 @@ def decode(rle: CocoRle) -> Mask:
 
 
 def encode_counts(mask: Mask) -> NDArray[np.int64]:
-    """Uncompressed counts int64 [R]; their sum is width x height, their number is odd or even as it falls."""
+    """Uncompressed counts int64 [R]; their sum is width x height, their number may be odd or even."""
     width, height = mask.size_wh
     left, top = mask.origin_xy
     counts: NDArray[np.int64] = _runs(np.ascontiguousarray(mask.bits), left, top, width, height)
@@ -54,8 +54,7 @@ def decode_counts(counts: NDArray[np.int64], *, size_wh: tuple[int, int]) -> Mas
     if (counts < 0).any() or int(counts.sum()) != width * height:
         raise ValueError(
             f"run lengths must be >= 0 and sum to {width * height} for {size_wh = }; got "
-            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for "
-            "another picture size?"
+            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for another picture size?"
         )
     full = np.empty(width * height, np.bool_)
     _fill(np.ascontiguousarray(counts, np.int64), full)
@@ -74,16 +73,16 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
     raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     if len(raw) and (raw.min() < 48 or raw.max() > 111 or (int(raw[-1]) - 48) & 32):
         raise ValueError(
-            f"not a COCO run-length string: {text[:40]!r} (want characters '0' to 'o', the last one closing a number)"
+            f"not a COCO run-length string: {text[:40]!r} (expected '0' to 'o', the last one closing a number)"
         )
     counts: NDArray[np.int64] = _unpack(raw)
     return counts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
     rows, columns = bits.shape
-    out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column holds at most (rows + 1) / 2 runs of ones
+    out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column has at most (rows + 1) / 2 runs of ones
     count, last_end, run_end = 0, 0, -1
     # Runs are found per column of the rectangle; one that ends where the next begins is joined to it.
     for x in range(columns):
@@ -109,7 +108,7 @@ def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int)
     return out[:count].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(counts: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
     at = 0
     for i in range(len(counts)):
@@ -117,7 +116,7 @@ def _fill(counts: NDArray[np.int64], out: NDArray[np.bool_]) -> None:
         at += counts[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _pack(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     out = np.empty(len(counts) * 13 + 1, np.uint8)
     size = 0
@@ -133,7 +132,7 @@ def _pack(counts: NDArray[np.int64]) -> NDArray[np.uint8]:
     return out[:size].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _unpack(raw: NDArray[np.uint8]) -> NDArray[np.int64]:
     out = np.empty(len(raw), np.int64)
     count, at = 0, 0

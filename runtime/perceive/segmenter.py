@@ -22,6 +22,8 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 
 _BOXES = "boxes_xyxy"
+WHOLE_PICTURE = np.array([[0, 0, 1, 1]], np.float32)
+"""The box [1, 4] of a logit map that covers the whole padded picture."""
 
 
 class Segmenter:
@@ -50,13 +52,15 @@ class Segmenter:
         logits = np.asarray(found["mask_logits"], np.float32)
         quality = np.clip(np.asarray(found["quality"], np.float32), 0, 1)
         reach = enlarge_boxes(prompts, margin=spec.box_margin)
-        covered = reach if spec.mask_frame == "box" else np.tile(np.array([[0, 0, 1, 1]], np.float32), (len(reach), 1))
-        return self._claim(
+        covered = reach if spec.mask_frame == "box" else np.tile(WHOLE_PICTURE, (len(reach), 1))
+        masks = claimed_pixels(
             logits,
-            _to_pixels(covered, placement, (width, height)),
+            padded_to_pixels(covered, placement, (width, height)),
             _clipped_pixels(reach, placement, (width, height)),
-            (width, height),
-        ), quality
+            size_wh=(width, height),
+            threshold=spec.mask_threshold,
+        )
+        return masks, quality
 
     def _encode(self, frame: Frame, placement: Letterbox) -> dict[str, NDArray[Any]]:
         images = fit_image(frame.image_rgb, placement, pad_value=self._spec.pad_value)[None]
@@ -72,35 +76,41 @@ class Segmenter:
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in ("mask_logits", "quality")}
 
-    def _claim(
-        self,
-        logits: NDArray[np.float32],
-        covered_px: NDArray[np.float64],
-        regions_px: NDArray[np.int64],
-        size_wh: tuple[int, int],
-    ) -> tuple[Mask, ...]:
-        """Resample each logit map into its region of the frame and let the largest logit own each pixel."""
-        width, height = size_wh
-        best = np.full((height, width), self._spec.mask_threshold, np.float32)
-        owner = np.full((height, width), -1, np.int16)
-        for k, (x0, y0, x1, y1) in enumerate(regions_px):
-            if x1 <= x0 or y1 <= y0:
-                continue
-            local = _resample(logits[k], covered_px[k], (int(x0), int(y0), int(x1), int(y1)))
+
+def claimed_pixels(
+    logits: NDArray[np.float32],
+    covered_px: NDArray[np.float64],
+    regions_px: NDArray[np.int64],
+    *,
+    size_wh: tuple[int, int],
+    threshold: float,
+) -> tuple[Mask, ...]:
+    """One mask per logit map of [K, h, w]; a pixel that several claim goes to the largest logit above `threshold`.
+
+    Map k covers the rectangle `covered_px[k]` of the frame (float64 [K, 4], may reach outside it) and claims pixels in
+    `regions_px[k]` alone (int64 [K, 4], half-open, inside the frame); none where that is empty. Maps are resampled
+    bilinearly at pixel centres.
+    """
+    width, height = size_wh
+    best = np.full((height, width), threshold, np.float32)
+    owner = np.full((height, width), -1, np.int16)
+    for k, (x0, y0, x1, y1) in enumerate(regions_px.tolist()):
+        if x1 > x0 and y1 > y0:
+            local = _resample(logits[k], covered_px[k], (x0, y0, x1, y1))
             held = best[y0:y1, x0:x1]
             wins = local > held
             held[wins] = local[wins]
             owner[y0:y1, x0:x1][wins] = k
-        return tuple(
-            _cropped(owner, k, (int(x0), int(y0), int(x1), int(y1)), size_wh)
-            for k, (x0, y0, x1, y1) in enumerate(regions_px)
-        )
+    return tuple(
+        Mask.from_part(owner[y0:y1, x0:x1] == k, origin_xy=(x0, y0), size_wh=size_wh)
+        for k, (x0, y0, x1, y1) in enumerate(regions_px.tolist())
+    )
 
 
-def _to_pixels(
+def padded_to_pixels(
     boxes_padded: NDArray[np.float32], placement: Letterbox, size_wh: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Boxes relative to the padded picture -> frame pixels float64 [K, 4], not clipped."""
+    """Boxes [K, 4] relative to the padded picture -> frame pixels float64 [K, 4], not clipped."""
     (w, h), (pw, ph), (width, height) = placement.content_wh, placement.padded_wh, size_wh
     factor = np.array([pw / w * width, ph / h * height, pw / w * width, ph / h * height])
     return np.asarray(boxes_padded * factor, np.float64)
@@ -124,11 +134,3 @@ def _resample(
     return cv2.warpAffine(
         logits, back, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
     ).astype(np.float32, copy=False)
-
-
-def _cropped(owner: NDArray[np.int16], k: int, region: tuple[int, int, int, int], size_wh: tuple[int, int]) -> Mask:
-    x0, y0, x1, y1 = region
-    inside = Mask.from_full(owner[y0:y1, x0:x1] == k)
-    if inside.bits.size == 0:
-        return Mask(origin_xy=(0, 0), bits=inside.bits, size_wh=size_wh)
-    return Mask(origin_xy=(inside.origin_xy[0] + x0, inside.origin_xy[1] + y0), bits=inside.bits, size_wh=size_wh)

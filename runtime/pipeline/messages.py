@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
+from edgecap.runtime.pipeline.queues import StopSignal
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it."""
+    """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it. `given_up`: set
+    by a step that fails on the video, so that the rest of it is not decoded."""
 
     video_number: int
     info: VideoInfo
+    given_up: StopSignal = field(default_factory=StopSignal, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,13 @@ class Sampled:
     decode_seconds: float
     skipped_frames: int = 0
     estimated_times: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A frame that a full queue dropped, in its place among the others."""
+
+    video_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +72,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The video came to its end in good order."""
+    """The video was read to its end."""
 
     video_number: int
 
@@ -76,4 +86,4 @@ class Failed:
     cause: Exception
 
 
-Message = Started | Sampled | Windowed | Described | Skipped | Ended | Failed
+Message = Started | Sampled | Dropped | Windowed | Described | Skipped | Ended | Failed

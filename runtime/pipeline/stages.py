@@ -1,4 +1,4 @@
-"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write_step`).
+"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write.WriteStep`).
 
 Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
 one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,14 +21,24 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import ClipKey, DomainVerdict, Record
 from edgecap.runtime.data.window import Observation, Window
-from edgecap.runtime.pipeline.messages import Described, Ended, Failed, Message, Sampled, Skipped, Started, Windowed
+from edgecap.runtime.pipeline.messages import (
+    Described,
+    Dropped,
+    Ended,
+    Failed,
+    Message,
+    Sampled,
+    Skipped,
+    Started,
+    Windowed,
+)
 from edgecap.runtime.pipeline.summary import Failure, failed_video
 from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose time is wanted. `skipped_frames`, `estimated_times`:
-    counts so far, see `VideoInfo`.
+    """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
+    `estimated_times`: counts so far, see `VideoInfo`.
     """
 
     skipped_frames: int
@@ -83,29 +92,24 @@ class StageSet:
     begin_video: Callable[[], None] = lambda: None
 
 
-def decode(
-    inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
-) -> Iterator[Message]:
-    """The source: the sampled frames of every input in order. `abandoned`: numbers of videos that a later
-    step gave up.
-    """
+def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
+    """The source: the sampled frames of every input in order, of a video up to where a later step gave it up."""
     for number, item in enumerate(inputs):
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            yield from _decode_one(number, item, stages, config, abandoned)
+            yield from _decode_one(number, item, stages, config)
 
 
-def _decode_one(
-    number: int, path: Path, stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
-) -> Iterator[Message]:
+def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
     try:
         with stages.open_video(path) as source:
-            yield Started(number, source.info)
+            started = Started(number, source.info)
+            yield started
             sampler, shots = FrameSampler(config.sample_fps), ShotDetector()
             begun = time.perf_counter()
             for frame in source.sampled(sampler.keep):
-                if number in abandoned:
+                if started.given_up.is_set():
                     return
                 is_cut = shots.is_cut(frame)
                 spent = time.perf_counter() - begun
@@ -113,7 +117,7 @@ def _decode_one(
                     number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
                 )
                 begun = time.perf_counter()
-    except Exception as error:  # a bad video is a row of its own, whatever is bad about it
+    except Exception as error:  # a bad video becomes its own row, whatever is bad about it
         yield Failed(number, failed_video(str(path), error), error)
     else:
         yield Ended(number)
@@ -121,7 +125,7 @@ def _decode_one(
 
 @dataclass(slots=True)
 class _Perceiving:
-    """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
+    """The current video. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
     at that time. `faults`: skipped frames and estimated times of the source so far.
     """
 
@@ -134,16 +138,14 @@ class _Perceiving:
 
 
 class PerceiveStep:
-    """`Sampled` frames in, `Windowed` windows out. `drops`: (video number, pts_seconds) of every frame that
-    the queue before this step forgot, in order.
-    """
+    """`Sampled` frames in, `Windowed` windows out; `Dropped` frames are counted in the window they come in."""
 
-    def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[tuple[int, float]]) -> None:
-        self._stages, self._config, self._drops = stages, config, drops
+    def __init__(self, stages: StageSet, config: PipelineConfig) -> None:
+        self._stages, self._config = stages, config
         self._video: _Perceiving | None = None
 
     def feed(self, message: Message) -> Iterator[Message]:
-        """Handle one message; what ends a video first closes the window in hand."""
+        """Handle one message; what ends a video first closes the current window."""
         video = self._video
         if isinstance(message, Started):
             self._video = self._begin(message)
@@ -152,9 +154,10 @@ class PerceiveStep:
             yield message  # a video that never opened
         elif isinstance(message, Sampled):
             yield from self._observe(video, message)
+        elif isinstance(message, Dropped):
+            video.builder.note_dropped()
         else:
             self._video = None
-            self._note_drops(video, before_seconds=math.inf)
             yield from _windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds)
             yield message
 
@@ -173,7 +176,6 @@ class PerceiveStep:
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
         # What happened before this frame belongs to the window that this frame may close.
         spent = dict(video.perceiver.stage_seconds)
-        self._note_drops(video, before_seconds=message.frame.pts_seconds)
         if message.is_cut:
             video.perceiver.cut()
         observation = video.perceiver.observe(message.frame)
@@ -181,13 +183,6 @@ class PerceiveStep:
         yield from _windowed(video, closed, spent=spent)
         video.decode_seconds += message.decode_seconds
         video.faults = message.skipped_frames, message.estimated_times
-
-    def _note_drops(self, video: _Perceiving, *, before_seconds: float) -> None:
-        """Count the forgotten frames of this video up to a time; the queue may have forgotten later ones already."""
-        while self._drops and self._drops[0] < (video.number, before_seconds):
-            number, _ = self._drops.popleft()
-            if number == video.number:
-                video.builder.note_dropped()
 
 
 def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, float]) -> Iterator[Message]:
@@ -248,13 +243,11 @@ class DescribeStep:
 
 
 class Guard:
-    """Stands around a step: its exception becomes the current video's `Failed`, and the rest of that video is
-    passed over.
-    """
+    """Wraps a step: its exception becomes the current video's `Failed`, and the rest of that video is skipped."""
 
-    def __init__(self, feed: Callable[[Message], Iterable[Message]], abandoned: set[int]) -> None:
-        self._feed, self._abandoned = feed, abandoned
-        self._path = ""
+    def __init__(self, feed: Callable[[Message], Iterable[Message]]) -> None:
+        self._feed = feed
+        self._video: Started | None = None
         self._given_up = -1
 
     def feed(self, message: Message) -> Iterator[Message]:
@@ -262,10 +255,12 @@ class Guard:
         if message.video_number == self._given_up:
             return
         if isinstance(message, Started):
-            self._path = message.info.path
+            self._video = message
         try:
             yield from self._feed(message)
         except Exception as error:  # see the class: never the end of the run
             self._given_up = message.video_number
-            self._abandoned.add(message.video_number)
-            yield Failed(message.video_number, failed_video(self._path, error), error)
+            if self._video is not None:
+                self._video.given_up.set()
+            path = self._video.info.path if self._video is not None else ""
+            yield Failed(message.video_number, failed_video(path, error), error)

@@ -14,6 +14,7 @@ Names are loaded when first used: `import edgecap` opens no video library and no
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from edgecap.runtime.pipeline.collect import caption_video
 
 __version__ = "0.1.0"
+
+# Nothing is sent or stored that was not asked for. ONNX Runtime (a device id, a database of events, a look-up of a host)
+# and huggingface_hub read these when they are imported; what the user has set stays.
+for _switch in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_switch, "1")
 
 __all__ = [
     "Captioner",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FLOORS = {
-    "engines": ("errors", "files", "graph", "tensorrt", "packs", "store", "compile", "doctor"),
+    "engines": ("errors", "caches", "compiled", "files", "graph", "tensorrt", "packs", "store", "compile", "doctor"),
     "runtime": tuple(
         [
             "english",
@@ -61,20 +61,8 @@ _TEXT = {tokenize.STRING, tokenize.COMMENT} | (
 SOURCES = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
 _MOST_LINES, _MOST_FUNCTION_LINES, _MOST_MODULES = 300, 45, 15
-LONG_FILES = {
-    "tests/cli/test_commands.py",
-    "tests/engines/graph/test_onnx_session.py",
-    "tests/export/decoder/test_scatter.py",
-    "tests/runtime/output/test_sinks.py",
-    "tests/runtime/pipeline/test_pipeline.py",
-}
-LONG_FUNCTIONS = {
-    "export/detectors/dfine.py __call__",
-    "export/detectors/role.py export_detector",
-    "export/qwen/plan.py make_plan",
-    "export/specimens/qwen.py save_qwen",
-    "export/specimens/smolvlm.py save_smolvlm",
-}
+LONG_FILES: set[str] = set()
+LONG_FUNCTIONS: set[str] = set()
 """Longer than the rule since before it was one. Shorten them and strike them out; nothing may be added."""
 PLAIN = re.compile(
     r"\b(wants|anew|at hand|whence|nevertheless|(?:is|are|was|were) told|told|cures|breaks off|leads out of|tells of|"

@@ -4,8 +4,8 @@ In: held-out clips of the world, perceived and measured by a pipeline; true capt
 Out: `PlantedReport`: catch rate by kind and form, false-alarm rate over the same captions without the plant, and what
 the verifier did to the pipeline's own fields.
 
-Only instances that a track was matched with are used: the verifier speaks of what was perceived. Evidence is the
-pipeline's own, errors included; truth decides what is false.
+Only instances matched with a track are used, as the verifier checks what was perceived. Evidence is the pipeline's
+own, errors included; the truth decides what is false.
 """
 
 from __future__ import annotations
@@ -129,8 +129,8 @@ def measure_planted(
 
 
 def plant(watched: Sequence[Watched], *, count: int, seed: int = 0) -> list[Trial]:
-    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order of its own
-    drawn by `seed`, so that none serves twice before all have. Fewer where no instance can carry a kind."""
+    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order drawn
+    by `seed`, so that all are used before any is used again. Fewer where no instance suits a kind."""
     rng = np.random.default_rng(seed)
     orders = {(k, f): _endless(len(watched), rng) for k in KINDS for f in _FORMS}
     trials: list[Trial] = []
@@ -139,7 +139,7 @@ def plant(watched: Sequence[Watched], *, count: int, seed: int = 0) -> list[Tria
         for _ in range(_MOST_TRIES):
             one = watched[next(orders[kind, form])]
             if (pair := make_pair(kind, form, one.subject, rng)) is not None:
-                trials.append(judge(one, pair))
+                trials.append(try_pair(one, pair))
                 break
     return trials
 
@@ -149,7 +149,7 @@ def _endless(count: int, rng: np.random.Generator) -> Iterator[int]:
         yield from rng.permutation(count).tolist()
 
 
-def judge(one: Watched, pair: Pair) -> Trial:
+def try_pair(one: Watched, pair: Pair) -> Trial:
     """What the checks say of both texts of a pair."""
     return Trial(one.clip, pair, _codes(one, pair, pair.false_text), _codes(one, pair, pair.true_text))
 

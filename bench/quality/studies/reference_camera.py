@@ -1,10 +1,10 @@
-"""The reference's camera vote beside our estimator, on the same clips.
+"""The reference's camera rule compared with our estimator, on the same clips.
 
 In: displacements of the picture's four borders. Out: its label string. The rule is VBench's as InstanceCap uses it
 (docs/spec/instancecap.md 2.3): the first and the last of eight sampled frames, the middle four of ten points of each
 border, a threshold of a tenth of the short side, a table of pairs. One deviation: labels are sorted; the
 reference joins a set whose order changes from run to run. On clips it is given the *exact* camera path of the
-synthetic world in the place of its point tracker, so what it gets wrong is the rule's doing.
+synthetic world in the place of its point tracker, so its errors are those of the rule.
 
     python -m edgecap.bench.quality.studies.reference_camera --clips 40
 """
@@ -119,7 +119,7 @@ def lines(theirs: CameraCounts, ours: CameraCounts) -> list[str]:
 
 def main() -> None:
     """Print the comparison."""
-    about = "The reference's camera vote beside ours."
+    about = "The reference's camera rule compared with ours."
     options = study_options(about, clips=40, seed_start=EVALUATION_SEED_START)
     theirs, ours = compare(tier=options.tier, seeds=options.seeds)
     print(f"{options.clips} held-out clips, tier {options.tier}; the reference's rule is given the exact camera path")

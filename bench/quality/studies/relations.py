@@ -3,9 +3,9 @@
     python -m edgecap.bench.quality.studies.relations --clips 40
 
 What is true comes from the scene itself (exact places of the bodies, the exact camera, who stands nearer), put through
-the same definitions (`pair_rules`). A threshold has doubtful cases on both sides, which neither side gets for sure: so
-recall asks for what is true with a margin (`CLEAR`), precision for what is true with a little less (`DOUBTFUL`). Both
-are given without a band too ("exact").
+the same definitions (`pair_rules`). Near a threshold a case is doubtful for both
+sides: so recall counts what is true with a margin (`CLEAR`), precision what is true with less (`DOUBTFUL`). Both are
+also given without a band ("exact").
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from edgecap.bench.world.cached_clips import clip_cache
 from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.scene import Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
+from edgecap.runtime.data.evidence import Relation, RelationName
 from edgecap.runtime.data.record import Record
-from edgecap.runtime.data.relation import Relation, RelationName
 from edgecap.runtime.measure.relations.pair_path import PairPath
 from edgecap.runtime.measure.relations.pair_rules import pair_spans
 from edgecap.runtime.measure.relations.relations import RELATION_NAMES
@@ -166,8 +166,8 @@ def _seen_by(cameras: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
 def _true_hidings(
     scene: Scene, near: ActorTruth, far: ActorTruth, body: Actor, frames: Sequence[int], *, least_hidden: float
 ) -> list[Relation]:
-    """Times at which the nearer actor's pixels lie in the farther one's rest box, for at least half of what is hidden
-    of it (else scenery hides it)."""
+    """Times at which the nearer actor's pixels are in the farther one's rest box, enough for half of what is hidden of
+    it (else scenery hides it)."""
     hides = [f for f in frames if _hides(scene, near, far, body, f, least_hidden)]
     if not hides:
         return []
@@ -184,15 +184,12 @@ def _hides(scene: Scene, near: ActorTruth, far: ActorTruth, body: Actor, frame: 
     mask = near.mask(frame)
     if hidden < least_hidden or not body.alive(frame / scene.fps) or mask is None:
         return False
-    camera = scene.camera_path.matrices[frame]
-    centre, size = body.path.at(frame / scene.fps)
-    middle = camera[:2, :2] @ centre + camera[:2, 2]
-    extent = body.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2]))))
-    x0, y0 = np.maximum(np.round(middle - extent / 2), 0).astype(int)
-    x1, y1 = np.round(middle + extent / 2).astype(int)
+    middle, half = body.rest_box(frame / scene.fps, scene.camera_path.matrices[frame])
+    x0, y0 = np.maximum(np.round(middle - half), 0).astype(int)
+    x1, y1 = np.round(middle + half).astype(int)
     inside = mask[y0 : max(y1, 0), x0 : max(x1, 0)]
     # A sprite fills about half of its rest box, so what is hidden of it is about hidden * box / 2 pixels.
-    return float(np.count_nonzero(inside)) >= 0.5 * hidden * 0.5 * float(np.prod(extent))
+    return float(np.count_nonzero(inside)) >= 0.5 * hidden * 0.5 * float(np.prod(2 * half))
 
 
 def _canonical(row: Relation) -> tuple[str, int, int]:

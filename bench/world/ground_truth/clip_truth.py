@@ -23,7 +23,7 @@ class ActorTruth:
     secondary_colour: str | None
     gesture: str | None
     captioned: bool
-    """Visible long enough to be asked for in a caption."""
+    """Visible long enough to be expected in a caption."""
     moving: bool
     visible: NDArray[np.bool_]
     """[T] by the rule of `motion`."""

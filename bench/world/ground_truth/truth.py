@@ -1,6 +1,6 @@
 """Truth: everything a pipeline may be scored on, as one JSON-able dict per clip; its reader is `clip_truth.ClipTruth`.
 
-In: a scene and its rendered frames, one by one, so that a long clip is never held in memory.
+In: a scene and its rendered frames, one by one, so that a long clip is never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from edgecap.runtime.output.rle import decode_counts, encode_counts
 
 SCHEMA = "edgecap.world.truth/1"
 LEAST_SEEN_SECONDS = 0.5
-"""Actors visible for less are not asked for in captions (`captioned` false)."""
+"""Actors visible for less are not expected in captions (`captioned` false)."""
 
 
 def truth(scene: Scene, frames: Iterable[RenderedFrame] | Renderer | None = None) -> dict[str, Any]:
@@ -208,9 +208,7 @@ def _centroid(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def _share_inside(actor: Actor, seconds: float, camera: NDArray[np.float64], size_wh: tuple[int, int]) -> float:
-    """Share of the rest box that is in the frame (roll ignored for its extent)."""
-    centre, size = actor.path.at(seconds)
-    middle = camera[:2, :2] @ centre + camera[:2, 2]
-    half = actor.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2])))) / 2
+    """Share of the rest box that is in the frame."""
+    middle, half = actor.rest_box(seconds, camera)
     shared = np.minimum(middle + half, size_wh) - np.maximum(middle - half, 0)
     return float(np.prod(np.clip(shared, 0, None)) / np.prod(2 * half))

@@ -149,7 +149,7 @@ _Row = tuple[InstanceCaption, str, list[str]]
 
 
 def _pages(record: Record, size: int) -> list[list[_Row]]:
-    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where
+    """Instances with their wrapped sentences, as many per page as fit its lines; one empty page where
     there are none."""
     pages: list[list[_Row]] = [[]]
     for index, instance in enumerate(record.caption.instances):
@@ -195,7 +195,6 @@ def _encode(file: _File, image_rgb: NDArray[np.uint8], pts_seconds: float) -> No
                 file.container.mux(packet)
         except av.error.FFmpegError as error:
             raise OutputError(
-                f"{file.path}: the video can't be written on ({error.strerror}); free the "
-                f"disk, or leave out "
+                f"{file.path}: the video can't be written on ({error.strerror}); free the disk, or leave out "
                 "the annotated video"
             ) from error

@@ -214,7 +214,7 @@ def test_paths_that_escape_or_have_two_spellings_are_refused(document: dict[str,
         pytest.param("", "not JSON (line 1, column 1", id="empty"),
         pytest.param('{"schema_version": 1,', "not JSON (line 1", id="cut short"),
         pytest.param("[]", "$: expected an object, got []", id="a list"),
-        pytest.param('{"name": "a", "name": "b"}', "key 'name' stands twice", id="a key twice"),
+        pytest.param('{"name": "a", "name": "b"}', "key 'name' occurs twice", id="a key twice"),
         pytest.param('{"schema_version": NaN}', "NaN is no JSON number", id="NaN"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Rounds of a question: the conversation read anew for every token says the same as the one that keeps its memory."""
+"""Turns of a question: the conversation read again for every token gives the same as the one that keeps its memory."""
 
 from __future__ import annotations
 
@@ -7,32 +7,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecap.engines.graph.scripted_session import ScriptedSession
-from edgecap.engines.packs.specs import PromptLayout
 from edgecap.runtime.data.question import Answer, Question, Turn, VisualPrompt
-from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.tokens import PromptTokens
-from tests.runtime.decode.test_language_model import (
+from tests.runtime.decode.letters_model import (
     BOS,
-    DECODER,
+    CHAT_LAYOUT,
     EMBEDDING,
     EOS,
     SPEC,
-    VISION,
     Letters,
-    _decode,
-    _logits,
-    _see,
+    answer_again,
+    ids_of,
+    open_model,
+    seen_tokens,
+    text_of,
 )
 
-LAYOUT = PromptLayout("h ", "s ", ".", "q ", "?", answer_after=". and ", before_system="rule {system}. h ")
-CHATTY = replace(SPEC, layout=LAYOUT)
-
-
-def _captioner(spec=CHATTY) -> tuple[LanguageModel, ScriptedSession]:
-    decoder = ScriptedSession(DECODER, _decode)
-    vision = ScriptedSession(VISION, _see)
-    return LanguageModel(spec, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), decoder
+CHATTY = replace(SPEC, layout=CHAT_LAYOUT)
 
 
 def _frames(seed: int) -> np.ndarray:
@@ -60,12 +51,11 @@ def _prompts(*, history: bool = True) -> list[VisualPrompt]:
     ]
 
 
-def _anew(prompt: VisualPrompt, question: Question) -> list[list[int]]:
-    """Ids of the answer to every round, the whole conversation read again for every token."""
+def _again(prompt: VisualPrompt, question: Question) -> list[list[int]]:
+    """Ids of the answer to every turn, the whole conversation read again for every token."""
     tokens = PromptTokens(CHATTY, Letters())
     opening, between, closing = tokens.around(views=2, system=prompt.system)
-    pixels = (prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5
-    seen = _see({"pixels": pixels.transpose(0, 3, 1, 2)})["tokens"]
+    seen = seen_tokens(prompt.frames_rgb)
     pictures = np.concatenate([EMBEDDING[opening], seen[0], EMBEDDING[between], seen[1], EMBEDDING[closing]])
     read, said = pictures, []
     for k, turn in enumerate(question.turns):
@@ -74,59 +64,52 @@ def _anew(prompt: VisualPrompt, question: Question) -> list[list[int]]:
         first = k == 0 or not question.history
         text = tokens.question(turn.text, system=prompt.system) if first else tokens.further(turn.text)
         read = np.concatenate([read, EMBEDDING[text]])
-        ids: list[int] = []
-        while len(ids) < turn.max_tokens and EOS not in ids:
-            ids.append(int(np.argmax(_logits(read))))
-            if ids[-1] != EOS:  # the layout writes the end of a turn
-                read = np.concatenate([read, EMBEDDING[[ids[-1]]]])
+        ids, _ = answer_again(read, turn.max_tokens)
+        read = np.concatenate([read, EMBEDDING[[i for i in ids if i != EOS]]])  # the layout writes the end of a turn
         said.append(ids)
     return said
-
-
-def _words(ids: list[int]) -> str:
-    return Letters().decode([i for i in ids if i != EOS], skip_special_tokens=True).strip()
 
 
 def _check(answers: tuple[Answer, ...], prompts: list[VisualPrompt]) -> None:
     asked = [(p, q) for p in prompts for q in p.questions]
     for answer, (prompt, question) in zip(answers, asked, strict=True):
-        *earlier, last = _anew(prompt, question)
-        assert answer.text == _words(last) and answer.reasoning == tuple(map(_words, earlier))
+        *earlier, last = _again(prompt, question)
+        assert answer.text == text_of(last) and answer.reasoning == tuple(map(text_of, earlier))
         assert answer.truncated == (EOS not in last) and answer.token_count == len(last)
         assert answer.reasoning_tokens == sum(map(len, earlier))
 
 
 @pytest.mark.parametrize("history", [True, False])
-def test_rounds_say_what_reading_everything_anew_says(history: bool) -> None:
-    captioner, _ = _captioner()
+def test_turns_say_what_reading_everything_again_says(history: bool) -> None:
+    model, _, _ = open_model(CHATTY)
     prompts = _prompts(history=history)
-    answers = captioner.answer(prompts)
+    answers = model.answer(prompts)
     _check(answers.answers, prompts)
-    lengths = [len(ids) for p in prompts for q in p.questions for ids in _anew(p, q)]
-    assert len(set(lengths)) > 3, "rounds that end at different times are the point of the test"
-    assert any(EOS not in ids for p in prompts for q in p.questions for ids in _anew(p, q)[:-1]), "one is cut off"
+    lengths = [len(ids) for p in prompts for q in p.questions for ids in _again(p, q)]
+    assert len(set(lengths)) > 3, "turns that end at different times are the point of the test"
+    assert any(EOS not in ids for p in prompts for q in p.questions for ids in _again(p, q)[:-1]), "one is cut off"
     assert answers.generations == 5 + 4 and answers.decode_tokens == sum(lengths)
 
 
 def test_history_changes_what_is_said() -> None:
-    captioner, _ = _captioner()
-    texts = [[a.text for a in captioner.answer(_prompts(history=h)).answers] for h in (True, False)]
+    model, _, _ = open_model(CHATTY)
+    texts = [[a.text for a in model.answer(_prompts(history=h)).answers] for h in (True, False)]
     assert texts[0][0] != texts[1][0] and texts[0][1] == texts[1][1]
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
-def test_company_and_order_change_no_round(order: tuple[int, ...]) -> None:
-    captioner, _ = _captioner()
+def test_company_and_order_change_no_turn(order: tuple[int, ...]) -> None:
+    model, _, _ = open_model(CHATTY)
     prompts = [_prompts()[i] for i in order]
-    _check(captioner.answer(prompts).answers, prompts)
+    _check(model.answer(prompts).answers, prompts)
     for prompt in prompts:
-        _check(captioner.answer([prompt]).answers, [prompt])
+        _check(model.answer([prompt]).answers, [prompt])
 
 
-def test_pictures_are_read_once_for_all_rounds() -> None:
-    captioner, decoder = _captioner()
+def test_pictures_are_read_once_for_all_turns() -> None:
+    model, _, decoder = open_model(CHATTY)
     prompts = _prompts()
-    answers = captioner.answer(prompts)
+    answers = model.answer(prompts)
     tokens = PromptTokens(CHATTY, Letters())
     pictures = sum(map(len, tokens.around(views=2))) + 2 * SPEC.tokens_per_view
     texts = [
@@ -135,38 +118,34 @@ def test_pictures_are_read_once_for_all_rounds() -> None:
         for q in p.questions
         for k, turn in enumerate(q.turns)
     ]
-    cut_off = sum(EOS not in ids for p in prompts for q in p.questions for ids in _anew(p, q)[:-1])
+    cut_off = sum(EOS not in ids for p in prompts for q in p.questions for ids in _again(p, q)[:-1])
     assert answers.prefill_tokens == 3 * pictures + sum(texts) + cut_off
     assert decoder.calls[0]["inputs_embeds"].shape[:2] == (3, pictures)
 
 
 def test_rules_stand_before_pictures_where_the_template_has_a_place() -> None:
     tokens = PromptTokens(CHATTY, Letters())
-    ids = Letters().encode("rule be true. h s ", add_special_tokens=False).ids
+    ids = ids_of("rule be true. h s ")
     assert tokens.around(views=2, system="be true")[0] == [BOS, *ids]
-    assert tokens.question("who", system="be true") == Letters().encode("q who?", add_special_tokens=False).ids
+    assert tokens.question("who", system="be true") == ids_of("q who?")
 
 
 def test_rules_stand_before_the_question_where_it_has_none() -> None:
     class Lines(Letters):
         ALPHABET = Letters.ALPHABET[:-1] + "\n"
 
-    tokens = PromptTokens(replace(SPEC, layout=replace(LAYOUT, before_system="")), Lines())
+    tokens = PromptTokens(replace(SPEC, layout=replace(CHAT_LAYOUT, before_system="")), Lines())
     assert tokens.around(views=1, system="be")[0] == tokens.around(views=1)[0]
     assert tokens.question("who", system="be") == Lines().encode("q be\nwho?", add_special_tokens=False).ids
 
 
 def test_a_question_without_pictures_reads_text_alone() -> None:
-    captioner, decoder = _captioner()
+    model, _, decoder = open_model(CHATTY)
     frames = np.zeros((0, 4, 4, 3), np.uint8)
     question = Question("global", "say it", 12, earlier=(Turn("who", 6),))
     prompt = VisualPrompt(None, frames, np.zeros(0), (question,), system="be true")
-    answers = captioner.answer([prompt])
-    text = Letters().encode("rule be true. h q who?", add_special_tokens=False).ids
-    read = np.concatenate([EMBEDDING[[BOS]], EMBEDDING[text]])
-    ids: list[int] = []
-    while len(ids) < 6 and EOS not in ids:
-        ids.append(int(np.argmax(_logits(read))))
-        read = np.concatenate([read, EMBEDDING[[ids[-1]]]])
-    assert answers.answers[0].reasoning == (_words(ids),)
+    answers = model.answer([prompt])
+    text = ids_of("rule be true. h q who?")
+    ids, _ = answer_again(EMBEDDING[[BOS, *text]], 6)
+    assert answers.answers[0].reasoning == (text_of(ids),)
     assert not any(c["inputs_embeds"].shape[1] == 0 for c in decoder.calls)
