@@ -139,7 +139,7 @@ def test_bench_quality_proves_its_output_first_and_writes_after_every_tier(
         return tier
 
     monkeypatch.setattr("edgecap.bench.quality.run.run_tier", run_tier)
-    monkeypatch.setattr("edgecap.cli.bench_text.quality_json", lambda quality: {"of": quality})
+    monkeypatch.setattr("edgecap.cli.bench.text.quality_json", lambda quality: {"of": quality})
     monkeypatch.setattr("edgecap.bench.quality.compare.quality_config", lambda *args, **rest: PipelineConfig())
     monkeypatch.setattr("edgecap.runtime.pipeline.pipeline.Pipeline.__init__", lambda self, config: None)
     code, _, err = run(capsys, "bench", "quality", "--json", "--out", tmp_path / "file" / "q.json")

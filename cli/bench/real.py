@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgecap.cli.bench import bench
+from edgecap.cli.bench.commands import bench
 
 
 @bench.command("real")
