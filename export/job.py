@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PoseSpec, SegmenterSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.onnx.parity import GraphParity
 
-Role = Literal["detector", "segmenter", "captioner"]
+Role = Literal["detector", "segmenter", "captioner", "pose"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 Limits = dict[str, tuple[Literal["min", "max"], float]]
 
@@ -63,7 +63,7 @@ class RoleExport:
     """
 
     role: Role
-    spec: DetectorSpec | SegmenterSpec | CaptionerSpec
+    spec: DetectorSpec | SegmenterSpec | CaptionerSpec | PoseSpec
     licence: str
     source: str
     judged: tuple[Comparison, ...]

@@ -100,7 +100,10 @@ class Pack:
     def digest(self) -> str:
         """12 hex digits over everything that pack.json says, the hashes of its files with it: packs of one name and
         version that differ in a weight, a threshold or a prompt differ here."""
-        return hashlib.sha256(json.dumps(asdict(self.spec), sort_keys=True).encode()).hexdigest()[:12]
+        said = asdict(self.spec)
+        if said["pose"] is None:
+            del said["pose"]  # a pack without the role keeps the digest that records name
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:12]
 
     def using(self, opener: SessionOpener) -> Pack:
         """This pack, its sessions opened by `opener`."""

@@ -28,7 +28,7 @@ from edgecap.export.job import Role, RoleExport
 from edgecap.export.publish.folder_swap import alone, recover, swap_in
 from edgecap.export.publish.gate import report
 
-ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner")
+ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner", "pose")
 
 
 @dataclass(frozen=True, slots=True)

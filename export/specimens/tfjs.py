@@ -97,13 +97,15 @@ def save_nanodet(folder: Path, *, side: int = SIDE, seed: int = 0) -> Path:
     write.node("Transpose", "nhwc", ["input", write.constant("to_nhwc", [0, 2, 3, 1])])
     previous, channels, outputs = "nhwc", 3, []
     for stride, step in ((8, 8), (16, 2), (32, 2)):
-        kernel = write.constant(f"w{stride}", rng.normal(0, 0.15, (step, step, channels, 24)), stored="float16")
+        kernel = write.constant(
+            f"w{stride}", rng.normal(0, (step * step * channels) ** -0.5, (step, step, channels, 24)), stored="float16"
+        )
         shape: dict[str, Any] = {"padding": "VALID", "data_format": "NHWC", "dilations": [1, 1, 1, 1]}
         write.node("Conv2D", f"c{stride}", [previous, kernel], strides=[1, step, step, 1], **shape)
         previous, channels = write.node("LeakyRelu", f"m{stride}", [f"c{stride}"], alpha=0.1), 24
         cells = (side // stride) ** 2
         for kind, width in (("classes", _CLASSES), ("distances", 4 * _BINS)):
-            head = write.constant(f"{kind}_w{stride}", rng.normal(0, 0.5, (1, 1, 24, width)), stored="float16")
+            head = write.constant(f"{kind}_w{stride}", rng.normal(0, 0.3, (1, 1, 24, width)), stored="float16")
             bias = write.constant(f"{kind}_b{stride}", np.full(width, -4.0 if kind == "classes" else 0.0))
             made = write.node("Conv2D", f"{kind}_c{stride}", [previous, head], strides=[1, 1, 1, 1], **shape)
             made = write.node("AddV2", f"{kind}_a{stride}", [made, bias])

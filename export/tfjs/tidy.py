@@ -33,8 +33,7 @@ def tidy(model: onnx.ModelProto) -> onnx.ModelProto:
     _join_pads(model, weights)
     _join_biases(model, weights)
     del model.graph.value_info[:]
-    _drop_unread(model)
-    drop_unused_weights(model)
+    drop_unread(model)
     return model
 
 
@@ -73,11 +72,19 @@ def _go_by_scale(model: onnx.ModelProto, node: onnx.NodeProto, shapes: Mapping[s
         return
     high, wide, to_high, to_wide = (float(size) for size in pixels if size is not None)
     name = f"{node.output[0]}_scales"
-    scales = np.array([1, 1, to_high / high, to_wide / wide], np.float32)
+    scales = np.array([1, 1, _scale(high, to_high), _scale(wide, to_wide)], np.float32)
     model.graph.initializer.append(numpy_helper.from_array(scales, name))
     picture = node.input[0]
     del node.input[:]
     node.input.extend([picture, "", name])
+
+
+def _scale(size: float, target: float) -> np.float32:
+    """The float32 factor whose product, rounded down as ONNX does, is the target."""
+    scale = np.float32(target / size)
+    while np.floor(np.float32(size) * scale) < target:
+        scale = np.nextafter(scale, np.float32(np.inf))
+    return scale
 
 
 def _join_pads(model: onnx.ModelProto, weights: Mapping[str, NDArray[np.generic]]) -> None:
@@ -141,8 +148,8 @@ def _readers(model: onnx.ModelProto) -> dict[str, int]:
     return readers
 
 
-def _drop_unread(model: onnx.ModelProto) -> None:
-    """Remove nodes whose results nothing reads any more."""
+def drop_unread(model: onnx.ModelProto) -> None:
+    """Remove, in place, nodes and constants that lead to no output."""
     read = {output.name for output in model.graph.output}
     kept = []
     for node in reversed(model.graph.node):
@@ -151,3 +158,4 @@ def _drop_unread(model: onnx.ModelProto) -> None:
             kept.append(node)
     del model.graph.node[:]
     model.graph.node.extend(reversed(kept))
+    drop_unused_weights(model)
