@@ -75,11 +75,7 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
     if classes != len(plan.labels):
         raise ExportError(f"{plan.model.path}: knows {classes} classes, {len(plan.labels)} labels were given")
     name_nodes(graph)
-    feeds = [
-        _feed(picture, plan) for picture in itertools.islice(job.pictures(), CALIBRATION_PICTURES + PARITY_PICTURES)
-    ]
-    held = min(PARITY_PICTURES, max(1, len(feeds) // 4))
-    parity, calibration = feeds[:held], feeds[held:] or feeds
+    parity, calibration = _pictures(job, plan)
     job.say(f"{plan.model.path.name}: replaying in NumPy, for the parity check")
     judged = [_against_replay(plan.model, [feed["images"] for feed in parity[:REPLAYED_PICTURES]])]
     exact = run_model(graph, parity)
@@ -119,6 +115,14 @@ def _graph_spec(file: str, precision: str, plan: DetectorPlan) -> GraphSpec:
     sides = (least, plan.image_side, max(most, plan.image_side))
     ranges = {"batch": (1, 1, 8), "height": sides, "width": sides}
     return GraphSpec(file, precision, (IMAGES,), OUTPUTS, ranges)
+
+
+def _pictures(job: ExportJob, plan: DetectorPlan) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Feeds to compare on, and others to calibrate on."""
+    pictures = itertools.islice(job.pictures(), CALIBRATION_PICTURES + PARITY_PICTURES)
+    feeds = [_feed(picture, plan) for picture in pictures]
+    held = min(PARITY_PICTURES, max(1, len(feeds) // 4))
+    return feeds[:held], feeds[held:] or feeds
 
 
 def _feed(picture_rgb: NDArray[np.uint8], plan: DetectorPlan) -> dict[str, NDArray[Any]]:
