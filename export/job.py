@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PoseSpec, SegmenterSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.onnx.parity import GraphParity
 
-Role = Literal["detector", "segmenter", "captioner"]
+Role = Literal["detector", "segmenter", "captioner", "pose"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 Limits = dict[str, tuple[Literal["min", "max"], float]]
 Options = TypeVar("Options")
@@ -60,7 +60,7 @@ class RoleExport:
     """One role, ready for the gate."""
 
     role: Role
-    spec: DetectorSpec | SegmenterSpec | CaptionerSpec
+    spec: DetectorSpec | SegmenterSpec | CaptionerSpec | PoseSpec
     licence: str
     source: str
     """Checkpoint, revision and licence in one line."""

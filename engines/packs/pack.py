@@ -100,7 +100,10 @@ class Pack:
     def digest(self) -> str:
         """12 hex digits over everything in pack.json, including the hashes of its files: packs with one name and
         version that differ in a weight, a threshold or a prompt have different digests."""
-        return hashlib.sha256(json.dumps(asdict(self.spec), sort_keys=True).encode()).hexdigest()[:12]
+        content = asdict(self.spec)
+        if content["pose"] is None:
+            del content["pose"]  # a pack without the role keeps the digest that records name
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
     def using(self, opener: SessionOpener) -> Pack:
         """This pack, its sessions opened by `opener`."""

@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 
 from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, PoseSpec, SegmenterSpec
 
 _Kind = TypeVar("_Kind")
 
@@ -76,6 +76,8 @@ def decode_strictly(text: str, kind: type[_Kind]) -> _Kind:
 def encode_pack(spec: PackSpec) -> str:
     """`PackSpec` -> the text of its pack.json, indented, with a final newline. Same spec, same bytes."""
     data = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(spec)}
+    if spec.pose is None:
+        del data["pose"]  # packs without the role read as before, in older versions too
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -104,7 +106,7 @@ def check_pack(spec: PackSpec) -> None:
         if graph_path not in paths:
             known = ", ".join(sorted(paths))
             _fail(f"$.twins[{graph_path!r}]", f"the path of a graph of this pack ({known})", graph_path)
-    for role in (spec.detector, spec.segmenter):
+    for role in (spec.detector, spec.segmenter, spec.pose):
         if role is not None:
             _check_pixels(role)
     if spec.captioner is not None:
@@ -138,8 +140,8 @@ def _check_prompts(captioner: CaptionerSpec) -> None:
                 _fail(at, f"no placeholder but {', '.join(f'{{{p}}}' for p in PROMPT_PLACEHOLDERS)}", template)
 
 
-def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
-    at = "$.detector" if isinstance(role, DetectorSpec) else "$.segmenter"
+def _check_pixels(role: DetectorSpec | SegmenterSpec | PoseSpec) -> None:
+    at = f"$.{type(role).__name__.removesuffix('Spec').lower()}"
     if role.stride < 1 or role.image_side < role.stride:
         _fail(f"{at}.image_side", f"at least one stride ({role.stride})", role.image_side)
     if not 0 <= role.pad_value <= 255:
@@ -175,6 +177,8 @@ def graphs_of(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
     if isinstance(spec.captioner, CaptionerSpec):
         yield "$.captioner.vision", spec.captioner.vision
         yield "$.captioner.decoder", spec.captioner.decoder
+    if isinstance(spec.pose, PoseSpec):
+        yield "$.pose.graph", spec.pose.graph
 
 
 def _decode(value: Any, kind: Any, at: str) -> Any:

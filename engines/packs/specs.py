@@ -59,7 +59,8 @@ class MemorySpec:
 @dataclass(frozen=True, slots=True)
 class SegmenterSpec:
     """encode: images uint8 [1,3,H,W] -> one or more embeddings; decode: the embeddings, boxes_xyxy float32 [K,4]
-    -> mask_logits float32 [K,h,w], quality float32 [K] (predicted IoU, 0-1).
+    -> mask_logits float32 [K,h,w], quality float32 [K] (predicted IoU, 0-1). A decoder that treats classes differently
+    takes class_ids int64 [K] too (the detector's; -1 = not known).
 
     Same resize and padding rule as the detector. Boxes given to decode are relative to the padded picture.
     `mask_frame`: "box" = logits cover the prompt box enlarged on each side by `box_margin` of its own width/height
@@ -75,6 +76,26 @@ class SegmenterSpec:
     box_margin: float
     mask_threshold: float
     memory: MemorySpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PoseSpec:
+    """images uint8 [1,3,H,W] RGB, boxes_xyxy float32 [K,4] -> keypoints_xy float32 [K,J,2], scores float32 [K,J] (0-1).
+
+    Same resize and padding rule as the detector; boxes and keypoints are relative to the padded picture.
+    """
+
+    graph: GraphSpec
+    image_side: int
+    """Long side of the picture, pixels."""
+    stride: int
+    pad_value: int
+    keypoints: tuple[str, ...]
+    """Names of the J keypoints, in order; the left and right are the person's own."""
+    label: str
+    """The detector's class whose boxes it takes, e.g. "person"."""
+    score_threshold: float
+    """Below it a keypoint is not seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,3 +240,4 @@ class PackSpec:
     captioner: CaptionerSpec | None
     domain: DomainSpec | None
     twins: dict[str, GraphSpec] = field(default_factory=dict)
+    pose: PoseSpec | None = None

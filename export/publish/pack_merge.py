@@ -29,7 +29,7 @@ from edgecap.engines.packs.writer import write_pack
 from edgecap.export.job import Role, RoleExport
 from edgecap.export.publish.gate import report
 
-ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner")
+ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner", "pose")
 
 
 @dataclass(frozen=True, slots=True)

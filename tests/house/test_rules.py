@@ -44,8 +44,10 @@ FLOORS = {
             "smolvlm",
             "qwen",
             "ready_made",
+            "tfjs",
             "publish",
             "hub",
+            "street",
             "nano",
             "specimens",
         ]
