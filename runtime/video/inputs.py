@@ -20,6 +20,10 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
+# As `Path` writes it: one slash of two is lost. A drive's letter is no scheme.
+_ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+):/+(?P<rest>.*)", re.DOTALL)
+
+
 def find_videos(paths: Iterable[str | Path]) -> list[Path]:
     """Files as given; of a folder, its video files (one level, by suffix, "clip2" before "clip10").
 
@@ -29,6 +33,7 @@ def find_videos(paths: Iterable[str | Path]) -> list[Path]:
     found: list[Path] = []
     for path in map(Path, paths):
         with looking_at(path):
+            refuse_address(path)
             if path.is_dir():
                 found += _videos_in(path)
             elif path.exists():
@@ -54,6 +59,20 @@ def find_each(paths: Iterable[str | Path]) -> Iterator[tuple[Path, InputError | 
             if real not in seen:
                 seen.add(real)
                 yield video, trouble
+
+
+def refuse_address(path: Path) -> None:
+    """Raises InputError for an address in place of a path: live sources are not read."""
+    found = _ADDRESS.fullmatch(str(path))
+    if found is None or path.exists():
+        return
+    scheme, rest = found["scheme"].lower(), found["rest"].rpartition("@")[2]  # no password in a log
+    if scheme == "file":
+        raise InputError(f"file:///{printable(rest)} is an address; give the path: /{printable(rest)}")
+    raise InputError(
+        f"{scheme}://{printable(rest)}: addresses are not read; record to a file, or pipe: "
+        "ffmpeg -i URL -c copy -f mpegts - | edgecap caption /dev/stdin"
+    )
 
 
 @contextmanager
