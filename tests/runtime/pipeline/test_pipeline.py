@@ -53,6 +53,8 @@ class FakeVideo:
     started: threading.Event = field(default_factory=threading.Event)
     skipped_frames: int = 0
     estimated_times: int = 0
+    end_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def info(self) -> VideoInfo:
@@ -335,7 +337,7 @@ def test_drops_belong_to_their_own_window_and_video() -> None:
             feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
         # Frames of the queue before: one of this window, one of the next, one of the next video.
         drops.extend([(number, 1.5), (number, 2.25), (number + 1, 0.5)])
-        for pts in (2.0, 2.5):
+        for pts in (2.0, 2.5, 3.5, 4.0):
             feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
         feed(Ended(number))
         drops.clear() if number else None

@@ -1,0 +1,273 @@
+"""Where shots end: hard cuts and dissolves, but no flash, no short gap.
+
+`ShotDetector.is_cut` compares two consecutive frames. `ShotBoundaries` holds frames back until what follows is known.
+
+    A A A F F A A A     a flash: no cut
+    A A A . . B B B     a blank gap: one cut, at its end
+    A A a x b B B B     a dissolve: one cut, near its middle
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.data.frame import Frame
+
+Item = TypeVar("Item")
+
+
+MINIMUM_SCORE, RATIO_TO_RECENT = 0.46, 2.2
+
+
+class ShotDetector:
+    """Finds hard cuts between consecutive analysed frames.
+
+    Two questions, both asked of a 96-px thumbnail: do the colours differ (HSV histogram), and can no part of the old
+    picture be found again near where it was (best match of each of 12 patches over a shift of a sixth of the width)?
+    Pans, zooms and shakes keep the patches, lighting noise keeps both; a cut loses both at once, far above what
+    the last frames did.
+    """
+
+    def __init__(self, *, minimum_score: float = MINIMUM_SCORE, ratio_to_recent: float = RATIO_TO_RECENT) -> None:
+        self._minimum, self._ratio = minimum_score, ratio_to_recent
+        self._recent: deque[float] = deque(maxlen=8)
+        self._previous: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
+
+    def is_cut(self, frame: Frame) -> bool:
+        """True when `frame` begins a new shot; False for the first frame."""
+        current = _thumbnail(frame.image_rgb)
+        previous, self._previous = self._previous, current
+        if previous is None:
+            return False
+        score = _change(previous, current)
+        usual = float(np.median(self._recent)) if self._recent else 0.0
+        cut = score > max(self._minimum, self._ratio * usual)
+        if cut:
+            self._recent.clear()
+        else:
+            self._recent.append(score)
+        return cut
+
+
+_THUMB_WH = (96, 54)
+_PATCH_WH = (20, 14)
+_SEARCH_XY = (16, 10)
+
+
+def _thumbnail(image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """RGB thumbnail uint8 [54, 96, 3] and its HSV histogram float32 [n], sum 1, smoothed across neighbouring bins."""
+    small = cv2.blur(cv2.resize(image_rgb, _THUMB_WH, interpolation=cv2.INTER_AREA), (3, 3))
+    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
+    bins = cv2.calcHist([hsv], [0, 1, 2], None, [12, 4, 6], [0, 180, 0, 256, 0, 256])
+    return small.astype(np.uint8, copy=False), (bins / bins.sum()).astype(np.float32).ravel()
+
+
+def _change(
+    before: tuple[NDArray[np.uint8], NDArray[np.float32]], after: tuple[NDArray[np.uint8], NDArray[np.float32]]
+) -> float:
+    """0 (same picture, possibly shifted) to 1 (nothing in common)."""
+    # Two equal histograms may sum to a hair over 1 in float32; without the floor a still picture breaks the root.
+    colour = max(0.0, 1.0 - float(np.minimum(before[1], after[1]).sum()))
+    return math.sqrt(colour * _lost_patches(before[0], after[0]))
+
+
+def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
+    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best
+    place."""
+    lost = []
+    (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
+    for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
+        for left in np.linspace(0, _THUMB_WH[0] - pw, 4).astype(int):
+            patch = before[top : top + ph, left : left + pw]
+            y0, x0 = max(0, top - sy), max(0, left - sx)
+            region = after[y0 : top + ph + sy, x0 : left + pw + sx]
+            difference = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
+            greys = math.sqrt(max(difference, 0.0) / patch.size)
+            # A light switched on changes the greys and keeps the pattern; a flat patch has no pattern to keep.
+            pattern = 1.0
+            if float(patch.std()) > 6.0:
+                pattern = 1.6 * (1.0 - float(cv2.matchTemplate(region, patch, cv2.TM_CCOEFF_NORMED).max()))
+            lost.append(min(1.0, greys / 40.0, max(0.0, pattern)))
+    return float(np.mean(lost))
+
+
+_INTERRUPTION_SECONDS = 0.5
+_BLANK_SECONDS = 2.0
+_TOLERANCE_SECONDS = 0.01
+_HALF_DISSOLVES_SECONDS = (0.3, 0.5, 0.75, 1.0, 1.25)
+_MOST_RESIDUAL = 0.15  # of a blend: what of a frame is in neither picture, as a share of their distance squared
+_STIRRED = 0.15  # change within half a second from which a dissolve may be going on
+_BLANK_SPREAD = 6.0  # grey levels
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """A frame as the boundaries see it. `step`: its change from the frame before, 0-1."""
+
+    pts_seconds: float
+    thumbnail: tuple[NDArray[np.uint8], NDArray[np.float32]]
+    step: float
+    is_blank: bool
+
+    def change_from(self, other: _Look) -> float:
+        """0 (same picture, possibly shifted) to 1."""
+        return _change(other.thumbnail, self.thumbnail)
+
+
+class ShotBoundaries(Generic[Item]):
+    """Frames of one video in order, each given back with the word whether it begins a new shot.
+
+    A frame is held back for at most 0.5 s after a change, 2 s in a blank, and 1.25 s while the picture turns into
+    another. `sample_seconds`: the usual time between frames; an interruption of one frame is never a shot.
+    """
+
+    def __init__(self, *, sample_seconds: float = 0.125) -> None:
+        self._brief = max(_INTERRUPTION_SECONDS, sample_seconds) + _TOLERANCE_SECONDS
+        self._waiting: deque[tuple[_Look, Item]] = deque()
+        self._past: deque[_Look] = deque()  # of the shot so far, as far back as a dissolve may begin
+        self._newest: _Look | None = None
+        self._recent: deque[float] = deque(maxlen=8)
+        self._quiet_until = -math.inf
+        self._before_blank: _Look | None = None
+        self._blank_since: float | None = None
+
+    def feed(self, frame: Frame, item: Item) -> Iterator[tuple[Item, bool]]:
+        """Take the next frame; yield what is decided by now."""
+        thumbnail = _thumbnail(frame.image_rgb)
+        step = 0.0 if self._newest is None else _change(self._newest.thumbnail, thumbnail)
+        blank = float(thumbnail[0].astype(np.float32).std(axis=(0, 1)).max()) < _BLANK_SPREAD
+        self._newest = _Look(frame.pts_seconds, thumbnail, step, blank)
+        self._waiting.append((self._newest, item))
+        yield from self._decided(is_end=False)
+
+    def finish(self) -> Iterator[tuple[Item, bool]]:
+        """The frames still held, at the end of the video."""
+        yield from self._decided(is_end=True)
+
+    def _decided(self, *, is_end: bool) -> Iterator[tuple[Item, bool]]:
+        while self._waiting:
+            is_cut = self._verdict(is_end=is_end)
+            if is_cut is None:
+                return
+            look, item = self._waiting.popleft()
+            self._remember(look, is_cut=is_cut)
+            yield item, is_cut
+
+    def _remember(self, look: _Look, *, is_cut: bool) -> None:
+        if is_cut:
+            self._past.clear()
+            self._recent.clear()
+        elif self._past and look.pts_seconds > self._quiet_until:
+            self._recent.append(look.step)
+        if not look.is_blank:
+            self._blank_since = None
+        elif self._blank_since is None:
+            self._blank_since = look.pts_seconds
+            self._before_blank = self._past[-1] if self._past else None
+        self._past.append(look)
+        while look.pts_seconds - self._past[0].pts_seconds > _HALF_DISSOLVES_SECONDS[-1] + _INTERRUPTION_SECONDS:
+            self._past.popleft()
+
+    @property
+    def _threshold(self) -> float:
+        usual = float(np.median(self._recent)) if self._recent else 0.0
+        return max(MINIMUM_SCORE, RATIO_TO_RECENT * usual)
+
+    def _verdict(self, *, is_end: bool) -> bool | None:
+        """Whether the oldest frame that waits begins a shot; None: more frames are needed."""
+        look = self._waiting[0][0]
+        if not self._past or look.pts_seconds <= self._quiet_until:
+            return False
+        if look.step > self._threshold:
+            if look.is_blank and not self._past[-1].is_blank:
+                return self._enters_blank(is_end=is_end)
+            if self._past[-1].is_blank and self._blank_since is not None:
+                return self._leaves_blank(look, is_end=is_end)
+            return self._is_lasting(is_end=is_end)
+        return self._is_middle_of_dissolve(is_end=is_end)
+
+    def _enters_blank(self, *, is_end: bool) -> bool | None:
+        """A blank is a shot of its own from two seconds on; the end of a shorter one is judged when it comes."""
+        start = self._waiting[0][0].pts_seconds
+        for look, _ in self._waiting:
+            if look.pts_seconds - start >= _BLANK_SECONDS - _TOLERANCE_SECONDS:
+                return True
+            if not look.is_blank:
+                return False
+        return False if is_end else None
+
+    def _leaves_blank(self, look: _Look, *, is_end: bool) -> bool | None:
+        since = self._blank_since
+        if since is not None and look.pts_seconds - since >= _BLANK_SECONDS - _TOLERANCE_SECONDS:
+            return True
+        before = self._before_blank
+        if before is None:  # the video begins with it
+            return False
+        if any(later.change_from(before) <= self._threshold for later in self._soon()):
+            return False
+        return True if is_end or self._is_known_for(_INTERRUPTION_SECONDS) else None
+
+    def _is_lasting(self, *, is_end: bool) -> bool | None:
+        """False for an interruption: the picture before it is back in time."""
+        before = self._past[-1]
+        for later in self._soon():
+            if later.change_from(before) <= self._threshold:
+                self._quiet_until = later.pts_seconds
+                return False
+        return True if is_end or self._is_known_for(self._brief) else None
+
+    def _soon(self) -> Iterator[_Look]:
+        """The frames that wait behind the oldest, within the length of an interruption."""
+        first = self._waiting[0][0].pts_seconds
+        return (look for look, _ in list(self._waiting)[1:] if look.pts_seconds - first <= self._brief)
+
+    def _is_known_for(self, seconds: float) -> bool:
+        return self._waiting[-1][0].pts_seconds - self._waiting[0][0].pts_seconds >= seconds
+
+    def _is_middle_of_dissolve(self, *, is_end: bool) -> bool | None:
+        look = self._waiting[0][0]
+        behind = next((p for p in reversed(self._past) if look.pts_seconds - p.pts_seconds >= 0.5), self._past[0])
+        if self._waiting[-1][0].change_from(behind) < _STIRRED:
+            return False
+        if not is_end and not self._is_known_for(_HALF_DISSOLVES_SECONDS[-1]):
+            return None
+        return any(self._is_blend(half) for half in _HALF_DISSOLVES_SECONDS)
+
+    def _is_blend(self, half_seconds: float) -> bool:
+        """Whether the frames within `half_seconds` of the oldest that waits turn from one picture into another as
+        weighted sums of the two, this one being the first with more of the second."""
+        centre = self._waiting[0][0].pts_seconds
+        ahead = [look for look, _ in self._waiting]
+        frames = [p for p in self._past if centre - p.pts_seconds <= half_seconds + _TOLERANCE_SECONDS]
+        middle = len(frames)
+        frames += [a for a in ahead if a.pts_seconds - centre <= half_seconds + _TOLERANCE_SECONDS]
+        span = frames[-1].pts_seconds - frames[0].pts_seconds
+        if middle < 2 or len(frames) - middle < 3 or span < 1.5 * half_seconds:
+            return False
+        first, last = frames[0], frames[-1]
+        if last.is_blank or max(look.step for look in frames[1:]) > self._threshold:
+            return False
+        compared = self._before_blank if first.is_blank else first
+        if compared is None or last.change_from(compared) <= MINIMUM_SCORE:
+            return False
+        shares, residual = _blend_shares([look.thumbnail[0] for look in frames])
+        crosses = shares[middle - 1] < 0.5 <= shares[middle]
+        return bool(crosses and residual < _MOST_RESIDUAL and np.diff(shares).min() > -0.1)
+
+
+def _blend_shares(pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float64], float]:
+    """Share of the last picture in each, float64 [n] by least squares, and the largest part that is in neither."""
+    rows = np.stack([p.astype(np.float32).ravel() for p in pictures])
+    rows = rows - rows[0]
+    whole = float(rows[-1] @ rows[-1]) or 1.0
+    shares = (rows @ rows[-1]).astype(np.float64) / whole
+    rest = rows - np.outer(shares, rows[-1]).astype(np.float32)
+    return shares, float((rest**2).sum(1).max() / whole)
