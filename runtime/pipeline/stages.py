@@ -139,7 +139,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Perceiving:
-    """The video in hand. `seen`: observations whose window is open. `spent_before`: `spent` at the end of the last one."""
+    """The video in hand. `seen`: observations whose window is open. `spent_before`: `spent` at the last one's end."""
 
     number: int
     perceiver: Perceives
@@ -250,6 +250,8 @@ class DescribeStep:
             return Skipped(message.video_number, window.clip_index)
         begun = time.perf_counter()
         evidence = self._stages.measure(window)
+        if not self._info.colours_known:
+            evidence = replace(evidence, tracks=tuple(replace(track, palette=()) for track in evidence.tracks))
         verdict = self._stages.verdict(window)
         measured = time.perf_counter()
         caption = self._stages.describe(window, evidence, verdict)
