@@ -25,7 +25,10 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 
 
 @click.command()
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
+@click.argument(
+    "videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path, readable=False)
+)
+@click.option("--recursive", is_flag=True, help="Caption the videos of folders inside the given folders too.")
 @click.option(
     "--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder."
 )
@@ -137,6 +140,7 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
 def caption(
     videos: tuple[Path, ...],
+    recursive: bool,
     out: Path,
     report: bool,
     annotate: bool,
@@ -154,7 +158,9 @@ def caption(
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink, JsonPrinter
     from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
+    from edgecap.runtime.video.inputs import with_folders_inside
 
+    videos = tuple(with_folders_inside(videos)) if recursive else videos
     config = _config(options)
     if paragraph_by == "pack":
         check_paragraphs(config.pack, wanted=instancevid or paragraph)

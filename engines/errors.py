@@ -54,7 +54,7 @@ class InputError(EdgecapError):
 
 
 class MissingInputError(InputError):
-    """The path does not exist, or a folder holds no video."""
+    """The path does not exist, or a folder contains no video."""
 
 
 class UnreadableVideoError(InputError):

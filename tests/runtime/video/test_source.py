@@ -228,7 +228,7 @@ def test_find_videos_orders_naturally_one_level(tmp_path: Path) -> None:
 def test_find_videos_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no such file or folder"):
         find_videos([tmp_path / "none"])
-    with pytest.raises(MissingInputError, match="holds no video"):
+    with pytest.raises(MissingInputError, match="contains no video"):
         find_videos([tmp_path])
 
 
