@@ -207,6 +207,8 @@ class Source:
             promised = self._container.duration / av.time_base
         else:
             return None
+        if self._container.format.name == "avi" and stream.frames and stream.average_rate:
+            promised = max(promised, float(stream.frames / stream.average_rate))  # libav goes by the file's size
         size = self._file.stat().st_size if self._film.clock.may_jump and self._file.is_file() else None
         if promised <= 0 or (size is not None and 8 * size < _LEAST_BITS_PER_SECOND * promised):
             return None
