@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 from edgecap.runtime.video.colour import ColourConverter, ColourKind
@@ -51,6 +51,8 @@ class Picture:
             height=size_wh[1],
             format="rgb24" if kind.is_plain else "rgb48le",
             interpolation=Interpolation.AREA,
+            # Refused otherwise; the shapes are right, and no colour is reported.
+            src_colorspace=None if kind.unknown is None else Colorspace.ITU709,
         )
         if kind.is_plain:
             return np.asarray(small.to_ndarray(), np.uint8)
