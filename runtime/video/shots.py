@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.video.likeness import Thumbnail, blend_shares, change, thumbnail
 
 Item = TypeVar("Item")
 
@@ -39,15 +39,15 @@ class ShotDetector:
     def __init__(self, *, minimum_score: float = MINIMUM_SCORE, ratio_to_recent: float = RATIO_TO_RECENT) -> None:
         self._minimum, self._ratio = minimum_score, ratio_to_recent
         self._recent: deque[float] = deque(maxlen=8)
-        self._previous: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
+        self._previous: Thumbnail | None = None
 
     def is_cut(self, frame: Frame) -> bool:
         """True when `frame` begins a new shot; False for the first frame."""
-        current = _thumbnail(frame.image_rgb)
+        current = thumbnail(frame.image_rgb)
         previous, self._previous = self._previous, current
         if previous is None:
             return False
-        score = _change(previous, current)
+        score = change(previous, current)
         usual = float(np.median(self._recent)) if self._recent else 0.0
         cut = score > max(self._minimum, self._ratio * usual)
         if cut:
@@ -55,48 +55,6 @@ class ShotDetector:
         else:
             self._recent.append(score)
         return cut
-
-
-_THUMB_WH = (96, 54)
-_PATCH_WH = (20, 14)
-_SEARCH_XY = (16, 10)
-
-
-def _thumbnail(image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """RGB thumbnail uint8 [54, 96, 3] and its HSV histogram float32 [n], sum 1, smoothed across neighbouring bins."""
-    small = cv2.blur(cv2.resize(image_rgb, _THUMB_WH, interpolation=cv2.INTER_AREA), (3, 3))
-    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
-    bins = cv2.calcHist([hsv], [0, 1, 2], None, [12, 4, 6], [0, 180, 0, 256, 0, 256])
-    return small.astype(np.uint8, copy=False), (bins / bins.sum()).astype(np.float32).ravel()
-
-
-def _change(
-    before: tuple[NDArray[np.uint8], NDArray[np.float32]], after: tuple[NDArray[np.uint8], NDArray[np.float32]]
-) -> float:
-    """0 (same picture, possibly shifted) to 1 (nothing in common)."""
-    # Two equal histograms may sum to a hair over 1 in float32; without the floor a still picture breaks the root.
-    colour = max(0.0, 1.0 - float(np.minimum(before[1], after[1]).sum()))
-    return math.sqrt(colour * _lost_patches(before[0], after[0]))
-
-
-def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best
-    place."""
-    lost = []
-    (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
-    for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
-        for left in np.linspace(0, _THUMB_WH[0] - pw, 4).astype(int):
-            patch = before[top : top + ph, left : left + pw]
-            y0, x0 = max(0, top - sy), max(0, left - sx)
-            region = after[y0 : top + ph + sy, x0 : left + pw + sx]
-            difference = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
-            greys = math.sqrt(max(difference, 0.0) / patch.size)
-            # A light switched on changes the greys and keeps the pattern; a flat patch has no pattern to keep.
-            pattern = 1.0
-            if float(patch.std()) > 6.0:
-                pattern = 1.6 * (1.0 - float(cv2.matchTemplate(region, patch, cv2.TM_CCOEFF_NORMED).max()))
-            lost.append(min(1.0, greys / 40.0, max(0.0, pattern)))
-    return float(np.mean(lost))
 
 
 _INTERRUPTION_SECONDS = 0.5
@@ -119,23 +77,23 @@ class _Look:
     one pixel of the thumbnail to the next. `is_blank`: black, or of one colour."""
 
     pts_seconds: float
-    thumbnail: tuple[NDArray[np.uint8], NDArray[np.float32]]
+    thumbnail: Thumbnail
     step: float
     detail: float
     is_blank: bool
 
     @classmethod
     def of(cls, frame: Frame, before: _Look | None) -> _Look:
-        thumbnail = _thumbnail(frame.image_rgb)
-        small = thumbnail[0].astype(np.float32)
-        step = 0.0 if before is None else _change(before.thumbnail, thumbnail)
+        picture = thumbnail(frame.image_rgb)
+        small = picture[0].astype(np.float32)
+        step = 0.0 if before is None else change(before.thumbnail, picture)
         detail = float(np.square(np.diff(small, axis=0)).mean() + np.square(np.diff(small, axis=1)).mean())
         blank = float(small.std(axis=(0, 1)).max()) < _BLANK_SPREAD or float(small.mean()) < _BLACK_LEVEL
-        return cls(frame.pts_seconds, thumbnail, step, detail, blank)
+        return cls(frame.pts_seconds, picture, step, detail, blank)
 
     def change_from(self, other: _Look) -> float:
         """0 (same picture, possibly shifted) to 1."""
-        return _change(other.thumbnail, self.thumbnail)
+        return change(other.thumbnail, self.thumbnail)
 
 
 class ShotBoundaries(Generic[Item]):
@@ -151,7 +109,7 @@ class ShotBoundaries(Generic[Item]):
         self._past: deque[_Look] = deque()  # of the shot so far, as far back as a dissolve may begin
         self._newest: _Look | None = None
         self._recent: deque[float] = deque(maxlen=8)
-        self._quiet_until = -math.inf
+        self._quiet_until = self._dissolved_until = -math.inf
         self._before_blank: _Look | None = None
         self._blank_since: float | None = None
 
@@ -178,7 +136,7 @@ class ShotBoundaries(Generic[Item]):
         if is_cut:
             self._past.clear()
             self._recent.clear()
-        elif self._past and look.pts_seconds > self._quiet_until:
+        elif self._past and look.pts_seconds > self._quiet_until and look.step <= self._threshold:
             self._recent.append(look.step)
         if not look.is_blank:
             self._blank_since = None
@@ -201,7 +159,9 @@ class ShotBoundaries(Generic[Item]):
         if not self._past or look.pts_seconds <= self._quiet_until:
             return False
         cuts, was_blank = look.step > self._threshold, self._past[-1].is_blank
-        if was_blank and (cuts or not look.is_blank):
+        if was_blank and look.is_blank:  # inside a fade, or from one night shot to another
+            return cuts and self._blank_lasted(look)
+        if was_blank:
             return self._leaves_blank(look, is_end=is_end)
         if cuts:
             if look.is_blank:
@@ -220,8 +180,7 @@ class ShotBoundaries(Generic[Item]):
         return False if is_end else None
 
     def _leaves_blank(self, look: _Look, *, is_end: bool) -> bool | None:
-        since = self._blank_since
-        if since is not None and look.pts_seconds - since >= _BLANK_SECONDS - _TOLERANCE_SECONDS:
+        if self._blank_lasted(look):
             return True
         before = self._before_blank
         if before is None:  # the video begins with it
@@ -229,6 +188,10 @@ class ShotBoundaries(Generic[Item]):
         if any(later.change_from(before) <= MINIMUM_SCORE for later in self._soon()):
             return False
         return True if is_end or self._is_known_for(_INTERRUPTION_SECONDS) else None
+
+    def _blank_lasted(self, look: _Look) -> bool:
+        since = self._blank_since
+        return since is not None and look.pts_seconds - since >= _BLANK_SECONDS - _TOLERANCE_SECONDS
 
     def _is_lasting(self, *, is_end: bool) -> bool | None:
         """False for an interruption: the picture before it is back in time."""
@@ -271,22 +234,17 @@ class ShotBoundaries(Generic[Item]):
         if middle < 2 or len(frames) - middle < 3 or span < 1.5 * half_seconds:
             return None
         first, last = frames[0], frames[-1]
+        if first.pts_seconds < self._dissolved_until:
+            return None
         if first.is_blank or last.is_blank or max(look.step for look in frames[1:]) > self._threshold:
             return None  # fades are judged where the blank ends
         if frames[middle].detail > _MOST_DETAIL * (first.detail + last.detail) / 2:
             return None
         coarse = [cv2.resize(f.thumbnail[0], _COARSE_WH, interpolation=cv2.INTER_AREA) for f in frames]
-        shares, residual = _blend_shares(coarse)
+        shares, residual = blend_shares(coarse)
         if residual > _MOST_RESIDUAL or np.diff(shares).min() < -0.1 or last.change_from(first) <= MINIMUM_SCORE:
             return None
-        return int(np.abs(shares - 0.5).argmin()) == middle
-
-
-def _blend_shares(pictures: Sequence[NDArray[Any]]) -> tuple[NDArray[np.float64], float]:
-    """Share of the last picture in each, float64 [n] by least squares, and the largest part that is in neither."""
-    rows = np.stack([p.astype(np.float32).ravel() for p in pictures])
-    rows = rows - rows[0]
-    whole = float(rows[-1] @ rows[-1]) or 1.0
-    shares = (rows @ rows[-1]).astype(np.float64) / whole
-    rest = rows - np.outer(shares, rows[-1]).astype(np.float32)
-    return shares, float((rest**2).sum(1).max() / whole)
+        if int(np.abs(shares - 0.5).argmin()) != middle:
+            return False
+        self._dissolved_until = last.pts_seconds
+        return True
