@@ -140,7 +140,6 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
 def caption(
     videos: tuple[Path, ...],
-    recursive: bool,
     out: Path,
     report: bool,
     annotate: bool,
@@ -158,9 +157,8 @@ def caption(
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink, JsonPrinter
     from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
-    from edgecap.runtime.video.inputs import with_folders_inside
 
-    videos = tuple(with_folders_inside(videos)) if recursive else videos
+    videos = _inputs(videos, recursive=options.pop("recursive"))
     config = _config(options)
     if paragraph_by == "pack":
         check_paragraphs(config.pack, wanted=instancevid or paragraph)
@@ -184,6 +182,12 @@ def caption(
     derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     _print_causes(summary)
     return summary.exit_code
+
+
+def _inputs(videos: tuple[Path, ...], *, recursive: bool) -> tuple[Path, ...]:
+    from edgecap.runtime.video.inputs import with_folders_inside
+
+    return tuple(with_folders_inside(videos)) if recursive else videos
 
 
 def _config(options: dict[str, Any]) -> PipelineConfig:

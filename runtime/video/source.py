@@ -215,7 +215,7 @@ class Source:
         return promised
 
     def _checked_end(self, last: float, end: float) -> float:
-        """When the pictures are over. Raises UnreadableVideoError where the file breaks off before that."""
+        """When the pictures are over. Raises UnreadableVideoError where the file ends before that."""
         stream, promised = self._stream, self.info.duration_seconds
         # A container's duration covers its longest stream: beside audio it promises nothing about the pictures.
         of_video = stream.duration is not None or "DURATION" in stream.metadata or len(self._container.streams) == 1
