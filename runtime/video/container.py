@@ -94,11 +94,10 @@ def _instead(streams: Iterable[Stream]) -> str:
 
 
 def _begins_with(path: Path, magic: bytes) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(magic)) == magic
-    except OSError:
+    if not path.is_file():  # a pipe would wait, and lose what is read
         return False
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
 
 
 def reason_of(error: Exception) -> str:
