@@ -106,11 +106,12 @@ def decode(
 def _decode_one(
     number: int, path: Path, stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
 ) -> Iterator[Message]:
+    last: Message
+    sampler = FrameSampler(config.sample_fps)
+    shots: ShotBoundaries[Sampled] = ShotBoundaries(sample_seconds=1 / config.sample_fps)
     try:
         with stages.open_video(path) as source:
             yield Started(number, source.info)
-            sampler = FrameSampler(config.sample_fps)
-            shots: ShotBoundaries[Sampled] = ShotBoundaries(sample_seconds=1 / config.sample_fps)
             begun = time.perf_counter()
             for frame in source.sampled(sampler.keep):
                 if number in abandoned:
@@ -119,12 +120,11 @@ def _decode_one(
                 sampled = Sampled(number, frame, False, arrived, time.perf_counter() - begun, *faults)
                 yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.feed(frame, sampled))
                 begun = time.perf_counter()
-            yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
-            ended = Ended(number, source.end_seconds, source.notes)
+            last = Ended(number, source.end_seconds, source.notes)
     except Exception as error:  # a bad video is a row of its own, whatever is bad about it
-        yield Failed(number, failed_video(str(path), error), error)
-    else:
-        yield ended
+        last = Failed(number, failed_video(str(path), error), error)
+    yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
+    yield last
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,3 +124,22 @@ def test_cues_and_rows_of_a_late_held_and_mirrored_video(tmp_path: Path, capsys:
     [row] = [meta(r) for r in rows_of(out)]
     assert (row["start_seconds"], row["end_seconds"]) == (pytest.approx(2.5, abs=0.03), pytest.approx(11.46, abs=0.05))
     assert "00:00:02,5" in (out / "late.srt").read_text() and json.dumps(row["video"]["size_wh"]) == "[160, 96]"
+
+
+def test_colours_that_no_formula_converts_are_not_reported(tmp_path: Path, capsys: Capture) -> None:
+    from tests.runtime.video.made_videos import moving, write_stream
+
+    def ictcp(stream: Any) -> None:
+        context = stream.codec_context
+        context.color_trc, context.color_primaries, context.colorspace = 16, 9, 14
+
+    palettes = []
+    for name, prepare in (("plain.mp4", None), ("odd.mp4", ictcp)):
+        write_stream(tmp_path / name, moving(75), codec="libx264", prepare=prepare)
+        out = tmp_path / f"out-{name}"
+        code, _, err = run(capsys, "caption", tmp_path / name, *MOTION, "--out", out, "--no-report")
+        assert code == 0 and err.count("\n") == (prepare is not None)
+        palettes.append([i["palette"] for row in rows_of(out) for i in meta(row)["instances"]])
+    assert all(palettes[0]) and palettes[0], "a moving thing with colours, where they are known"
+    assert palettes[1] and not any(palettes[1])
+    assert "odd.mp4: its colours can't be converted (ICtCp components); none are reported" in err
