@@ -19,7 +19,7 @@ _TRIES_TO_READ_ON = 16  # after an error of the demuxer, without a packet in bet
 _RAW_FORMATS = frozenset("h264 hevc vvc evc m4v mpegvideo mjpeg obu av1 cavsvideo dirac vc1 h261 h263".split())  # noqa: SIM905 one line reads best
 _ASSUMED_RATE = Fraction(25)
 _MOST_GUESSED_RATE = 240  # a guess above it is a time base, not a rate
-_READ_NOTE = "a damaged part could not be {}; it was left out: play the file there, or copy it again"
+_DAMAGE_NOTE = "a damaged part could not be {}; it was left out: play the file there, or copy it again"
 
 
 class Film:
@@ -45,10 +45,14 @@ class Film:
         if text not in self.notes:
             self.notes += (text,)
 
+    def note_damage(self) -> None:
+        """Say that a part could not be decoded."""
+        self.note(_DAMAGE_NOTE.format("decoded"))
+
     def frames(self) -> Iterator[VideoFrame]:
-        """Pictures in presentation order. A packet that the decoder refuses is left out and noted; before the first
-        picture (a file that was cut mid-GOP) without a note. Raises FFmpegError where there is no picture at all, and
-        where the file can't be read on."""
+        """Pictures in presentation order. A packet that the decoder refuses is left out, and noted when pictures
+        follow; before the first picture (a file that was cut mid-GOP) without a note. Raises FFmpegError where there is
+        no picture at all, and where the file can't be read on."""
         any_frame, early_error = False, None
         for packet in self._packets():
             try:
@@ -57,15 +61,14 @@ class Film:
                 if packet.size == 0:  # the end: there is nothing left to lose
                     continue
                 self.lost_at_end += 1
-                if any_frame:
-                    self.note(_READ_NOTE.format("decoded"))
-                else:
-                    early_error = error
+                early_error = None if any_frame else error
                 continue
-            for frame in frames:
-                if isinstance(frame, VideoFrame):
-                    any_frame, self.lost_at_end = True, 0
-                    yield frame
+            if frames and packet.size:  # what comes at the end was read before
+                if any_frame and self.lost_at_end:
+                    self.note_damage()
+                self.lost_at_end = 0
+            any_frame = any_frame or bool(frames)
+            yield from (frame for frame in frames if isinstance(frame, VideoFrame))
         if not any_frame and early_error is not None:
             raise early_error
 
@@ -86,7 +89,7 @@ class Film:
                 failures += 1
                 if failures > _TRIES_TO_READ_ON:
                     raise
-                self.note(_READ_NOTE.format("read"))
+                self.note(_DAMAGE_NOTE.format("read"))
 
     def _own_rate(self) -> Fraction | None:
         """The stream's own rate; for one without clock and rate the assumed one, with a note."""

@@ -134,6 +134,8 @@ class Source:
                 image = self._picture.upright_rgb(raw, self._pixel_aspect(raw))
                 yield Frame(index=index, pts_seconds=pts, image_rgb=image)
         self.end_seconds = self._checked_end(last, last + own)
+        if self._film.lost_at_end:
+            self._film.note_damage()
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         yield self._first
