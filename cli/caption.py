@@ -36,7 +36,10 @@ CAPTIONS_FILE, COCO_FILE, EVENTS_FILE = "captions.jsonl", "coco.json", "events.j
 
 
 @click.command()
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
+@click.argument(
+    "videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path, readable=False)
+)
+@click.option("--recursive", is_flag=True, help="Caption the videos of folders inside the given folders too.")
 @PACK
 @DETECTOR
 @CAPTIONER
@@ -129,6 +132,7 @@ CAPTIONS_FILE, COCO_FILE, EVENTS_FILE = "captions.jsonl", "coco.json", "events.j
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
 def caption(
     videos: tuple[Path, ...],
+    recursive: bool,
     out: Path,
     report: bool,
     annotate: bool,
@@ -147,6 +151,7 @@ def caption(
     from edgecap.cli.console import ConsoleSink, JsonPrinter
     from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
 
+    videos = _inputs(videos, recursive=recursive)
     config = config_from(**options)
     if paragraph_by == "pack":
         _check_paragraphs(config.pack, wanted=instancevid or paragraph)
@@ -170,6 +175,12 @@ def caption(
     _derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     _print_causes(summary)
     return summary.exit_code
+
+
+def _inputs(videos: tuple[Path, ...], *, recursive: bool) -> tuple[Path, ...]:
+    from edgecap.runtime.video.inputs import with_folders_inside
+
+    return tuple(with_folders_inside(videos)) if recursive else videos
 
 
 def _print_causes(summary: RunSummary) -> None:

@@ -85,7 +85,7 @@ def test_bad_inputs_among_good_ones(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert code == 8
     lines = err.splitlines()
     assert len(lines) == 3 and all(line.startswith("edgecap: ") for line in lines)
-    assert "notes.mp4" in lines[0] and "no such file" in lines[1] and "holds no video" in lines[2]
+    assert "notes.mp4" in lines[0] and "no such file" in lines[1] and "contains no video" in lines[2]
     states = [row["meta"]["status"] for row in rows_of(out)]
     assert states == ["error", "ok", "error", "error"]
     assert "3 failed" in text

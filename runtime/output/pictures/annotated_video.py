@@ -168,7 +168,7 @@ def _indent(size: int) -> int:
 def _open(path: Path, video: str) -> _File:
     with writing(path):
         try:
-            container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+            container = av.open(f"file:{path}", "w", format="mp4", options={"movflags": "+faststart"})
             stream = container.add_stream(
                 "libx264", rate=30, options={"crf": "20", "preset": "veryfast", "threads": "1"}
             )
