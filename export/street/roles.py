@@ -24,7 +24,7 @@ sequence weighted by one over the root of its boxes. A box of a class that is in
 out. At 512 px a score of .3-.4 is right in 27 of 100 cases, .4-.5 in 61, .5-.6 in 80, .6-.7 in 98."""
 _SCENES = 64
 _SHOWN = 0.4
-"""Scaled score of boxes that masks and poses are calibrated on."""
+"""Scaled score of boxes that forms of the detector are compared by, and masks and poses are calibrated on."""
 _POSE_SIDE = 960
 
 
@@ -99,6 +99,7 @@ def _detector(street: StreetRole, job: ExportJob) -> RoleExport:
         image_side=street.image_side,
         note=f"{street.image_side} px; scores are probabilities",
         source=street.source,
+        judged_score=_SHOWN,
     )
     return export_detector(job, plan)
 

@@ -76,12 +76,23 @@ REMBG = Package(
     digest="sha256-0ac14c86259fb832360791a1600eed0a1832a4a36820fa51a4633ca1a2737837",
     members=("rembg/u2netp.onnx",),
 )
-NANODET = Model("NanoDet-g, COCO, 3.8 M parameters", "package/models/nanodet.json", "Apache-2.0", "RangiLyu/nanodet")
-SELFIE = Model("MediaPipe Selfie Segmentation", "package/models/selfie.json", "Apache-2.0", "Google, by its model card")
-MOVENET = Model(
-    "MoveNet singlepose lightning", "package/models/movenet-lightning.json", "Apache-2.0", "Google, by its model card"
+_UNREAD = (
+    "Google; Apache-2.0 by common report: its model card could not be read here, check it before you ship the pack"
 )
-U2NETP = Model("U2-Netp", "rembg/u2netp.onnx", "Apache-2.0", "Qin et al. 2020, xuebinqin/U-2-Net")
+NANODET = Model(
+    "NanoDet-g, COCO, 3.8 M parameters",
+    "package/models/nanodet.json",
+    "Apache-2.0",
+    "RangiLyu/nanodet, by its repository",
+)
+SELFIE = Model("MediaPipe Selfie Segmentation", "package/models/selfie.json", "Apache-2.0", _UNREAD)
+MOVENET = Model("MoveNet singlepose lightning", "package/models/movenet-lightning.json", "Apache-2.0", _UNREAD)
+U2NETP = Model(
+    "U2-Netp",
+    "rembg/u2netp.onnx",
+    "Apache-2.0",
+    "xuebinqin/U-2-Net, weights under its licence by the author's word, issue 208",
+)
 MODELS = (
     ("detector", NANODET, HUMAN_MODELS),
     ("segmenter", SELFIE, HUMAN_MODELS),

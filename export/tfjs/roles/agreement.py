@@ -20,8 +20,9 @@ from edgecap.runtime.perceive.detector import suppress
 Outputs = Mapping[str, NDArray[Any]]
 SAME_BOXES: Limits = {"average_precision": ("min", 0.99), "recall": ("min", 0.99), "precision": ("min", 0.99)}
 HALF_BOXES: Limits = {"average_precision": ("min", 0.95), "recall": ("min", 0.95)}
-INT8_BOXES: Limits = {"average_precision": ("min", 0.8), "recall": ("min", 0.8), "precision": ("min", 0.8)}
-"""Measured with NanoDet-g on real frames at 512 px: see docs/packs.md, pack street."""
+INT8_BOXES: Limits = {"average_precision": ("min", 0.8), "recall": ("min", 0.8), "precision": ("min", 0.7)}
+"""NanoDet-g on real frames, 512 px, scores from .4: average precision .96-.98, recall .93-.95, precision .81-.95. A box
+that falls just below the threshold in fp32 and just above it in INT8 counts against precision."""
 _SAME = 0.5
 """IoU above which two boxes show the same thing."""
 

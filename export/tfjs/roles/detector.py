@@ -62,6 +62,9 @@ class DetectorPlan:
     """What a reader of the pack should know, in one line."""
     source: str = ""
     """Origin in one line, for pack.json; "" = the checkpoint's own label."""
+    judged_score: float | None = None
+    """Score from which a box counts when two forms are compared; None = `score_threshold`. Boxes that are more often
+    wrong than right come and go with the last bit."""
 
 
 def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
@@ -159,4 +162,5 @@ def _against_replay(model: TfjsModel, images: Sequence[NDArray[np.uint8]]) -> Co
 
 def _against_fp32(file: str, form: str, exact: Any, got: Any, plan: DetectorPlan) -> Comparison:
     limits = HALF_BOXES if form == "fp16" else INT8_BOXES
-    return compare_detectors(file, "fp32", exact, got, threshold=plan.score_threshold, nms_iou=NMS_IOU, limits=limits)
+    threshold = plan.score_threshold if plan.judged_score is None else plan.judged_score
+    return compare_detectors(file, "fp32", exact, got, threshold=threshold, nms_iou=NMS_IOU, limits=limits)

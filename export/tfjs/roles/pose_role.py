@@ -1,7 +1,7 @@
 """From a MoveNet of TensorFlow.js to the pose role of a pack: graph, INT8, and what it loses.
 
 In: an `ExportJob`, the `TfjsModel`, scenes with people. Out: `RoleExport`. There is no twin: the crops go through the
-network one after another in a Scan, which is the pack's own graph for TensorRT too.
+network one after another in a Scan, which TensorRT-RTX refuses, so that poses stay with ONNX Runtime.
 """
 
 from __future__ import annotations

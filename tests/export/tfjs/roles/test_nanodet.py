@@ -144,6 +144,22 @@ def test_the_recipe_makes_a_detector_that_passes_its_gate(model: TfjsModel, tmp_
     assert report["passed"] and report["comparisons"][0]["limits"] == {"relative_l2": {"max": 1e-3}}
 
 
+def test_forms_are_judged_by_boxes_above_the_judged_score(model: TfjsModel, tmp_path: Path) -> None:
+    from edgecap.export.job import ExportJob
+    from edgecap.export.tfjs.roles.detector import DetectorPlan, export_detector
+
+    pictures = [np.random.default_rng(seed).integers(0, 256, (96, 96, 3), np.uint8) for seed in range(4)]
+    checkpoint = open_checkpoint(load_recipe("tfjs"), model.path)
+    job = ExportJob(checkpoint, tmp_path, "fp16", lambda: iter(pictures), with_twins=False)
+    labels = tuple(f"thing {i}" for i in range(80))
+
+    def boxes(judged: float | None) -> float:
+        plan = DetectorPlan(model, labels, ScoreScale(), 0.05, 160, "a note", judged_score=judged)
+        return export_detector(job, plan).judged[1].parity.figures["boxes"]
+
+    assert boxes(None) > boxes(0.3) >= boxes(0.99) == 0.0
+
+
 def test_options_are_checked(model: TfjsModel, tmp_path: Path) -> None:
     recipe = load_recipe("tfjs")
     checkpoint = open_checkpoint(recipe, model.path)
