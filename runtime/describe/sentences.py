@@ -58,6 +58,8 @@ _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
 _SKIN_AND_HAIR = frozenset({"brown", "orange", "pink"})
 _MOST_SKIN_SHARE = 0.5
 """Skin and hair rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_CLOTHES = {"black": "dark"}
+"""Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
 """Share of the frame by which an instance must leave its first cell before it counts as having been
 elsewhere."""
@@ -157,13 +159,14 @@ def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
 
 
 def _clothes_sentence(track: TrackEvidence) -> str:
-    named = clothes_colours(track)
+    named = [(_CLOTHES.get(c.name, c.name), c.share) for c in clothes_colours(track)]
     if not named:
         return _sentence(_article(track.class_name))
-    clothes = f"{'' if named[0].share >= _MOSTLY_SHARE else 'mostly '}{named[0].name} clothes"
-    if len(named) == 2:
-        even = named[1].share >= 0.6 * named[0].share
-        clothes = f"{named[0].name} and {named[1].name} clothes" if even else f"{clothes} with some {named[1].name}"
+    (first, share), *others = named
+    clothes = f"{'' if share >= _MOSTLY_SHARE else 'mostly '}{first} clothes"
+    if others:
+        (second, less) = others[0]
+        clothes = f"{first} and {second} clothes" if less >= 0.6 * share else f"{clothes} with some {second}"
     return _sentence(_article(f"{track.class_name} in {clothes}"))
 
 

@@ -67,7 +67,7 @@ def test_no_computed_sentence_gives_a_person_a_colour(class_name):
     ("palette", "expected"),
     [
         ((("red", 0.9),), "A person in red clothes."),
-        ((("black", 0.6), ("blue", 0.3)), "A person in mostly black clothes with some blue."),
+        ((("black", 0.6), ("blue", 0.3)), "A person in mostly dark clothes with some blue."),
         ((("red", 0.45), ("white", 0.4)), "A person in red and white clothes."),
         ((("brown", 0.4), ("pink", 0.3)), "A person."),  # skin and hair
         ((("brown", 0.3), ("blue", 0.6)), "A person in mostly blue clothes."),
