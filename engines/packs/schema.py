@@ -75,10 +75,19 @@ def decode_strictly(text: str, kind: type[_Kind]) -> _Kind:
 
 def encode_pack(spec: PackSpec) -> str:
     """`PackSpec` -> the text of its pack.json, indented, with a final newline. Same spec, same bytes."""
-    data = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(spec)}
-    if spec.pose is None:
-        del data["pose"]  # packs without the role read as before, in older versions too
+    data = {"schema_version": SCHEMA_VERSION, **content_of(spec)}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def content_of(spec: PackSpec) -> dict[str, Any]:
+    """`spec` as JSON types, without what is as in packs of before: these keep their text and their digest, and older
+    versions read them."""
+    content = dataclasses.asdict(spec)
+    if spec.pose is None:
+        del content["pose"]
+    if spec.detector is not None and spec.detector.scores == "raw":
+        del content["detector"]["scores"]
+    return content
 
 
 def check_pack(spec: PackSpec) -> None:

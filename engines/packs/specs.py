@@ -20,7 +20,8 @@ class DetectorSpec:
     The picture is resized (aspect kept) so that its long side is `image_side`, then padded right and bottom with
     `pad_value` to multiples of `stride`; boxes are relative to the *padded* picture and mapped back by
     `engines.graph.letterbox`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic, on the host.
-    `labels`: class names, COCO spelling.
+    `labels`: class names, COCO spelling. `scores`: whether a score is the share of boxes of its kind that are right,
+    measured on footage of the kind the pack is for ("probability"), or the network's own ("raw").
     """
 
     graph: GraphSpec
@@ -30,6 +31,7 @@ class DetectorSpec:
     score_threshold: float
     nms_iou: float
     labels: tuple[str, ...]
+    scores: Literal["raw", "probability"] = "raw"
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,7 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
             score_threshold=plan.score_threshold,
             nms_iou=NMS_IOU,
             labels=plan.labels,
+            scores="raw" if plan.scale == ScoreScale() else "probability",
         ),
         licence=job.checkpoint.licence or "not stated",
         source=f"{plan.source or job.checkpoint.label}; {plan.note}",
