@@ -1,1 +1,1 @@
-"""Measuring: a synthetic world with exact truth, judge-free quality figures, throughput."""
+"""Measuring: a synthetic world with exact truth, quality figures without a judge model, throughput."""

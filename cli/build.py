@@ -15,23 +15,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from edgecap.cli.options import BACKENDS, backend_option, debugging, json_option
 from edgecap.engines.errors import EngineBuildError, EngineError, StoreBusyError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
     from edgecap.engines.compile.compile import EngineOrder, MadeEngine
     from edgecap.engines.compile.progress import BuildProgress
     from edgecap.engines.packs.pack import Pack
-    from edgecap.engines.store.key import Backend
     from edgecap.engines.store.store import EngineStore
 
-_BACKENDS: dict[str, Backend] = {
-    "onnxruntime": "onnxruntime-cpu",
-    "tensorrt": "tensorrt",
-    "tensorrt-rtx": "tensorrt-rtx",
-}
 _WAIT_SECONDS = 24 * 3600.0
 
 
@@ -39,22 +31,20 @@ _WAIT_SECONDS = 24 * 3600.0
 class Refusal:
     """A graph that was not built."""
 
-    place: str
+    graph_path: str
     reason: str
     status: str = "refused"
 
 
 @click.command()
 @click.argument("pack_name", metavar="PACK")
-@click.option(
-    "--backend", type=click.Choice(list(_BACKENDS)), default="onnxruntime", show_default=True, help="Compiler."
-)
+@backend_option("Compiler to use.")
 @click.option("--target", metavar="SM", help="GPU generation, as sm_89. [default: the GPU of this machine]")
 @click.option(
-    "--graph", "places", multiple=True, metavar="PLACE", help="Only this graph, as detector.graph; may be repeated."
+    "--graph", "chosen", multiple=True, metavar="PATH", help="Only this graph, e.g. detector.graph; may be repeated."
 )
 @click.option("--level", type=click.IntRange(0, 5), default=3, show_default=True, help="TensorRT's optimisation level.")
-@click.option("--workspace-mib", type=click.IntRange(min=1), help="Most GPU memory for one operator's scratch.")
+@click.option("--workspace-mib", type=click.IntRange(min=1), help="Limit of GPU memory for one operator, in MiB.")
 @click.option(
     "--allow-drift", is_flag=True, help="Publish an engine that misses its parity limits; its manifest records it."
 )
@@ -62,12 +52,12 @@ class Refusal:
 @click.option(
     "--store", type=click.Path(path_type=Path), metavar="DIR", help="Engine store. [default: the user's cache]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option("Print the engines as one JSON object.")
 def build(
     pack_name: str,
     backend: str,
     target: str | None,
-    places: tuple[str, ...],
+    chosen: tuple[str, ...],
     level: int,
     workspace_mib: int | None,
     allow_drift: bool,
@@ -77,7 +67,8 @@ def build(
 ) -> int:
     """Compile the graphs of PACK for this device, or, with TensorRT-RTX, ahead of time for --target.
 
-    An engine that the store has already is not built again. Exit code 6 where a graph is refused; the others are built.
+    An engine that is already in the store is not built again. Exit code 6 where a graph is refused; the others are
+    built.
     """
     from edgecap.engines.compile.compile import order_engines
     from edgecap.engines.compile.tensorrt import TrtOptions
@@ -87,14 +78,14 @@ def build(
 
     pack = Pack.open(pack_name)
     known = graph_paths(pack)
-    if unknown := [place for place in places if place not in known]:
+    if unknown := [path for path in chosen if path not in known]:
         raise UsageError(f"pack {pack.spec.name!r} has no graph {unknown[0]!r}; it has {', '.join(known) or 'none'}")
     workspace = None if workspace_mib is None else workspace_mib << 20
     options = TrtOptions(optimisation_level=level, workspace_bytes=workspace)
-    order = order_engines(_BACKENDS[backend], target=target, options=options, allow_drift=allow_drift)
+    order = order_engines(BACKENDS[backend], target=target, options=options, allow_drift=allow_drift)
     engines = EngineStore(store)
-    chosen = tuple(dict.fromkeys(places)) or tuple(known)
-    results = _build_all(pack, chosen, order, engines, wait_seconds=_WAIT_SECONDS if wait else 0.0)
+    paths = tuple(dict.fromkeys(chosen)) or tuple(known)
+    results = _build_all(pack, paths, order, engines, wait_seconds=_WAIT_SECONDS if wait else 0.0)
     refused = [result for result in results if isinstance(result, Refusal)]
     if as_json:
         click.echo(json.dumps(_as_json(pack, order, engines, results), indent=2))
@@ -102,47 +93,62 @@ def build(
         _print_table(pack, order, engines, results)
     if refused:
         others = f"; the other {len(results) - len(refused)} are in the store" if len(results) > len(refused) else ""
-        reason = refused[0].reason if len(refused) == 1 else f"{', '.join(r.place for r in refused)}: reasons above"
+        reason = (
+            refused[0].reason if len(refused) == 1 else f"{', '.join(r.graph_path for r in refused)}: reasons above"
+        )
         raise EngineBuildError(f"{len(refused)} of {len(results)} graphs not built: {reason}{others}")
     return 0
 
 
 def _build_all(
-    pack: Pack, places: tuple[str, ...], order: EngineOrder, store: EngineStore, *, wait_seconds: float
+    pack: Pack, graph_paths: tuple[str, ...], order: EngineOrder, store: EngineStore, *, wait_seconds: float
 ) -> list[MadeEngine | Refusal]:
+    """Build one graph after another. On a terminal each has a bar; elsewhere a line says when a build begins or has to
+    wait."""
+    from rich.progress import TimeElapsedColumn
+
+    from edgecap.cli.terminal import Bars
     from edgecap.engines.compile.compile import make_engine
 
     results: list[MadeEngine | Refusal] = []
-    with _hushed_stderr() as stderr, _progress(stderr, places) as show:
-        for place in places:
+    with _quiet_stderr() as stderr, Bars(Bars.NOTE, TimeElapsedColumn(), stream=stderr) as bars:
+
+        def progress(name: str, progress: BuildProgress) -> None:
+            bars.update(name, progress.fraction, total=1.0, note=progress.phase)
+
+        def say(name: str, words: str) -> None:
+            bars.update(name, 0.0, total=1.0, note=words)
+            if not bars.shown:
+                print(f"edgecap: {words}", file=stderr, flush=True)
+
+        for number, path in enumerate(graph_paths, 1):
+            name = f"{path} ({number}/{len(graph_paths)})"
             try:
                 made = make_engine(
                     pack,
-                    place,
+                    path,
                     order,
                     store=store,
                     wait_seconds=wait_seconds,
-                    on_progress=partial(show.progress, place),
-                    say=partial(show.say, place),
+                    on_progress=partial(progress, name),
+                    say=partial(say, name),
                 )
                 results.append(made)
             except StoreBusyError as error:
-                raise StoreBusyError(f"{place}: {error} (--wait waits for it)") from error
+                raise StoreBusyError(f"{path}: {error} (--wait waits for it)") from error
             except EngineError as error:
-                results.append(Refusal(place, str(error)))
+                results.append(Refusal(path, str(error)))
     return results
 
 
 @contextlib.contextmanager
-def _hushed_stderr() -> Iterator[TextIO]:
-    """Keep what the compiler's own C++ code prints past its logger off the screen; yields the real stderr.
+def _quiet_stderr() -> Iterator[TextIO]:
+    """Hide what the compiler's C++ code prints past its logger; yields the real stderr.
 
-    Its words come back in our errors. Under --debug nothing is held back.
+    Our errors repeat what matters of it. Under --debug everything is shown.
     """
-    from edgecap.cli.caption import DEBUG_VARIABLE
-
     sys.stderr.flush()
-    if os.environ.get(DEBUG_VARIABLE):
+    if debugging():
         yield sys.stderr
         return
     screen = os.dup(2)
@@ -156,53 +162,6 @@ def _hushed_stderr() -> Iterator[TextIO]:
             os.dup2(screen, 2)
 
 
-class _Lines:
-    """Where no terminal looks: a line when a build begins or has to wait."""
-
-    def __init__(self, stderr: TextIO) -> None:
-        self._stderr = stderr
-
-    def say(self, place: str, words: str) -> None:
-        print(f"edgecap: {words}", file=self._stderr, flush=True)
-
-    def progress(self, place: str, progress: BuildProgress) -> None:
-        """Phases are for a bar."""
-
-
-class _Bars:
-    """A bar for each graph that is built."""
-
-    def __init__(self, bars: Progress, places: tuple[str, ...]) -> None:
-        self._bars, self._places = bars, places
-        self._tasks: dict[str, TaskID] = {}
-
-    def say(self, place: str, words: str) -> None:
-        self._update(place, 0.0, words)
-
-    def progress(self, place: str, progress: BuildProgress) -> None:
-        self._update(place, progress.fraction, progress.phase)
-
-    def _update(self, place: str, fraction: float, words: str) -> None:
-        if place not in self._tasks:
-            name = f"{place} ({self._places.index(place) + 1}/{len(self._places)})"
-            self._tasks[place] = self._bars.add_task(name, total=1.0, phase="")
-        self._bars.update(self._tasks[place], completed=fraction, phase=words)
-
-
-@contextlib.contextmanager
-def _progress(stderr: TextIO, places: tuple[str, ...]) -> Iterator[_Lines | _Bars]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    if not stderr.isatty():
-        yield _Lines(stderr)
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[phase]}"), TimeElapsedColumn())
-    console = Console(file=stderr, force_terminal=True)
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bars:
-        yield _Bars(bars, places)
-
-
 def _as_json(pack: Pack, order: EngineOrder, store: EngineStore, results: list[MadeEngine | Refusal]) -> dict[str, Any]:
     return {
         "pack": pack.spec.name,
@@ -211,7 +170,11 @@ def _as_json(pack: Pack, order: EngineOrder, store: EngineStore, results: list[M
         "target": order.target.target,
         "store": str(store.folder),
         "engines": [
-            {**dataclasses.asdict(r), **({"folder": str(r.folder)} if hasattr(r, "folder") else {})} for r in results
+            {
+                ("place" if name == "graph_path" else name): str(value) if isinstance(value, Path) else value
+                for name, value in dataclasses.asdict(result).items()
+            }
+            for result in results
         ],
     }
 
@@ -220,18 +183,20 @@ def _print_table(pack: Pack, order: EngineOrder, store: EngineStore, results: li
     from rich.table import Table
     from rich.text import Text
 
-    console = _stdout()
+    from edgecap.cli.terminal import table_console
+
+    console = table_console()
     table = Table(box=None, pad_edge=False)
     for name, side in (("graph", "left"), ("file", "left"), ("", "left"), ("seconds", "right"), ("size", "right")):
         table.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
     table.add_column("parity", overflow="fold")
     for result in results:
         if isinstance(result, Refusal):
-            table.add_row(Text(result.place), "", Text(result.status, style="red"), "", "", Text(result.reason))
+            table.add_row(Text(result.graph_path), "", Text(result.status, style="red"), "", "", Text(result.reason))
             continue
         style = "green" if result.status == "built" else "dim"
         size = f"{result.engine_bytes / 1e6:.2f} MB"
-        cells = (result.place, result.file, "", f"{result.seconds:.1f}", size, _parity_words(result))
+        cells = (result.graph_path, result.file, "", f"{result.seconds:.1f}", size, _parity_words(result))
         row = [Text(cell) for cell in cells]
         row[2] = Text(result.status, style=style)
         table.add_row(*row)
@@ -241,13 +206,6 @@ def _print_table(pack: Pack, order: EngineOrder, store: EngineStore, results: li
     if timings:
         console.print(Text(f"kernel timings {', '.join(sorted(timings))}", style="dim"))
     console.print(Text(f"store {store.folder}", style="dim"))
-
-
-def _stdout() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)  # a pipe: one row a line
 
 
 def _parity_words(made: MadeEngine) -> str:

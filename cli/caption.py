@@ -2,59 +2,55 @@
 
 from __future__ import annotations
 
+import json
 import os
 import traceback
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from edgecap.cli.derived_files import CAPTIONS_FILE, check_paragraphs, derive_files, paragraph_writer
+from edgecap.cli.options import (
+    CAPTIONER,
+    DETECTOR,
+    PACK,
+    PROVIDER,
+    THREADS,
+    ConfigOptions,
+    config_from,
+    debugging,
+    json_option,
+)
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.config import PipelineConfig, StageThreads, make_config
 
 if TYPE_CHECKING:
+    from edgecap.runtime.config import PipelineConfig
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
     from edgecap.runtime.output.resume import EarlierRun
     from edgecap.runtime.pipeline.summary import RunSummary
+    from edgecap.runtime.pipeline.write import Sink
 
-EVENTS_FILE = "events.jsonl"
-DEBUG_VARIABLE = "EDGECAP_DEBUG"
-"""Set by `main` when --debug was given."""
+CAPTIONS_FILE, COCO_FILE, EVENTS_FILE = "captions.jsonl", "coco.json", "events.jsonl"
 
 
 @click.command()
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
-@click.option(
-    "--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder."
+@click.argument(
+    "videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path, readable=False)
 )
-@click.option(
-    "--detector",
-    type=click.Choice(["pack", "motion"]),
-    default="pack",
-    show_default=True,
-    help="The pack's detector, or moving things of any kind (needs no weights).",
-)
-@click.option(
-    "--captioner",
-    type=click.Choice(["pack", "none"]),
-    default=None,
-    help="The pack's language model, or sentences from measurements only. [default: pack; none with motion]",
-)
-@click.option(
-    "--provider",
-    type=click.Choice(["cpu", "cuda", "tensorrt"]),
-    default="cpu",
-    show_default=True,
-    help="What ONNX Runtime must run on; never falls back.",
-)
+@click.option("--recursive", is_flag=True, help="Caption the videos of folders inside the given folders too.")
+@PACK
+@DETECTOR
+@CAPTIONER
+@PROVIDER
 @click.option(
     "--engines",
     type=click.Choice(["auto", "store", "pack"]),
     default="auto",
     show_default=True,
-    help="Open the pack's own graphs, engines that edgecap build made for this device, or those where there are any.",
+    help="pack: the pack's own graphs; store: engines that edgecap build made for this device; auto: those that exist, "
+    "else the pack's graphs.",
 )
 @click.option(
     "--out",
@@ -71,10 +67,10 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 @click.option(
     "--srt",
     is_flag=True,
-    help="Write NAME.srt per video (v.mp4.srt where a second video is called v too; --annotate likewise).",
+    help="Write NAME.srt per video (v.mp4.srt if another video is also called v; the same for --annotate).",
 )
 @click.option(
-    "--events", is_flag=True, help="Write events.jsonl while it plays: instances born, updated and lost, and clips."
+    "--events", is_flag=True, help="Write events.jsonl during the run: instances born, updated and lost, and clips."
 )
 @click.option(
     "--instancevid", is_flag=True, help="Write InstanceVid rows: instancevid.jsonl, instancevid_dense.jsonl and .csv."
@@ -85,13 +81,13 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     type=click.Choice(["rules", "pack"]),
     default="rules",
     show_default=True,
-    help="Who writes the paragraphs of --paragraph and --instancevid: the flattener, or the pack's language model.",
+    help="Who writes the paragraphs of --paragraph and --instancevid: fixed rules, or the pack's language model.",
 )
 @click.option("--coco", is_flag=True, help="Write coco.json: a key frame's box and run-length mask of each instance.")
 @click.option(
     "--change-gate",
     is_flag=True,
-    help="Ask the language model about an instance again only when its look, class or motion has changed.",
+    help="Ask the language model about an instance again only when its appearance, class or motion has changed.",
 )
 @click.option(
     "--stages",
@@ -100,16 +96,20 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
     show_default=True,
     help="Ask the language model for each field once, or in the method's rounds of reasoning and refining.",
 )
-@click.option("--class-hint/--no-class-hint", default=True, help="Say what to look at in an instance of its class.")
-@click.option("--camera-hint/--no-camera-hint", default=True, help="Tell the camera question what was measured.")
+@click.option("--class-hint/--no-class-hint", default=True, help="Tell the model what to look at, by class.")
+@click.option(
+    "--camera-hint/--no-camera-hint", default=True, help="Put the measured camera movement into the camera question."
+)
 @click.option(
     "--visual-prompt",
     type=click.Choice(["blur", "solid", "ring", "crop"]),
     default="blur",
     show_default=True,
-    help="How an instance is set apart from the rest of the picture.",
+    help="How an instance is highlighted in the picture.",
 )
-@click.option("--lexicon/--no-lexicon", default=False, help="Name words to prefer and to avoid; none is forbidden.")
+@click.option(
+    "--lexicon/--no-lexicon", default=False, help="Give the model words to prefer and to avoid; none is forbidden."
+)
 @click.option(
     "--position",
     type=click.Choice(["corrected", "legacy"]),
@@ -120,23 +120,19 @@ DEBUG_VARIABLE = "EDGECAP_DEBUG"
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")
-@click.option(
-    "--threads",
-    default=None,
-    metavar="N|STAGE=N,...",
-    help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
-)
+@THREADS
 @click.option(
     "--resume",
     is_flag=True,
-    help=f"Go on from an earlier {CAPTIONS_FILE}, written with the same options: its clips are not described again. "
-    "NAME.srt gets them all; an earlier report or annotated video stays, and this run's is called "
-    "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on: they show the new clips only.",
+    help=f"Continue an earlier {CAPTIONS_FILE}, written with the same options: its clips are not described again. "
+    "NAME.srt gets all clips; an earlier report or annotated video stays, and this run's is called "
+    "report.resumed-1.html, NAME.resumed-1.annotated.mp4 and so on, with the new clips only.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON Lines on stdout instead of text.")
+@json_option("Print the rows as JSON Lines on stdout instead of text.")
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
 def caption(
     videos: tuple[Path, ...],
+    recursive: bool,
     out: Path,
     report: bool,
     annotate: bool,
@@ -149,15 +145,16 @@ def caption(
     resume: bool,
     as_json: bool,
     serial: bool,
-    **options: Any,
+    **options: Unpack[ConfigOptions],
 ) -> int:
     """Caption video files, or all videos of folders."""
     from edgecap.cli.console import ConsoleSink, JsonPrinter
     from edgecap.runtime.pipeline.pipeline import Pipeline, clip_options
 
-    config = _config(options)
+    videos = _inputs(videos, recursive=recursive)
+    config = config_from(**options)
     if paragraph_by == "pack":
-        check_paragraphs(config.pack, wanted=instancevid or paragraph)
+        _check_paragraphs(config.pack, wanted=instancevid or paragraph)
     pipeline = Pipeline(config)
     files, root = _files_of(videos)
     console = ConsoleSink(quiet=as_json)
@@ -165,7 +162,7 @@ def caption(
         earlier = _prepare(out, files, resume=resume)
         earlier.check(clip_options(pipeline.config, pipeline.stages.used))
         skip = earlier.skip(files, root=root)
-        sinks: list[Any] = []
+        sinks: list[Sink] = []
         if files or resume or not _has_rows(out):
             chosen = _file_sinks(
                 out, root, files, earlier, report=report, annotate=annotate, srt=srt, events=events, resume=resume
@@ -174,47 +171,27 @@ def caption(
         sinks += [stack.enter_context(console), *([JsonPrinter(root)] if as_json else [])]
         summary = pipeline.run(videos, sinks, overlap=not serial, skip=skip)
     console.summary(summary, out=str(out))
-    writer = paragraph_writer(config) if paragraph_by == "pack" else None
-    derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
+    writer = _paragraph_writer(config) if paragraph_by == "pack" else None
+    _derive_files(out, writer, instancevid=instancevid, paragraph=paragraph, coco=coco)
     _print_causes(summary)
     return summary.exit_code
 
 
-def _config(options: dict[str, Any]) -> PipelineConfig:
-    """The options that were given; the others keep the config's defaults."""
-    given = {name: value for name, value in options.items() if value is not None}
-    if "threads" in given:
-        given["threads"] = stage_threads(given["threads"])
-    return make_config(**given)
+def _inputs(videos: tuple[Path, ...], *, recursive: bool) -> tuple[Path, ...]:
+    from edgecap.runtime.video.inputs import with_folders_inside
+
+    return tuple(with_folders_inside(videos)) if recursive else videos
 
 
 def _print_causes(summary: RunSummary) -> None:
     """Tracebacks of the failed videos, under --debug."""
-    if os.environ.get(DEBUG_VARIABLE):
+    if debugging():
         for failure in summary.failures:
             traceback.print_exception(failure.cause)
 
 
-def stage_threads(text: str) -> StageThreads:
-    """ "2" (every stage) or "decode=1,describe=2" (1 for a stage that is not named). Raises `UsageError`."""
-    stages = ("decode", "perceive", "describe")
-    pairs = [part.partition("=") for part in text.split(",")]
-    if len(pairs) == 1 and not pairs[0][1]:
-        pairs = [(stage, "=", text) for stage in stages]
-    counts: dict[str, int] = {}
-    for stage, _, number in pairs:
-        if stage.strip() not in stages or stage.strip() in counts or not number.strip().isdecimal():
-            raise UsageError(
-                f"--threads expects a whole number, or some of {', '.join(f'{s}=N' for s in stages)}; got {text!r}"
-            )
-        counts[stage.strip()] = int(number)
-    return StageThreads(**counts)
-
-
 def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
-    """The files that can be found (what can't is reported by the run), and the folder all of them lie
-    under.
-    """
+    """The files that can be found (the run reports the others), and the folder that contains all of them."""
     from edgecap.runtime.video.inputs import find_each
 
     files = [path for path, error in find_each(videos) if error is None]
@@ -229,9 +206,9 @@ def _has_rows(out: Path) -> bool:
 
 
 def _prepare(out: Path, files: Sequence[Path], *, resume: bool) -> EarlierRun:
-    """What an earlier run already wrote (`--resume`), or its file moved out of the way.
+    """What an earlier run already wrote (`--resume`), or nothing, its file renamed.
 
-    Where no input can be found nothing will be done: an earlier run's files are left as they are.
+    Where no input can be found nothing will be done, so an earlier run's files stay as they are.
     """
     from edgecap.runtime.output.files import ready_folder, writing
     from edgecap.runtime.output.resume import EarlierRun
@@ -257,7 +234,7 @@ def _file_sinks(
     srt: bool,
     events: bool,
     resume: bool,
-) -> list[Any]:
+) -> list[AbstractContextManager[Sink]]:
     from edgecap.runtime.output.event_sink import EventSink
     from edgecap.runtime.output.jsonl import JsonLinesSink
     from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink
@@ -265,8 +242,9 @@ def _file_sinks(
     from edgecap.runtime.output.srt import SrtSink
 
     resumed = bool(earlier.clips or earlier.failures)
-    # Events first: see EventSink, a clip whose events are there but whose row is not is not reported twice.
-    sinks: list[Any] = [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
+    sinks: list[AbstractContextManager[Sink]] = (
+        [EventSink(out / EVENTS_FILE, root=root, resumed=resume)] if events else []
+    )
     sinks.append(JsonLinesSink(out / CAPTIONS_FILE, root=root, known_failures=earlier.failures))
     if report:
         sinks.append(HtmlReportSink(out / "report.html", root=root, resumed=resumed))
@@ -275,3 +253,45 @@ def _file_sinks(
     if srt:
         sinks.append(SrtSink(out, root=root, inputs=files, earlier=earlier))
     return sinks
+
+
+def _check_paragraphs(pack: str, *, wanted: bool) -> None:
+    """Raise `UsageError` unless paragraphs are requested and the pack's language model can write them."""
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.runtime.output.aligned_paragraph import check_writes_paragraphs
+
+    if not wanted:
+        raise UsageError(
+            "--paragraph-by needs --paragraph or --instancevid, whose paragraphs it is about; add one of them"
+        )
+    check_writes_paragraphs(Pack.open(pack))
+
+
+def _paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
+    """The pack's language model, opened with the run's config."""
+    from edgecap.engines.packs.pack import Pack
+    from edgecap.engines.store.sessions import EngineSessions
+    from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
+
+    pack = Pack.open(config.pack).using(EngineSessions(config.engines))
+    return ParagraphWriter.open(pack, provider=config.provider, intra_threads=config.threads.describe)
+
+
+def _derive_files(out: Path, writer: ParagraphWriter | None, *, instancevid: bool, paragraph: bool, coco: bool) -> None:
+    """The files that are made from all rows of the captions file when the run is over (an interrupted one too)."""
+    from edgecap.runtime.output.coco import coco_dataset
+    from edgecap.runtime.output.files import replace_text
+    from edgecap.runtime.output.instancevid import write_instancevid, write_paragraphs
+    from edgecap.runtime.output.paragraph import computed_paragraph
+    from edgecap.runtime.output.reader import read_captions
+
+    captions = out / CAPTIONS_FILE
+    if not captions.exists():
+        return
+    paragraph_of = writer.write if writer else computed_paragraph
+    if instancevid:
+        write_instancevid(captions, out, paragraph_of=paragraph_of)
+    if paragraph:
+        write_paragraphs(captions, out, paragraph_of=paragraph_of)
+    if coco:
+        replace_text(out / COCO_FILE, iter([json.dumps(coco_dataset(read_captions(captions)), ensure_ascii=False)]))

@@ -1,6 +1,4 @@
-"""What a person sees while a run goes on: captions on stdout, warnings on stderr; plain text where no
-terminal reads it.
-"""
+"""Captions on stdout and warnings on stderr during a run; plain text where there is no terminal."""
 
 from __future__ import annotations
 
@@ -8,13 +6,13 @@ import json
 import sys
 from pathlib import Path, PurePath
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import TaskProgressColumn, TimeElapsedColumn
 from rich.text import Text
 
+from edgecap.cli.terminal import Bars
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.english import printable
@@ -28,31 +26,22 @@ class ConsoleSink:
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
-        self._out = Console(soft_wrap=True, highlight=False)
-        self._err = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._bars = Bars(TaskProgressColumn(), TimeElapsedColumn())
+        self._err = self._bars.console
+        # One terminal: lines must go through the console that moves the bar.
+        one = self._bars.shown and sys.stdout.isatty()
+        self._out = self._err if one else Console(soft_wrap=True, highlight=False)
         self._quiet = quiet
         self._warned: set[tuple[str, str]] = set()
-        self._progress: Progress | None = None
-        self._task: TaskID | None = None
         self._video = ""
-        if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-            self._progress = Progress(
-                *columns, console=self._err, transient=True, redirect_stdout=False, redirect_stderr=False
-            )
-            if sys.stdout.isatty():
-                self._out = self._err  # one terminal: lines must go through the console that moves the bar
 
-    def __enter__(self) -> ConsoleSink:
-        if self._progress is not None:
-            self._progress.start()
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self._bars.clear()
 
     def write(self, record: Record) -> None:
         """Print one clip; warn once per video of what is wrong with it."""
@@ -75,14 +64,11 @@ class ConsoleSink:
         self._err.print(Text(f"edgecap: warning: {text}", style="yellow"))
 
     def _advance(self, record: Record) -> None:
-        if self._progress is None:
-            return
-        if self._task is None or self._video != record.video.path:
-            if self._task is not None:
-                self._progress.remove_task(self._task)
-            name, self._video = printable(PurePath(record.video.path).name), record.video.path
-            self._task = self._progress.add_task(escape(name), total=record.video.duration_seconds)
-        self._progress.update(self._task, completed=record.window.end_seconds)
+        if self._video != record.video.path:
+            self._bars.clear()
+            self._video = record.video.path
+        name = printable(PurePath(record.video.path).name)
+        self._bars.update(name, record.window.end_seconds, total=record.video.duration_seconds)
 
     def summary(self, summary: RunSummary, *, out: str) -> None:
         """The closing line."""
@@ -100,12 +86,13 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
             (
                 "unchecked",
                 f"{name}: not checked whether it looks like what pack {record.used.get('pack', '?')} was trained on; "
-                "read its model-made words with care, or use --captioner none",
+                "check what the model wrote, or use --captioner none",
             )
         )
     if "damaged" in (engines := record.used.get("engines", "")):
-        cure = "edgecap engines verify shows it, edgecap build makes it again"
-        found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {cure}"))
+        advice = "edgecap engines verify shows it, edgecap build builds it again"
+        found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {advice}"))
+    found += [(note, f"{name}: {note}") for note in record.video.notes]
     faults = []
     if record.video.skipped_frames:
         faults.append(f"{_counted(record.video.skipped_frames, 'frame')} whose time did not advance left out")
@@ -117,15 +104,18 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
 
 
 def domain_warning(record: Record) -> str:
-    """One line: what is outside of what, and the ways on."""
+    """One line: what is outside of what, and what to do."""
     distance, threshold = record.domain.distance, record.domain.threshold
     how_far = (
         f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
     )
-    name = printable(PurePath(record.video.path).name)
+    window = record.window
+    clip = f"clip {window.clip_index} ({window.start_seconds:.1f}-{window.end_seconds:.1f} s)"
     return (
-        f"{name} is outside the training domain of pack {record.used.get('pack', '?')}{how_far}: instances not "
-        "reported; use --detector motion for measured captions, or --pack with a pack exported from a hub checkpoint"
+        f"{printable(PurePath(record.video.path).name)}: {clip} is outside the training domain of pack "
+        f"{record.used.get('pack', '?')}{how_far}: its instances are not reported, nor "
+        "those of later clips like it; use --detector motion for measured captions, or --pack with a pack exported "
+        "from a hub checkpoint"
     )
 
 
@@ -146,7 +136,7 @@ def record_lines(record: Record) -> list[Text]:
 
 
 def summary_line(summary: RunSummary, *, out: str) -> str:
-    """What a run came to, in one line."""
+    """The result of a run, in one line."""
     speed = summary.video_seconds / summary.wall_seconds if summary.wall_seconds else 0.0
     parts = [
         f"{_counted(summary.clips, 'clip')}, {_counted(summary.instances, 'instance')} "
@@ -164,7 +154,7 @@ def summary_line(summary: RunSummary, *, out: str) -> str:
     if summary.failures:
         parts.append(f"{len(summary.failures)} failed")
     if summary.interrupted:
-        parts.append("interrupted: what is written is complete, --resume goes on from there")
+        parts.append("interrupted: what is written is complete, --resume continues from there")
     return f"{'; '.join(parts)}; written to {out}"
 
 
@@ -179,7 +169,7 @@ def _instance_lines(number: int, instance: InstanceCaption) -> list[Text]:
 
 
 def _line(label: str, field: FieldText) -> Text:
-    """A field; what the pack could not know is said dimly."""
+    """A field; what the pack could not know is dimmed."""
     return Text(f"  {label}{field.text}", style="dim" if field.provenance == "abstained" else "")
 
 

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
+from edgecap.cli.options import DETECTOR, PACK, json_option
 from edgecap.engines.errors import SomeClipsFailedError
+from edgecap.runtime.config import DetectorChoice, make_config
 
 if TYPE_CHECKING:
-    from edgecap.bench.dataset.clip_facts import ClipFacts
     from edgecap.bench.dataset.curate import Curation
+
+
+class Thresholds(TypedDict):
+    """See `CurationRules`."""
+
+    min_seconds: float
+    max_seconds: float
+    min_side: int
+    min_motion: float
+    max_cuts: int
+    duplicate_bits: float
+    max_scene_share: float
 
 
 @click.group()
 def dataset() -> None:
-    """Choose clips worth training on, and look at a set of them."""
+    """Choose clips worth training on, and show statistics of a set."""
 
 
 @dataset.command("filter")
@@ -29,81 +40,76 @@ def dataset() -> None:
     type=click.Path(path_type=Path),
     required=True,
     metavar="DIR",
-    help="Folder for curation.jsonl and the rest.",
+    help="Folder for curation.jsonl and its summary.",
 )
 @click.option(
     "--videos",
     type=click.Path(path_type=Path),
     default=None,
     metavar="DIR",
-    help="Where the rows' videos are. [default: beside ROWS]",
+    help="Folder of the rows' videos. [default: that of ROWS]",
 )
-@click.option(
-    "--detector",
-    type=click.Choice(["pack", "motion"]),
-    default="pack",
-    show_default=True,
-    help="Find instances by the pack's detector, or anything that moves (needs no weights).",
-)
-@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+@DETECTOR
+@PACK
 @click.option(
     "--scenes/--no-scenes",
     default=False,
     show_default=True,
     help="Ask the pack's captioner for the background where a row has none (for the balance of scenes).",
 )
-@click.option("--min-seconds", type=float, default=2.0, show_default=True)
-@click.option("--max-seconds", type=float, default=10.0, show_default=True)
-@click.option("--min-side", type=int, default=256, show_default=True, help="Least short side in pixels.")
+@click.option("--min-seconds", type=float, default=2.0, show_default=True, help="Shortest clip.")
+@click.option("--max-seconds", type=float, default=10.0, show_default=True, help="Longest clip.")
+@click.option("--min-side", type=int, default=256, show_default=True, help="Smallest short side in pixels.")
 @click.option(
     "--min-motion",
     type=float,
     default=0.06,
     show_default=True,
-    help="Least motion inside the liveliest instance's mask, camera removed: short sides per second.",
+    help="Smallest motion of the liveliest instance, without the camera's: short sides per second.",
 )
-@click.option("--max-cuts", type=int, default=0, show_default=True, help="Most hard cuts.")
+@click.option("--max-cuts", type=int, default=0, show_default=True, help="Largest number of hard cuts.")
 @click.option(
     "--duplicate-bits",
     type=float,
     default=12.0,
     show_default=True,
-    help="Clips nearer than this (mean bits of 64-bit frame hashes) are copies.",
+    help="Clips closer than this (mean differing bits of 64-bit frame hashes) are copies.",
 )
 @click.option(
     "--max-scene-share",
     type=float,
     default=0.4,
     show_default=True,
-    help="Largest share of one scene class among kept clips; 1: no balance.",
+    help="Largest share of one scene class among kept clips; 1: no limit.",
 )
-@click.option("--resume", is_flag=True, help="Go on from an earlier run in --out; thresholds may be others.")
-@click.option("--json", "as_json", is_flag=True, help="Print the rows of curation.jsonl on stdout instead of text.")
+@click.option("--resume", is_flag=True, help="Continue an earlier run in --out; thresholds may differ.")
+@json_option("Print the rows of curation.jsonl on stdout instead of text.")
 def filter_clips(
     source: Path,
     out: Path,
     videos: Path | None,
-    detector: Literal["pack", "motion"],
+    detector: DetectorChoice,
     pack: str,
     scenes: bool,
     resume: bool,
     as_json: bool,
-    **thresholds: Any,
+    **thresholds: Unpack[Thresholds],
 ) -> int:
-    """Judge every clip of a folder of videos, or of InstanceCap rows (.jsonl), and list those that stay.
+    """Decide which clips of a folder of videos, or of InstanceCap rows (.jsonl), to keep, and list them.
 
     Exit code 8 where some clips could not be read; they are dropped with the reason.
     """
     from edgecap.bench.dataset.clip_source import clip_sources
     from edgecap.bench.dataset.curate import curate
     from edgecap.bench.dataset.rules import CurationRules
-    from edgecap.runtime.config import make_config
+    from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.open import build_stages
 
     rules = CurationRules(**thresholds)
     sources = clip_sources(source, videos=videos)
     config = make_config(detector=detector, pack=pack, captioner="pack" if scenes else "none", window_seconds=10.0)
     stages = build_stages(config)
+    count = counter(as_json=as_json)
     result = curate(
         sources,
         stages,
@@ -113,10 +119,10 @@ def filter_clips(
         sample_fps=config.sample_fps,
         with_scene=scenes,
         resume=resume,
-        on_clip=_progress(len(sources), as_json=as_json),
+        on_clip=lambda number, facts: count(f"{number}/{len(sources)} {facts.name}"),
     )
-    for verdict in result.verdicts if as_json else ():
-        click.echo(json.dumps(verdict.to_json(), ensure_ascii=False))
+    for choice in result.verdicts if as_json else ():
+        click.echo(json.dumps(choice.to_json(), ensure_ascii=False))
     if not as_json:
         click.echo("\n".join(_lines(result, out)))
     unread = sum(v.facts.error is not None for v in result.verdicts)
@@ -130,9 +136,9 @@ def filter_clips(
     type=click.Path(path_type=Path),
     required=True,
     metavar="PICTURE",
-    help="A .png (or .jpg); figures go into .json beside it.",
+    help="A .png (or .jpg); the figures go into a .json of the same name.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON instead of text.")
+@json_option("Print the figures as JSON instead of text.")
 def stats(rows: Path, out: Path, as_json: bool) -> int:
     """Durations, scenes, instances per clip and classes of a curation.jsonl or of InstanceCap rows, as a picture."""
     from edgecap.bench.dataset.stats import read_stats
@@ -159,10 +165,3 @@ def _lines(result: Curation, out: Path) -> list[str]:
         f"{result.kept} of {len(result.verdicts)} clips stay{reused}; dropped by: {broken or 'nothing'}; {out}"
     )
     return lines
-
-
-def _progress(count: int, *, as_json: bool) -> Callable[[int, ClipFacts], None]:
-    """A line that replaces itself on a terminal; silent elsewhere."""
-    if as_json or not sys.stderr.isatty():
-        return lambda number, facts: None
-    return lambda number, facts: click.echo(f"\r\x1b[K{number}/{count} {facts.name}", nl=False, err=True)

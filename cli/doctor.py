@@ -7,19 +7,20 @@ import json
 
 import click
 
+from edgecap.cli.options import json_option
 from edgecap.engines.errors import EngineError
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print the checks as one JSON list.")
+@json_option("Print the checks as one JSON list.")
 def doctor(as_json: bool) -> int:
-    """Check what is installed, which device there is, and which engines work. Exit code 6 when captions can't
-    be made.
+    """Check what is installed, which devices there are, and which engines work. Exit code 6 when captioning is not
+    possible.
     """
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    from edgecap.cli.terminal import table_console
     from edgecap.engines.doctor.doctor import examine
 
     checks = examine()
@@ -33,9 +34,7 @@ def doctor(as_json: bool) -> int:
         style = "red" if check.required and check.status != "ok" else styles[check.status]
         detail = check.detail + (f"\n-> {check.fix}" if check.fix else "")
         table.add_row(Text(check.name), Text(check.status, style=style), Text(detail))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=200)  # a file or a pipe: one check a line, not folded at 80 columns
+    console = table_console()
     console.print(table)
     verdict = "ready to caption" if healthy else "not ready: fix the red lines"
     console.print(Text(verdict, style="bold green" if healthy else "bold red"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecap.cli.options import PROVIDER, json_option
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.providers import Provider
 
@@ -21,28 +22,24 @@ LONGEST_TIMEOUT_SECONDS = 3600.0
 
 @click.command()
 @click.argument("prompt", required=False, metavar="PROMPT")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what the prompt leaves open.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed for what the prompt leaves open.")
 @click.option("--max-instances", type=int, default=3, show_default=True, help="Most instances described, 1 to 10.")
 @click.option(
     "--endpoint", metavar="URL", help="Ask a language model: an OpenAI-compatible server (http://localhost:8000/v1)."
 )
 @click.option("--model", metavar="NAME", help="The model's name at the endpoint.")
 @click.option("--api-key-env", metavar="VAR", help="Environment variable that holds the endpoint's key.")
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds for one answer of the endpoint.")
-@click.option("--pack", metavar="NAME|DIR", help="Ask the language model of a pack made from an instruct model.")
 @click.option(
-    "--provider",
-    type=click.Choice(["cpu", "cuda", "tensorrt"]),
-    default="cpu",
-    show_default=True,
-    help="What ONNX Runtime must run the pack on; never falls back.",
+    "--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait for one answer of the endpoint."
 )
+@click.option("--pack", metavar="NAME|DIR", help="Ask the language model of a pack made from an instruct model.")
+@PROVIDER
 @click.option(
     "--file", "prompts_file", type=click.Path(path_type=Path), metavar="FILE", help="Prompts, one a line; needs --out."
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="JSON Lines of rows for --file.")
-@click.option("--resume", is_flag=True, help="Go on with an --out written with the same options.")
-@click.option("--json", "as_json", is_flag=True, help="Print the row as JSON instead of text.")
+@click.option("--resume", is_flag=True, help="Continue an --out written with the same options.")
+@json_option("Print the row as JSON instead of text.")
 def enhance(
     prompt: str | None,
     seed: int,
@@ -61,7 +58,7 @@ def enhance(
     """Turn a short prompt into a structured caption, in the formats that edgecap caption writes.
 
     By rules: what the prompt says is kept, what it leaves open is drawn by the seed and marked as invented. With --pack
-    or --endpoint a language model writes it, and what it gets wrong is the rules'.
+    or --endpoint a language model writes it, and the rules replace what it gets wrong.
     """
     from edgecap.runtime.enhance.rules import check_limit
 
@@ -95,7 +92,7 @@ def _enhancer(
     api_key_env: str | None,
     timeout_seconds: float,
 ) -> tuple[Callable[[str], Enhanced], dict[str, str]]:
-    """(what enhances one prompt, what a row says was used)."""
+    """(a function that enhances one prompt, the "used" entry of its rows)."""
     from edgecap.runtime.enhance import enhance as by_rules
 
     if endpoint is None:
@@ -112,7 +109,9 @@ def _enhancer(
     if api_key_env is not None and not key.strip():
         raise UsageError(f"--api-key-env {api_key_env}: no such variable, or it is empty; export it first")
     if not key.isprintable() or not key.isascii():
-        raise UsageError(f"--api-key-env {api_key_env}: its value holds characters that no HTTP header takes")
+        raise UsageError(
+            f"--api-key-env {api_key_env}: its value has characters that are not allowed in an HTTP header"
+        )
     from edgecap.runtime.enhance.dialogue import enhance_with
     from edgecap.runtime.enhance.endpoint import Endpoint
 
@@ -137,11 +136,12 @@ def _pack_enhancer(
 
 
 def _print(enhanced: Enhanced, *, as_json: bool) -> int:
+    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance import enhanced_to_json
 
     row = enhanced_to_json(enhanced)
     for note in enhanced.notes:
-        click.echo(f"edgecap: {note}", err=True)
+        say(note)
     if as_json:
         click.echo(json.dumps(row, ensure_ascii=False, allow_nan=False))
         return 0
@@ -170,6 +170,7 @@ def _batch(
     resume: bool,
     as_json: bool,
 ) -> int:
+    from edgecap.cli.terminal import say
     from edgecap.runtime.enhance.batch import read_prompts, run_batch
 
     prompts = read_prompts(prompts_file)
@@ -181,7 +182,7 @@ def _batch(
         one,
         resume=resume,
         settings=settings,
-        say=lambda line: click.echo(f"edgecap: {line}", err=True),
+        say=say,
     )
     if as_json:
         names = ("written", "refused", "skipped", "blank")

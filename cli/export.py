@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from edgecap.cli.options import ALLOW_DRIFT, CALIBRATE, NO_TWINS, json_option
 from edgecap.engines.errors import HubError, UsageError
 
 if TYPE_CHECKING:
     from edgecap.export.checkpoint.checkpoint import Checkpoint
-    from edgecap.export.job import Recipe
+    from edgecap.export.job import Precision, Recipe
     from edgecap.export.publish.publish import Published
 
 OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an error that lists them."
@@ -21,7 +23,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
 
 @click.command()
 @click.argument("recipe", required=False)
-@click.option("--list", "list_recipes", is_flag=True, help="Print the recipes and end.")
+@click.option("--list", "list_recipes", is_flag=True, help="List the recipes, and exit.")
 @click.option("--checkpoint", metavar="DIR|HUB-ID[@REVISION]", help="A checkpoint folder, or a model of the hub.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="PACK", help="Pack folder: new, or one to add to.")
 @click.option(
@@ -29,29 +31,24 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
     type=click.Choice(["fp32", "fp16", "int8", "int4"]),
     default="int8",
     show_default=True,
-    help="Of the graphs that ONNX Runtime runs; TensorRT's are made beside them.",
+    help="Precision of the graphs for ONNX Runtime; those for TensorRT are made in addition.",
 )
-@click.option(
-    "--calibrate",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="VIDEO|DIR",
-    help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
-)
+@CALIBRATE
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
-@click.option(
-    "--allow-drift", is_flag=True, help="Publish even if the export is too far from its original; the pack records it."
-)
-@click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
+@ALLOW_DRIFT
+@NO_TWINS
+@json_option("Print what was made as one JSON object.")
 def export(
     recipe: str | None,
     list_recipes: bool,
     checkpoint: str | None,
     out: Path | None,
+    precision: Precision,
+    calibrate: tuple[Path, ...],
     options: tuple[str, ...],
+    allow_drift: bool,
+    no_twins: bool,
     as_json: bool,
-    **chosen: Any,
 ) -> int:
     """Make one role of a pack (detector, segmenter or captioner) from a checkpoint.
 
@@ -62,22 +59,22 @@ def export(
     if recipe is None or checkpoint is None or out is None:
         missing = [n for n, v in (("RECIPE", recipe), ("--checkpoint", checkpoint), ("--out", out)) if v is None]
         raise UsageError(f"missing {', '.join(missing)}; edgecap export --list names the recipes")
-    from edgecap.cli.progress import sayer
+    from edgecap.cli.terminal import say, sayer
     from edgecap.export.publish.publish import ExportOptions, publish
     from edgecap.export.recipes import load_recipe
 
     wanted = ExportOptions(
-        precision=chosen["precision"],
-        calibrate=chosen["calibrate"],
+        precision=precision,
+        calibrate=calibrate,
         options=parse_options(options),
-        allow_drift=chosen["allow_drift"],
-        with_twins=not chosen["no_twins"],
+        allow_drift=allow_drift,
+        with_twins=not no_twins,
     )
-    say = sayer(as_json)
+    progress = sayer(as_json=as_json)
     loaded = load_recipe(recipe)
     if loaded.notice:
-        click.echo(f"edgecap: notice: {loaded.notice}", err=True)
-    published = publish(loaded, _checkpoint(loaded, checkpoint, say), out, wanted, say=say)
+        say(f"notice: {loaded.notice}")
+    published = publish(loaded, _checkpoint(loaded, checkpoint, progress), out, wanted, say=progress)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(published), indent=2))
     else:
@@ -98,9 +95,9 @@ def parse_options(given: tuple[str, ...]) -> dict[str, str]:
     return options
 
 
-def _checkpoint(recipe: Recipe, given: str, say: Any) -> Checkpoint:
-    """A folder as it is; anything that reads like a hub id is fetched."""
-    from edgecap.cli.progress import Transfers
+def _checkpoint(recipe: Recipe, given: str, progress: Callable[[str], None]) -> Checkpoint:
+    """Open a folder as it is; fetch anything that looks like a hub id."""
+    from edgecap.cli.terminal import say, watched_fetch
     from edgecap.export.hub.hub import CHECKPOINT_FILES, HubId, fetch
     from edgecap.export.recipes import open_checkpoint
 
@@ -109,22 +106,24 @@ def _checkpoint(recipe: Recipe, given: str, say: Any) -> Checkpoint:
     if hub_id is None:
         return open_checkpoint(recipe, path)
     if not hub_id.pinned:
-        say(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
+        progress(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
     try:
-        with Transfers(say) as watch:
+        with watched_fetch(progress) as watch:
             fetched = fetch(hub_id, files=getattr(recipe, "files", CHECKPOINT_FILES), watch=watch)
     except HubError as error:
         if "@" in given:
             raise
         raise HubError(f"{error} (and there is no folder {given} here)") from error
     if fetched.from_cache:
-        click.echo(f"edgecap: warning: {fetched.from_cache}; using the cached {fetched.commit}", err=True)
-    say(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")
+        say(f"warning: {fetched.from_cache}; using the cached {fetched.commit}")
+    progress(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")
     return open_checkpoint(recipe, fetched.folder, source=fetched.repo, revision=fetched.commit)
 
 
 def print_published(published: Published) -> None:
     """What was made, for a person."""
+    from edgecap.cli.terminal import say
+
     total = sum(published.files.values())
     click.echo(
         f"{published.role} of {published.pack}: {published.source}, {published.precision}, "
@@ -139,7 +138,7 @@ def print_published(published: Published) -> None:
     for note in published.notes:
         click.echo(f"  {note}")
     for line in published.drift:
-        click.echo(f"edgecap: warning: published with drift: {line}", err=True)
+        say(f"warning: published with drift: {line}")
 
 
 def _print_recipes(as_json: bool) -> int:

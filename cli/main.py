@@ -1,4 +1,4 @@
-"""Entry point: the group of commands, and the one place where errors become a line and an exit code.
+"""Entry point: the group of commands; errors become one line and an exit code here.
 
 Commands return their exit code. Heavy modules are imported inside commands, so that `edgecap --help` is
 quick.
@@ -11,19 +11,20 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 from edgecap import __version__
-from edgecap.cli.bench import bench
+from edgecap.cli.bench import real  # noqa: F401 adds its command to `bench`
+from edgecap.cli.bench.commands import bench
 from edgecap.cli.build import build
-from edgecap.cli.caption import DEBUG_VARIABLE, caption
+from edgecap.cli.caption import caption
 from edgecap.cli.dataset import dataset
 from edgecap.cli.doctor import doctor
 from edgecap.cli.engines import engines
 from edgecap.cli.enhance import enhance
 from edgecap.cli.export import export
+from edgecap.cli.options import Globals
 from edgecap.cli.pull import pull
 from edgecap.cli.world import world
 from edgecap.engines.errors import EdgecapError, UsageError
@@ -48,11 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. Every error is one line on stderr and the exit code of its class."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
-    if debug:
-        os.environ[DEBUG_VARIABLE] = "1"
-        given = [a for a in given if a != "--debug"]
+    given = [argument for argument in given if argument != "--debug"]
     try:
-        code = cli.main(given, prog_name="edgecap", standalone_mode=False)
+        code = cli.main(given, prog_name="edgecap", standalone_mode=False, obj=Globals(debug=debug))
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -60,17 +59,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = _say("interrupted", INTERRUPTED_EXIT_CODE)
         if any(thread.name.startswith("edgecap-") for thread in threading.enumerate()):
-            # A stage is still inside a long call; leaving the interpreter in order would wait for, or crash into, it.
+            # A stage is still inside a long call; an orderly exit would wait for it, or crash in it.
             sys.stdout.flush()
             os._exit(code)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _report(error: Exception, *, debug: bool) -> int:
-    """Say in one line what happened; returns the exit code."""
+    """Print in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
-        # The reader of our stdout left (head, less): no error, but the interpreter must not flush into it at
-        # exit.
+        # The reader of our stdout has closed it (head, less): not an error, but the interpreter must not flush
+        # into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     if isinstance(error, click.exceptions.Abort):
@@ -91,6 +90,6 @@ def _say(text: str, code: int) -> int:
     return code
 
 
-def _help_of(error: Any) -> str:
-    context = getattr(error, "ctx", None)
+def _help_of(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
     return f"{context.command_path if context else 'edgecap'} --help"

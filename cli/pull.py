@@ -4,53 +4,52 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgecap.cli.options import ALLOW_DRIFT, CALIBRATE, NO_TWINS, json_option
 from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecap.export.hub.pull import Pulled
+    from edgecap.export.publish.publish import ExportOptions
 
 
 @click.command()
 @click.argument("pack", required=False, metavar="PACK|HUB-ID[@REVISION]")
-@click.option("--list", "list_plans", is_flag=True, help="Print the packs that can be made and end.")
+@click.option("--list", "list_plans", is_flag=True, help="List the packs that can be made, and exit.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Pack folder. [default: ./PACK]")
 @click.option(
     "--from",
     "from_folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Take checkpoints, or a finished pack, from here; nothing is fetched.",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="DIR|FILE",
+    help="Take checkpoints, packages, or a finished pack, from here; nothing is fetched.",
 )
 @click.option(
-    "--calibrate",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="VIDEO|DIR",
-    help="Your own videos to calibrate and compare on; may be repeated. [default: the synthetic world]",
+    "--option", "pack_options", multiple=True, metavar="NAME=VALUE", help="street: image_side=416, 512 or 640."
 )
-@click.option(
-    "--allow-drift", is_flag=True, help="Publish even if an export misses its parity limits; the pack records it."
-)
-@click.option("--no-twins", is_flag=True, help="Leave out the graphs that only TensorRT takes.")
-@click.option("--force", is_flag=True, help="Export again what is already there.")
-@click.option("--json", "as_json", is_flag=True, help="Print what was made as one JSON object.")
+@CALIBRATE
+@ALLOW_DRIFT
+@NO_TWINS
+@click.option("--force", is_flag=True, help="Export again even what is already there.")
+@json_option("Print what was made as one JSON object.")
 def pull(
     pack: str | None,
     list_plans: bool,
     out: Path | None,
     from_folder: Path | None,
+    pack_options: tuple[str, ...],
     calibrate: tuple[Path, ...],
     allow_drift: bool,
     no_twins: bool,
     force: bool,
     as_json: bool,
 ) -> int:
-    """Fetch and export a whole pack; go on where an earlier run stopped.
+    """Fetch and export a whole pack; continue where an earlier run stopped.
 
     HF_HUB_OFFLINE=1 uses the hub's cache alone; HF_ENDPOINT and HF_HOME are the hub's own settings.
     """
@@ -58,22 +57,57 @@ def pull(
         return _print_plans(as_json)
     if pack is None:
         raise UsageError("missing PACK; edgecap pull --list names the packs")
-    from edgecap.cli.progress import Transfers, sayer
+    from edgecap.cli.terminal import say, sayer, watched_fetch
     from edgecap.export.hub.pull import pull as pull_pack
     from edgecap.export.publish.publish import ExportOptions
 
-    say = sayer(as_json)
-    with Transfers(say) as watch:
+    progress = sayer(as_json=as_json)
+    chosen = ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins)
+    if pack == "street" and not _is_pack(from_folder):
+        return _print_result(_pull_street(out, from_folder, pack_options, chosen, force, progress), as_json)
+    if pack_options:
+        raise UsageError(f"--option {pack_options[0]}: pack {pack} takes no option; street takes image_side")
+    if from_folder is not None and not from_folder.is_dir():
+        raise UsageError(f"--from {from_folder}: is not a folder; pack {pack} takes one")
+    with watched_fetch(progress) as watch:
         pulled = pull_pack(
             pack,
             out or Path(pack.partition("@")[0].rpartition("/")[2]),
             from_folder=from_folder,
-            options=ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
+            options=chosen,
             force=force,
-            notice=lambda line: click.echo(f"edgecap: notice: {line}", err=True),
-            say=say,
+            notice=lambda line: say(f"notice: {line}"),
+            say=progress,
             watch=watch,
         )
+    return _print_result(pulled, as_json)
+
+
+def _is_pack(folder: Path | None) -> bool:
+    return folder is not None and (folder / "pack.json").is_file()
+
+
+def _pull_street(
+    out: Path | None,
+    brought: Path | None,
+    given: tuple[str, ...],
+    options: ExportOptions,
+    force: bool,
+    say: Callable[[str], None],
+) -> Pulled:
+    from edgecap.cli.export import parse_options
+    from edgecap.export.street.pull import DEFAULT_SIDE, pull_street
+
+    named = parse_options(given)
+    side = named.pop("image_side", str(DEFAULT_SIDE))
+    if named or not side.isdecimal():
+        raise UsageError(f"--option {given[-1]}: street takes image_side=416, 512 or 640")
+    return pull_street(
+        out or Path("street"), brought=brought, options=options, image_side=int(side), force=force, say=say
+    )
+
+
+def _print_result(pulled: Pulled, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(pulled), indent=2))
     else:
@@ -83,24 +117,30 @@ def pull(
 
 def _print_pulled(pulled: Pulled) -> None:
     from edgecap.cli.export import print_published
+    from edgecap.cli.terminal import say
 
     for published in pulled.published:
         print_published(published)
     if pulled.kept:
         click.echo(f"already there: {', '.join(pulled.kept)} (--force exports again)")
     for line in pulled.unpinned:
-        click.echo(f"edgecap: warning: not pinned: {line}", err=True)
+        say(f"warning: not pinned: {line}")
     click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO --pack {pulled.pack}")
 
 
 def _print_plans(as_json: bool) -> int:
     from edgecap.export.hub.pull_plans import PLANS
+    from edgecap.export.street.sources import FOR_WHOM, NAME, plan_roles
 
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(plan) for plan in PLANS], indent=2))
+        street = {"name": NAME, "for_whom": FOR_WHOM, "roles": plan_roles()}
+        click.echo(json.dumps([*(dataclasses.asdict(plan) for plan in PLANS), street], indent=2))
         return 0
     for plan in PLANS:
         click.echo(f"{plan.name}: {plan.for_whom}")
         for role in plan.roles:
             click.echo(f"  {role.role:10} {role.repo}@{role.revision} (recipe {role.recipe}, licence {role.licence})")
+    click.echo(f"{NAME}: {FOR_WHOM}")
+    for row in plan_roles():
+        click.echo(f"  {row['role']:10} {row['repo']} (recipe {row['recipe']}, licence {row['licence']})")
     return 0

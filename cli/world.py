@@ -1,4 +1,4 @@
-"""`edgecap world`: render clips of the synthetic world, with their exact truth beside them."""
+"""`edgecap world`: render clips of the synthetic world, with their exact ground truth."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgecap.cli.options import json_option
 from edgecap.engines.errors import UsageError
 
 
@@ -18,11 +19,24 @@ from edgecap.engines.errors import UsageError
     show_default=True,
     help="clean: still camera; moving: camera moves; stress: noise, blur, low light, small things.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first clip; the next ones count up.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of the first clip; the following clips count up from it.",
+)
 @click.option("--count", type=int, default=1, show_default=True, help="Number of clips.")
-@click.option("--seconds", type=float, default=None, help="Length of each clip. [default: as the seed has it]")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("edgecap-world"), show_default=True, metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print the clips' paths as one JSON list.")
+@click.option("--seconds", type=float, default=None, help="Length of each clip. [default: drawn from the seed]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("edgecap-world"),
+    show_default=True,
+    metavar="DIR",
+    help="Folder for the clips and their truth.",
+)
+@json_option("Print the clips' paths as one JSON list.")
 def world(tier: str, seed: int, count: int, seconds: float | None, out: Path, as_json: bool) -> int:
     """Render clips of the synthetic world and their truth (masks, ids, paths, camera, sentences)."""
     from edgecap.bench.world.render.encode import truth_path, write_clip

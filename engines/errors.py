@@ -1,11 +1,11 @@
-"""The error tree: what a user did or met, and the exit code each class ends the command with.
+"""The error tree: what went wrong, and the exit code of the command for each class.
 
     EdgecapError                      1
-    |-- UsageError                    2   an option or a combination of options that cannot be done
+    |-- UsageError                    2   an option or combination of options that is not possible
     |-- InputError                    3   a video, folder or file that cannot be used
     |   |-- MissingInputError
     |   |-- UnreadableVideoError          not a video, or broken before its first frame
-    |   `-- EmptyVideoError               opens, but holds no frame
+    |   `-- EmptyVideoError               opens, but has no frame
     |-- OutputError                   4   a folder or file that cannot be written
     |-- PackError                     5
     |   |-- UnknownPackError
@@ -19,7 +19,7 @@
     |   |-- EngineMismatchError           a stored engine was made for something else (device, version, weights)
     |   |-- TamperedEngineError           a stored engine or its manifest is not what was published
     |   |-- StoreBusyError                another process holds the lock of that engine
-    |   `-- EndpointError                 a language model's address can't be reached, or gives no chat completion
+    |   `-- EndpointError                 a language model can't be reached, or does not answer with a chat completion
     |-- ExportError                   7   a checkpoint that can't become a pack
     |   |-- CheckpointError               wrong architecture, a missing shard, pickle only, not readable
     |   |-- ParityError                   the export is too far from its original; nothing was published
@@ -36,13 +36,13 @@ from typing import ClassVar
 
 
 class EdgecapError(Exception):
-    """Root of the tree. `exit_code` is what the command line ends with."""
+    """Root of the tree. `exit_code`: of the command line."""
 
     exit_code: ClassVar[int] = 1
 
 
 class UsageError(EdgecapError):
-    """An option, or a combination of options, that cannot be done."""
+    """An option, or a combination of options, that is not possible."""
 
     exit_code = 2
 
@@ -54,15 +54,15 @@ class InputError(EdgecapError):
 
 
 class MissingInputError(InputError):
-    """The path does not exist, or a folder holds no video."""
+    """The path does not exist, or a folder has no video in it."""
 
 
 class UnreadableVideoError(InputError):
-    """The file is no video, or is broken before its first frame."""
+    """The file is not a video, or is broken before its first frame."""
 
 
 class EmptyVideoError(InputError):
-    """The file opens as a video but holds no frame."""
+    """The file opens as a video but has no frame."""
 
 
 class OutputError(EdgecapError):
@@ -78,7 +78,7 @@ class PackError(EdgecapError):
 
 
 class UnknownPackError(PackError):
-    """No pack of that name ships, and no folder of that name holds a pack.json."""
+    """No pack of that name ships, and no folder of that name contains a pack.json."""
 
 
 class PackSchemaError(PackError):
@@ -124,7 +124,7 @@ class StoreBusyError(EngineError):
 
 
 class EndpointError(EngineError):
-    """A language model's address can't be reached in time, refuses, or answers with no chat completion."""
+    """A language model can't be reached in time, refuses, or does not answer with a chat completion."""
 
 
 class ExportError(EdgecapError):

@@ -10,7 +10,7 @@ from edgecap.engines.errors import UsageError
 
 StagesChoice = Literal["fast", "full"]
 Isolation = Literal["blur", "solid", "ring", "crop"]
-"""See isolation.py."""
+"""How an instance is shown: runtime/describe/isolation.py."""
 PositionChoice = Literal["corrected", "legacy"]
 DetectorChoice = Literal["pack", "motion", "callable"]
 CaptionerChoice = Literal["pack", "none"]
@@ -24,7 +24,7 @@ _MOST_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class AskOptions:
-    """`stages`: "fast" asks each field once, all together; "full" follows the method's rounds
+    """`stages`: "fast" asks each field once, all together; "full" follows the method's turns
     (docs/spec/instancecap.md 3.2: 4 + 4n generations for n instances), the global sentence first, because the actions
     are asked with it. `class_hint`, `camera_hint`: whether a question says what to look at in a class, and what was
     measured of the camera. `visual_prompt`: how an instance is shown. `lexicon`: whether the rules name words to
@@ -68,9 +68,9 @@ class PipelineConfig:
     `sample_fps`: analysed frames per second of video (1-60). `window_seconds`: length of a clip (2-10).
     `max_instances`: described per clip, largest and longest first (1-64). `working_side`: long side in pixels
     that frames are shrunk to (64-1280). `policy`: "block" for files; "drop-oldest" for live sources, which
-    forgets frames rather than fall behind. `change_gate`: keep the captioner's words about an instance while nothing
+    drops frames rather than fall behind. `change_gate`: keep the captioner's words about an instance while nothing
     measured of it has changed (change_gate.py), rather than ask about it in every clip.
-    `stages`: "fast", each field asked once, or "full", the method's rounds. `class_hint`, `camera_hint`,
+    `stages`: "fast", each field asked once, or "full", the method's turns. `class_hint`, `camera_hint`,
     `visual_prompt`, `lexicon`: what the paper's ablations vary (see `AskOptions`). `position`: the corrected rule, or
     "legacy", the reference's text with its mistakes, for comparison with its data.
     """

@@ -1,4 +1,4 @@
-"""Everything measured of one clip, before anybody decides: no threshold in here, so new rules need no new measuring.
+"""Everything measured of one clip; no thresholds here, so that new rules need no new measurement.
 
 In: `ClipSource`, the stages of a pipeline (no captioner needed). Out: `ClipFacts`.
 """
@@ -19,10 +19,11 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.pipeline.stages import StageSet
 from edgecap.runtime.pipeline.summary import failed_video
-from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+from edgecap.runtime.video.shots import ShotDetector
+from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 MEASURED_SECONDS = 10.0
-"""Motion is measured over the first so many seconds: the longest clip that is wanted at all."""
+"""Motion is measured over the first seconds only: as long as the longest clip that can stay."""
 
 CUT_SCORE = 0.25
 """Lower than the pipeline's 0.46, which must not split a shot; here a false cut costs one clip and a missed one spoils
@@ -97,11 +98,13 @@ class _Gatherer:
             if is_cut:
                 self._perceiver.cut()
             observation = self._perceiver.observe(frame)
-            self._close(self._builder.add(observation, is_cut=is_cut, arrived_seconds=0.0))
+            for window in self._builder.add(observation, is_cut=is_cut, arrived_seconds=0.0):
+                self._close(window)
 
     def finish(self) -> None:
         """Measure what is still held."""
-        self._close(self._builder.finish())
+        for window in self._builder.finish():
+            self._close(window)
 
     def facts(self, error: str | None) -> ClipFacts:
         """What was seen so far."""
@@ -121,14 +124,12 @@ class _Gatherer:
             error=error,
         )
 
-    def _close(self, window: Window | None) -> None:
-        if window is None:
-            return
-        settled = self._perceiver.drop_unconfirmed(window)
-        evidence = self._stages.measure(settled)
-        self._instances += [_rounded(m) for m in instance_motions(settled, evidence)]
+    def _close(self, window: Window) -> None:
+        confirmed = self._perceiver.drop_unconfirmed(window)
+        evidence = self._stages.measure(confirmed)
+        self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
         if self._with_scene and not self.background:
-            text = self._stages.describe(settled, evidence, self._stages.verdict(settled)).background
+            text = self._stages.describe(confirmed, evidence, self._stages.verdict(confirmed)).background
             self.background = text.text if text.provenance == "model" else ""
 
 
@@ -138,7 +139,7 @@ def measure_clip(source: ClipSource, stages: StageSet, *, sample_fps: float = 8.
     `with_scene`: ask the captioner of `stages` for the background where the row has none.
     """
     if source.video is None or source.fault is not None:
-        return ClipFacts(source.name, error=source.fault or "it names no video")
+        return ClipFacts(source.name, error=source.fault or "its row names no video")
     gatherer = _Gatherer(source, stages, with_scene=with_scene)
     error: str | None = None
     try:

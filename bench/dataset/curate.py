@@ -1,4 +1,4 @@
-"""One curation run: measure every clip once, judge the set, write its files.
+"""One curation run: measure every clip once, choose from the set, write its files.
 
     measured.jsonl   facts per clip, on the disk before the next clip begins; what --resume goes on from
     curation.jsonl   one row per clip: keep or not, every reason, every value
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +20,10 @@ from typing import Any
 
 from edgecap.bench.dataset.clip_facts import ClipFacts, measure_clip
 from edgecap.bench.dataset.clip_source import ClipSource
-from edgecap.bench.dataset.rules import Choice, CurationRules, judge
+from edgecap.bench.dataset.rules import Choice, CurationRules, choose
 from edgecap.engines.errors import OutputError, UsageError
-from edgecap.runtime.output.files import ready_folder, replace_text, writing
+from edgecap.runtime.output.files import ready_folder, replace_text
+from edgecap.runtime.output.jsonl import JsonLinesFile, keep_as_previous, whole_lines
 from edgecap.runtime.pipeline.stages import StageSet
 
 MEASURED, CURATION, KEPT, SUMMARY = "measured.jsonl", "curation.jsonl", "kept.jsonl", "summary.json"
@@ -55,7 +55,7 @@ def curate(
     resume: bool = False,
     on_clip: Callable[[int, ClipFacts], None] = lambda number, facts: None,
 ) -> Curation:
-    """Measure and judge `sources` into the folder `out`.
+    """Measure `sources`, choose from them, and write the folder `out`.
 
     `measured_with`: the options that shape facts; with `resume` they must be those of the earlier run (UsageError).
     Without it an earlier measured.jsonl is kept as measured.previous.jsonl.
@@ -64,46 +64,42 @@ def curate(
     """
     ready_folder(out)
     known = _earlier(out / MEASURED, measured_with) if resume else {}
-    if not resume and (out / MEASURED).exists():
-        with writing(out / MEASURED):
-            (out / MEASURED).replace(out / "measured.previous.jsonl")
+    if not resume:
+        keep_as_previous(out / MEASURED)
     facts, reused = [], 0
-    with writing(out / MEASURED), (out / MEASURED).open("ab") as file:
+    with JsonLinesFile(out / MEASURED) as file:
         for number, source in enumerate(sources, 1):
             key = _key(source)
             if key in known:
                 one, reused = known[key], reused + 1
             else:
                 one = measure_clip(source, stages, sample_fps=sample_fps, with_scene=with_scene)
-                line = json.dumps({"key": key, "with": dict(measured_with), "facts": one.to_json()}, ensure_ascii=False)
-                file.write(line.encode("utf-8", "replace") + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+                file.append({"key": key, "with": dict(measured_with), "facts": one.to_json()})
             facts.append(one)
             on_clip(number, one)
-    verdicts = judge(facts, rules)
-    summary = summarise(verdicts, rules)
-    _write(out, sources, verdicts, summary)
-    return Curation(tuple(verdicts), summary, reused)
+    choices = choose(facts, rules)
+    summary = summarise(choices, rules)
+    _write(out, sources, choices, summary)
+    return Curation(tuple(choices), summary, reused)
 
 
-def summarise(verdicts: Sequence[Choice], rules: CurationRules) -> dict[str, Any]:
+def summarise(choices: Sequence[Choice], rules: CurationRules) -> dict[str, Any]:
     """Counts of a set: clips per rule they broke (a clip may break several), scenes before and after."""
-    broken = Counter(code for v in verdicts for code in {r.partition(":")[0] for r in v.reasons})
+    broken = Counter(code for c in choices for code in {r.partition(":")[0] for r in c.reasons})
     return {
-        "clips": len(verdicts),
-        "kept": sum(v.keep for v in verdicts),
+        "clips": len(choices),
+        "kept": sum(c.keep for c in choices),
         "dropped_by": dict(sorted(broken.items(), key=lambda item: (-item[1], item[0]))),
-        "scenes": dict(sorted(Counter(v.facts.scene for v in verdicts).items())),
-        "scenes_kept": dict(sorted(Counter(v.facts.scene for v in verdicts if v.keep).items())),
+        "scenes": dict(sorted(Counter(c.facts.scene for c in choices).items())),
+        "scenes_kept": dict(sorted(Counter(c.facts.scene for c in choices if c.keep).items())),
         "rules": dataclasses.asdict(rules),
     }
 
 
-def _write(out: Path, sources: Sequence[ClipSource], verdicts: Sequence[Choice], summary: Mapping[str, Any]) -> None:
+def _write(out: Path, sources: Sequence[ClipSource], choices: Sequence[Choice], summary: Mapping[str, Any]) -> None:
     rows = {s.name: s.row if s.row is not None else {"Video": s.name} for s in sources}
-    replace_text(out / CURATION, (_line(v.to_json()) for v in verdicts))
-    replace_text(out / KEPT, (_line(rows[v.facts.name]) for v in verdicts if v.keep))
+    replace_text(out / CURATION, (_line(c.to_json()) for c in choices))
+    replace_text(out / KEPT, (_line(rows[c.facts.name]) for c in choices if c.keep))
     replace_text(out / SUMMARY, iter([json.dumps(summary, indent=2, ensure_ascii=False) + "\n"]))
 
 
@@ -123,22 +119,15 @@ def _key(source: ClipSource) -> str:
 
 
 def _earlier(path: Path, measured_with: Mapping[str, str | float]) -> dict[str, ClipFacts]:
-    """Facts of an earlier run by key; a last line that was cut short is removed from the file."""
-    if not path.exists():
-        return {}
+    """Facts of an earlier run by key."""
     found: dict[str, ClipFacts] = {}
-    with writing(path):
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole != len(data):
-            os.truncate(path, whole)
-    for number, line in enumerate(data[:whole].splitlines(), 1):
+    for number, line in enumerate(whole_lines(path), 1):
         try:
             row = json.loads(line)
             key, facts, options = row["key"], ClipFacts.from_json(row["facts"]), dict(row["with"])
         except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise OutputError(
-                f"{path}: line {number} holds no facts ({type(error).__name__}); choose another --out, or remove that "
+                f"{path}: line {number} has no facts ({type(error).__name__}); choose another --out, or remove that "
                 "line to resume"
             ) from error
         for name, asked in measured_with.items():

@@ -1,4 +1,4 @@
-"""Which clips stay: rules over the facts of a whole set. Pure: the same facts and rules give the same verdicts."""
+"""Which clips stay: rules over the facts of a whole set. Pure: the same facts and rules give the same choices."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CurationRules:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One clip's row: kept or not, every rule it broke (code: what was found), and what the rules looked at."""
+    """One clip's row: kept or not, every rule it broke ("code: what was found"), and the values behind them."""
 
     facts: ClipFacts
     keep: bool
@@ -76,21 +76,16 @@ class Choice:
             **self.values,
             "scene": f.scene,
             "instances": [
-                {
-                    "class": i.class_name,
-                    "track_id": i.track_id,
-                    "seconds": i.seconds,
-                    "flow_speed": i.flow_speed,
-                    "path_speed": i.path_speed,
-                }
+                {"class": i.class_name}
+                | {name: getattr(i, name) for name in ("track_id", "seconds", "flow_speed", "path_speed")}
                 for i in f.instances
             ],
         }
 
 
-def judge(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Choice]:
-    """Verdicts in the order of `clips`. Of copies the first one that passes all else stays."""
-    index, verdicts = HashIndex(), []
+def choose(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Choice]:
+    """Choices in the order of `clips`. Of copies the first one that passes all other rules stays."""
+    index, choices = HashIndex(), []
     for facts in clips:
         reasons = _reasons(facts, rules)
         nearest = index.nearest(facts.hashes, facts.mirror_hashes)
@@ -102,8 +97,8 @@ def judge(clips: Sequence[ClipFacts], rules: CurationRules) -> list[Choice]:
                 reasons.append(f"duplicate: {bits:.1f} of 64 bits from {'the mirror of ' * mirrored}{name}")
         if not reasons:
             index.add(facts.name, facts.hashes)
-        verdicts.append(Choice(facts, not reasons, tuple(reasons), values))
-    return _balanced(verdicts, rules.max_scene_share)
+        choices.append(Choice(facts, not reasons, tuple(reasons), values))
+    return _balanced(choices, rules.max_scene_share)
 
 
 def motion_of(facts: ClipFacts) -> float | None:
@@ -120,44 +115,44 @@ def _reasons(facts: ClipFacts, rules: CurationRules) -> list[str]:
     reasons = [f"unreadable: {facts.error}"] if facts.error else []
     reasons += [f"caption: {fault}" for fault in facts.caption_faults]
     if not facts.size_wh[0]:
-        return reasons or ["unreadable: it has no picture"]
+        return reasons or ["unreadable: it has no frames"]
     seconds, side, motion = facts.duration_seconds, min(facts.size_wh), motion_of(facts)
     # A third of a frame of slack: 10 s at 23.976 fps are 9.99 or 10.03 s.
     if not rules.min_seconds - 0.02 <= seconds <= rules.max_seconds + 0.05:
-        reasons.append(f"duration: {seconds:.2f} s, want {rules.min_seconds:g} to {rules.max_seconds:g}")
+        reasons.append(f"duration: {seconds:.2f} s, expected {rules.min_seconds:g} to {rules.max_seconds:g}")
     if side < rules.min_side:
-        reasons.append(f"resolution: short side {side}, want {rules.min_side}")
+        reasons.append(f"resolution: short side {side}, at least {rules.min_side} needed")
     if len(facts.cut_seconds) > rules.max_cuts:
         reasons.append(f"cuts: {len(facts.cut_seconds)} at {', '.join(f'{s:g}' for s in facts.cut_seconds[:5])} s")
     if motion is None:
         reasons.append("motion: no instance whose motion could be measured")
     elif motion < rules.min_motion:
-        reasons.append(f"motion: {motion:.3f} short sides per second, want {rules.min_motion:g}")
+        reasons.append(f"motion: {motion:.3f} short sides per second, at least {rules.min_motion:g} needed")
     return reasons
 
 
-def _balanced(verdicts: list[Choice], max_share: float) -> list[Choice]:
+def _balanced(choices: list[Choice], max_share: float) -> list[Choice]:
     """Drop the least lively clips of scene classes that hold more than their share.
 
     The cap is the largest number per class that keeps every class within its share; with fewer classes than 1 / share
     it can't be kept, and the cap is that of equal shares.
     """
-    counts = Counter(v.facts.scene for v in verdicts if v.keep and v.facts.scene != UNKNOWN)
+    counts = Counter(v.facts.scene for v in choices if v.keep and v.facts.scene != UNKNOWN)
     if len(counts) < 2 or max_share >= 1:
-        return verdicts
+        return choices
     share = max(max_share, 1 / len(counts))
     cap = max(counts.values())
     while cap > 1 and cap > share * sum(min(n, cap) for n in counts.values()) + 1e-9:
         cap -= 1
-    lively = sorted(range(len(verdicts)), key=lambda i: (-(motion_of(verdicts[i].facts) or 0.0), i))
+    lively = sorted(range(len(choices)), key=lambda i: (-(motion_of(choices[i].facts) or 0.0), i))
     taken: Counter[str] = Counter()
-    out = list(verdicts)
+    out = list(choices)
     for i in lively:
-        verdict, scene = verdicts[i], verdicts[i].facts.scene
-        if not verdict.keep or scene == UNKNOWN:
+        choice, scene = choices[i], choices[i].facts.scene
+        if not choice.keep or scene == UNKNOWN:
             continue
         taken[scene] += 1
         if taken[scene] > cap:
             reason = f"balance: {counts[scene]} clips of scene {scene!r}, the {cap} liveliest stay"
-            out[i] = Choice(verdict.facts, False, (reason,), verdict.values)
+            out[i] = Choice(choice.facts, False, (reason,), choice.values)
     return out

@@ -27,7 +27,7 @@ INSTANCE_BINS = ("0", "1", "2", "3", "4", "5", "6", "7", "8+")
 @dataclass(frozen=True, slots=True)
 class SetStats:
     """Histograms label -> (clips kept, clips dropped), in the order to draw; `classes` counts instances.
-    `broken_lines`: lines that are no row. `unknown_durations`: rows that don't say how long their clip is.
+    `broken_lines`: lines that are not a row. `unknown_durations`: rows that don't say how long their clip is.
     `reasons`: rule -> clips."""
 
     kept: int
@@ -74,7 +74,7 @@ def read_stats(path: Path) -> SetStats:
     clips = [clip for line in lines if (clip := _clip(line)) is not None]
     if not clips:
         raise InputError(
-            f"{printable(path)} holds no row of a curation or of InstanceCap captions in its {len(lines)} lines; "
+            f"{printable(path)}: none of its {len(lines)} lines is a row of a curation or of InstanceCap captions; "
             "run edgecap dataset filter, or name a captions.jsonl"
         )
     return count(clips, broken_lines=len(lines) - len(clips))

@@ -1,8 +1,8 @@
-"""Everything that a GPU must show, in one go, as one JSON file: `python -m edgecap.bench.gpu.check --out FILE`.
+"""All checks that need a GPU, in one run, as one JSON file: `python -m edgecap.bench.gpu.check --out FILE`.
 
 In: a machine, perhaps bare. Out: a JSON with a status and a reason for every part. Each part runs in a process of its
-own with a time limit, so that neither a crash in a driver nor a build without end costs the parts after it. All
-together stay below 8 minutes.
+own with a time limit, so that a crash in a driver or an endless build leaves the parts after it alone. All together
+take less than 8 minutes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from edgecap.bench.gpu.parts import PARTS, PartContext, reason_of
 from edgecap.engines.errors import OutputError
+from edgecap.runtime.output.files import replace_text, writing
 
 SCHEMA_VERSION = 1
 BUDGET_SECONDS = 460.0
@@ -28,7 +29,7 @@ _LEAST_SECONDS = 5.0
 def check_gpu(
     out: Path, *, context: PartContext, parts: tuple[str, ...] = tuple(PARTS), budget_seconds: float = BUDGET_SECONDS
 ) -> dict[str, Any]:
-    """Run `parts` in order and write `out` after each, so that a run that is cut off leaves what it has.
+    """Run `parts` in order and write `out` after each, so that an interrupted run keeps its results.
 
     Returns what was written: {"schema_version", "seconds", "context", "parts": {name: {"status": "ok" | "failed" |
     "skipped", "reason", "seconds", "data"}}}. Raises `OutputError` where `out` can't be written.
@@ -53,7 +54,7 @@ def check_gpu(
 
 
 def _run_part(name: str, context: PartContext, *, limit_seconds: float) -> dict[str, Any]:
-    """One part in a process of its own."""
+    """One part in its own process."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         answer = Path(folder) / "answer.json"
@@ -81,7 +82,7 @@ def _part_process(name: str, context: PartContext) -> dict[str, Any]:
 
 def _death(done: subprocess.CompletedProcess[str]) -> str:
     """How a process ended that left no answer."""
-    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][:300]
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1][:300]
     if done.returncode < 0:
         return f"killed by {signal.Signals(-done.returncode).name}: {last}"
     return f"ended with code {done.returncode}: {last}"
@@ -92,13 +93,9 @@ def _result(status: str, reason: str, seconds: float = 0.0, data: dict[str, Any]
 
 
 def _write(out: Path, report: dict[str, Any]) -> None:
-    try:
+    with writing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
-        beside = out.with_name(f".{out.name}.part")
-        beside.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        beside.replace(out)
-    except OSError as error:
-        raise OutputError(f"{out}: can't be written ({error.strerror or error}); name another file") from error
+    replace_text(out, iter([json.dumps(report, indent=1) + "\n"]))
 
 
 def main(arguments: list[str] | None = None) -> int:

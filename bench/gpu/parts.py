@@ -1,7 +1,6 @@
-"""The parts of `bench.gpu_check`: each looks at one thing on this GPU and returns plain data.
+"""The parts of `bench/gpu/check.py`: each measures one thing on this GPU and returns plain data.
 
-In: a `PartContext`. Out: a dict for the JSON. A part raises when the thing
-it looks at is not there; `gpu_check` writes the reason down.
+In: a `PartContext`. Out: a dict for the JSON. A part raises where what it measures is missing; the check records why.
 """
 
 from __future__ import annotations
@@ -57,22 +56,22 @@ def sessions_part(context: PartContext) -> dict[str, Any]:
     from edgecap.engines.compile.check import drift, engine_figures
     from edgecap.engines.graph.onnx_session import open_onnx_session
 
-    def look(path: Path, graph: GraphSpec) -> dict[str, Any]:
+    def measure(path: Path, graph: GraphSpec) -> dict[str, Any]:
         started = time.perf_counter()
         session = open_onnx_session(path, graph, provider=_provider(context))
         opened = time.perf_counter() - started
         figures = engine_figures(open_onnx_session(path, graph), session)
         return {"open_seconds": opened, "parity": figures, "drift": drift(figures, precision=graph.precision)}
 
-    return _per_graph(context, look)
+    return _per_graph(context, measure)
 
 
 def latency_part(context: PartContext) -> dict[str, Any]:
     """Milliseconds per call of every graph: plain run, IO binding to host arrays, to device arrays, CUDA graph."""
-    from edgecap.engines.compile.trial_feeds import trial_feeds
+    from edgecap.engines.compile.check import trial_feeds
     from edgecap.engines.graph.onnx_session import open_onnx_session
 
-    def look(path: Path, graph: GraphSpec) -> dict[str, Any]:
+    def measure(path: Path, graph: GraphSpec) -> dict[str, Any]:
         feeds = trial_feeds(graph)
         session = open_onnx_session(path, graph, provider=_provider(context))
         outputs = session.run(feeds)
@@ -85,7 +84,7 @@ def latency_part(context: PartContext) -> dict[str, Any]:
             "cuda_graph_ms": _tried(lambda: _device_bound(path, feeds, outputs, context, cuda_graph=True)),
         }
 
-    return _per_graph(context, look)
+    return _per_graph(context, measure)
 
 
 def tensorrt_part(context: PartContext) -> dict[str, Any]:
@@ -111,8 +110,8 @@ def overlap_part(context: PartContext) -> dict[str, Any]:
     return dataclasses.asdict(measure_throughput(pipeline, video, warm_up=warm_up, repeats=1))
 
 
-def _per_graph(context: PartContext, look: Callable[[Path, GraphSpec], dict[str, Any]]) -> dict[str, Any]:
-    """`look` at each graph: its GPU twin where the pack has one. A graph that fails has an "error" instead."""
+def _per_graph(context: PartContext, measure: Callable[[Path, GraphSpec], dict[str, Any]]) -> dict[str, Any]:
+    """`measure` each graph: its GPU twin where the pack has one. A graph that fails has an "error" instead."""
     from edgecap.engines.packs.pack import Pack
     from edgecap.engines.store.key import graph_paths
 
@@ -121,7 +120,7 @@ def _per_graph(context: PartContext, look: Callable[[Path, GraphSpec], dict[str,
     for place, primary in graph_paths(pack).items():
         graph = pack.spec.twins.get(place, primary)
         about = {"file": graph.file, "precision": graph.precision, "twin": place in pack.spec.twins}
-        found[place] = about | _tried(partial(look, pack.path(graph.file), graph))
+        found[place] = about | _tried(partial(measure, pack.path(graph.file), graph))
     errors = [about["error"] for about in found.values() if "error" in about]
     if found and len(errors) == len(found):
         raise EngineError(f"none of {len(found)} graphs: {errors[0]}")
@@ -136,7 +135,7 @@ def _compiled(context: PartContext, backend: Any) -> dict[str, Any]:
 
     pack, order = Pack.open(context.pack), order_engines(backend)
 
-    def look(place: str, store: EngineStore) -> dict[str, Any]:
+    def measure(place: str, store: EngineStore) -> dict[str, Any]:
         graph = compiled_graph(pack, place, backend)
         made = make_engine(pack, place, order, store=store)
         again = order.api is not None and _rebuilt_seconds(pack.path(graph.file), graph, order, store)
@@ -151,7 +150,7 @@ def _compiled(context: PartContext, backend: Any) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory(prefix="edgecap-gpu-check-") as folder:
         store = EngineStore(folder)
-        found = {place: _tried(partial(look, place, store)) for place in graph_paths(pack)}
+        found = {place: _tried(partial(measure, place, store)) for place in graph_paths(pack)}
     return {"compiler": order.compiler, "target": order.target.target, "graphs": found}
 
 
@@ -165,7 +164,7 @@ def _rebuilt_seconds(path: Path, graph: GraphSpec, order: Any, store: Any) -> fl
 
 
 def _engine_latency(path: Path, graph: GraphSpec, backend: Any, calls: int) -> dict[str, Any]:
-    from edgecap.engines.compile.trial_feeds import trial_feeds
+    from edgecap.engines.compile.check import trial_feeds
     from edgecap.engines.tensorrt.session import open_trt_session
 
     found: dict[str, Any] = {}
@@ -175,14 +174,14 @@ def _engine_latency(path: Path, graph: GraphSpec, backend: Any, calls: int) -> d
         found[f"{name}open_seconds"] = time.perf_counter() - started
         feeds = trial_feeds(graph)
         outputs = session.run(feeds)
-        wanted = {key: array.copy() for key, array in outputs.items()}
+        expected = {key: array.copy() for key, array in outputs.items()}
         bound = session.bind(feeds, outputs)
         if not cuda_graphs:
             found["run_ms"] = _timed(partial(session.run, feeds), calls)
         found[f"{name}host_binding_ms"] = _timed(bound.run, calls)
         found[f"{name}binding_gap"] = max(
-            float(np.abs(outputs[key].astype(np.float64) - wanted[key].astype(np.float64)).max(initial=0.0))
-            for key in wanted
+            float(np.abs(outputs[key].astype(np.float64) - expected[key].astype(np.float64)).max(initial=0.0))
+            for key in expected
         )
     return found
 
@@ -207,10 +206,10 @@ def _device_bound(
         provider = ("CUDAExecutionProvider", {"enable_cuda_graph": "1"} if cuda_graph else {})
     session = ort.InferenceSession(str(path), session_options(intra_threads=1), providers=[provider])
     if session.get_providers()[0] != (provider if isinstance(provider, str) else provider[0]):
-        raise EngineError(f"{path.name}: provider {context.provider} asked, got {session.get_providers()[0]}")
+        raise EngineError(f"{path.name}: expected provider {context.provider}, got {session.get_providers()[0]}")
     io = session.io_binding()
-    held = [(name, ort.OrtValue.ortvalue_from_numpy(array, device, 0)) for name, array in feeds.items()]
-    for name, value in held:
+    values = [(name, ort.OrtValue.ortvalue_from_numpy(array, device, 0)) for name, array in feeds.items()]
+    for name, value in values:
         io.bind_ortvalue_input(name, value)
     for name, array in outputs.items():
         io.bind_ortvalue_output(
@@ -253,12 +252,12 @@ def reason_of(error: BaseException) -> str:
 def _pytorch() -> dict[str, Any]:
     """What PyTorch says of the GPU, where it is installed; only its name is needed here, never its arrays."""
 
-    def look() -> dict[str, Any]:
+    def measure() -> dict[str, Any]:
         torch = importlib.import_module("torch")
         words = {"version": torch.__version__, "cuda": torch.version.cuda, "available": torch.cuda.is_available()}
         return words | ({"name": torch.cuda.get_device_name(0)} if words["available"] else {})
 
-    return _tried(look)
+    return _tried(measure)
 
 
 def _provider(context: PartContext) -> Any:

@@ -1,16 +1,16 @@
-"""Is the camera's motion named rightly? Exact set, micro-F1 and figures per label [spec 7.3, last rows]."""
+"""Accuracy of the camera labels: exact set, micro-F1 and figures per label [spec 7.3, last rows]."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
 
-from edgecap.bench.quality.tally import Tally
+from edgecap.bench.quality.tally import Pooled, Tally, scored
 
 
 @dataclass(frozen=True, slots=True)
-class CameraCounts:
-    """Poolable by `+`. `exact`: Tally of whole label sets. `tp`, `fp`, `fn`: per label. `listed`: the rule
+class CameraCounts(Pooled):
+    """`exact`: Tally of whole label sets. `tp`, `fp`, `fn`: per label. `listed`: the rule
     that rewards listing everything (true labels all in the list), reported, not to be optimised."""
 
     exact: Tally = field(default_factory=Tally)
@@ -19,15 +19,6 @@ class CameraCounts:
     fp: Counter[str] = field(default_factory=Counter)
     fn: Counter[str] = field(default_factory=Counter)
 
-    def __add__(self, other: CameraCounts) -> CameraCounts:
-        return CameraCounts(
-            self.exact + other.exact,
-            self.listed + other.listed,
-            self.tp + other.tp,
-            self.fp + other.fp,
-            self.fn + other.fn,
-        )
-
     @property
     def micro_f1(self) -> float:
         """2 TP / (2 TP + FP + FN) over all labels; 1 where there are none on either side."""
@@ -35,9 +26,7 @@ class CameraCounts:
         return 2 * tp / (2 * tp + fp + fn) if tp + fp + fn else 1.0
 
     def per_label(self) -> dict[str, tuple[float, float, int]]:
-        """label -> (precision, recall, number of clips that truly have it), sorted by label; 0 where
-        undefined.
-        """
+        """label -> (precision, recall, number of clips that truly have it), sorted by label; 0 where undefined."""
         rows = {}
         for label in sorted({*self.tp, *self.fp, *self.fn}):
             tp, fp, fn = self.tp[label], self.fp[label], self.fn[label]
@@ -46,16 +35,12 @@ class CameraCounts:
 
 
 def camera_counts(true_labels: frozenset[str], said_labels: frozenset[str]) -> CameraCounts:
-    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than
-    wrong.
-    """
+    """One clip. An empty `said_labels` means that the camera could not be estimated: not said, rather than wrong."""
     if not said_labels:
         return CameraCounts(exact=Tally(silent=1), listed=Tally(silent=1), fn=Counter(true_labels))
-    right = said_labels == true_labels
-    listed = true_labels <= said_labels
     return CameraCounts(
-        Tally(right=int(right), wrong=int(not right)),
-        Tally(right=int(listed), wrong=int(not listed)),
+        Tally.of([scored(said_labels == true_labels)]),
+        Tally.of([scored(true_labels <= said_labels)]),
         Counter(true_labels & said_labels),
         Counter(said_labels - true_labels),
         Counter(true_labels - said_labels),

@@ -1,5 +1,5 @@
-"""Two packs on the same clips: what quantisation (or anything else) costs in points of every figure, and what
-it saves in bytes.
+"""Two packs on the same clips: what quantisation (or any other change) costs in points of every figure, and saves in
+bytes.
 """
 
 from __future__ import annotations
@@ -21,9 +21,7 @@ ALLOWED_LOSS_POINTS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One figure of both packs; `points`: by how many hundredths the second is worse (positive) or better
-    than the first.
-    """
+    """One figure of both packs; `points`: by how many hundredths the second is worse (positive) than the first."""
 
     tier: str
     label: str
@@ -39,9 +37,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both packs: names, bytes, bytes per file of each, and the differences of every figure that has a
-    bar.
-    """
+    """Both packs: names, bytes, bytes per file of each, and the differences of every figure that has a bar."""
 
     first: str
     second: str
@@ -91,7 +87,7 @@ def quality_config(pack: str, /, **options: Unpack[PipelineOptions]) -> Pipeline
 
 
 def differences_of(tier: str, first: Figures, second: Figures) -> list[Difference]:
-    """Every figure that has a bar for `tier`; those for which less is better are turned round."""
+    """Every figure that has a bar for `tier`; where less is better, with the sign reversed."""
     rows = []
     for bar in BARS:
         if tier not in bar.tiers and tier != "stress":

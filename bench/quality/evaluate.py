@@ -17,12 +17,12 @@ import numpy as np
 
 from edgecap.bench.quality.camera import CameraCounts, camera_counts
 from edgecap.bench.quality.facts import Heading, SaidClip, Statement, TrueClip, TrueInstance
-from edgecap.bench.quality.fields import FieldScores, field_scores
+from edgecap.bench.quality.fields import FieldScores, field_scores, sentence_score
 from edgecap.bench.quality.hallucination import HallucinationCounts, hallucination_counts
 from edgecap.bench.quality.identity import IdentityCounts, identity_counts, no_identity
 from edgecap.bench.quality.masks import MaskScores, mask_scores
 from edgecap.bench.quality.matching import Matching, lies_on, match_clip
-from edgecap.bench.quality.tally import Tally, judged
+from edgecap.bench.quality.tally import Tally, scored
 
 T = TypeVar("T")
 _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "position end")
@@ -31,8 +31,8 @@ _CAPTION_FIELDS = ("class", "colour", "second colour", "position start", "positi
 @dataclass(frozen=True, slots=True)
 class ClipResult:
     """Everything counted of one clip. `masks`: of the matched instances, in the order of `matching.pairs`.
-    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances spoken of, and those
-    spoken of under one id only.
+    `rows`, `invalid_rows`: see `SaidClip`. `spoken_of`, `consistent_ids`: instances in captions, and those
+    of them under one id only.
     """
 
     name: str
@@ -83,10 +83,10 @@ def evaluate_clip(truth: TrueClip, said: SaidClip) -> ClipResult:
         ),
         camera=camera_counts(truth.camera_labels, said.camera_labels),
         hallucination=hallucination,
-        background=_sentence(said.background_text, truth.background_text),
-        global_sentence=_sentence(said.global_text, truth.global_text),
-        count=_one(judged(difference == 0)),
-        count_within_one=_one(judged(difference <= 1)),
+        background=Tally.of([sentence_score(said.background_text, truth.background_text)]),
+        global_sentence=Tally.of([sentence_score(said.global_text, truth.global_text)]),
+        count=Tally.of([scored(difference == 0)]),
+        count_within_one=Tally.of([scored(difference <= 1)]),
         rows=said.rows,
         invalid_rows=said.invalid_rows,
         spoken_of=sum(bool(n) for n in names.values()),
@@ -231,8 +231,8 @@ def _angle_values(results: Sequence[ClipResult]) -> dict[str, float]:
 
 
 def _chota_s(identity: IdentityCounts, fields: dict[str, Tally]) -> float:
-    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, hence
-    the suffix].
+    """(DetA * AssA * CapA-S)^(1/3) at IoU 0.5, CapA-S = mean field F1 [spec 7.5: an offline variant, so the
+    suffix].
     """
     half = 9  # ALPHAS[9] = 0.5
     caption = sum(fields.get(f, Tally()).f1 for f in _CAPTION_FIELDS) / len(_CAPTION_FIELDS)
@@ -283,13 +283,3 @@ def _octant(heading: Heading) -> float | None:
 
 def _most_common(values: Iterable[T]) -> T:
     return Counter(values).most_common(1)[0][0]
-
-
-def _sentence(said: str, true: str) -> Tally:
-    if said.strip().lower().rstrip(".") in ("", "unknown"):
-        return Tally(silent=1)
-    return _one(judged(" ".join(said.lower().split()) == " ".join(true.lower().split())))
-
-
-def _one(score: int) -> Tally:
-    return Tally(right=int(score == 1), silent=int(score == 0), wrong=int(score == -1))

@@ -1,9 +1,7 @@
-"""The two sides of a comparison, stripped of where they came from: what is true of a clip, and what was said
-of it.
+"""The two sides of a comparison, independent of their source: what is true of a clip, and what was said of it.
 
-Made by `truth_facts` and `said_facts`; read by every metric. Frames are counted 0..T-1 over the *analysed*
-frames of the clip, so that truth and prediction speak of the same instants. Masks of both sides have one
-size.
+Made by `truth_facts` and `said_facts`. Frames are counted 0..T-1 over the *analysed* frames of the clip, so that both
+sides refer to the same instants. Masks of both sides have one size.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ TrackMasks = Mapping[int, Mapping[int, Mask]]
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Where something goes: `displacement_xy` in frame widths, y down; `moving` as the one who says it
-    decides.
+    """Motion of one instance: `displacement_xy` in frame widths, y down; `moving` by the rule of its own side.
 
     `angle_degrees`: 0 = right, 90 = down; None where it does not move.
     """
@@ -95,7 +92,7 @@ class SaidClip:
     """All that was said of one clip. `masks`: every confirmed track, reported or not. `statements`: the
     reported ones.
 
-    `caption_ids`: per record, the track ids it speaks of. `schema_errors`: of all rows of the clip. `rows`:
+    `caption_ids`: per record, the track ids in its caption. `schema_errors`: of all rows of the clip. `rows`:
     number of rows, `invalid_rows`: those of them with a schema error; a clip without any row has one invalid row.
     """
 

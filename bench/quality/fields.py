@@ -1,4 +1,4 @@
-"""Was each field of each instance right? Three-state scores per field, pooled over instances [spec 7.3].
+"""Three-state scores of each field of each instance [spec 7.3].
 
 The question is asked of every true instance that counts; one that was not found scores 0 everywhere.
 Position, colours and action are read from the *sentences* a user gets; headings from the measured motion
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edgecap.bench.quality.facts import Heading, SaidClip, Statement, TrueClip, TrueInstance
 from edgecap.bench.quality.matching import Matching
-from edgecap.bench.quality.tally import Score, Tally, judged
+from edgecap.bench.quality.tally import Score, Tally, scored
 from edgecap.bench.quality.vocabulary import are_neighbours, cells_in, class_of, colours_in
 from edgecap.bench.world.ground_truth.motion import position_cell
 from edgecap.runtime.data.mask import Mask
@@ -45,15 +45,13 @@ def field_scores(truth: TrueClip, said: SaidClip, matching: Matching) -> FieldSc
         rows += _score_position(instance, statement, seen_cells.get(instance.instance_id))
         for field, score in rows:
             scores.setdefault(field, []).append(score)
-        for plane, wanted, got in _headings(instance, statement):
-            for field, score in _score_heading(wanted, got):
+        for plane, true, got in _headings(instance, statement):
+            for field, score in _score_heading(true, got):
                 scores.setdefault(f"{field} {plane} {camera}", []).append(score)
-            if got is not None and wanted.moving and wanted.angle_degrees is not None and got.angle_degrees is not None:
-                errors.setdefault(f"{plane} {camera}", []).append(
-                    angle_between(wanted.angle_degrees, got.angle_degrees)
-                )
+            if got is not None and true.moving and true.angle_degrees is not None and got.angle_degrees is not None:
+                errors.setdefault(f"{plane} {camera}", []).append(angle_between(true.angle_degrees, got.angle_degrees))
     return FieldScores(
-        {f: Tally(s.count(1), s.count(0), s.count(-1)) for f, s in scores.items()},
+        {f: Tally.of(s) for f, s in scores.items()},
         {k: tuple(v) for k, v in errors.items()},
     )
 
@@ -71,7 +69,7 @@ def way_of(angle_degrees: float, ways: Sequence[str]) -> str:
 
 def ways_accepted(angle_degrees: float) -> frozenset[str]:
     """The four-way names that are right for a true direction: the nearest axis, and within 10 degrees of a diagonal
-    either of the two axes beside it (the world's own noise decides between them)."""
+    either of the two axes next to it (noise decides between them)."""
     if abs(angle_degrees % 90.0 - 45.0) > DIAGONAL_MARGIN_DEGREES:
         return frozenset({way_of(angle_degrees, FOUR_WAYS)})
     quadrant = int(angle_degrees // 90.0) % 4
@@ -82,7 +80,7 @@ def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int,
     """True cells (start, end) in the first and the last frame of a track in which the instance is truly
     visible, by its visible mask.
 
-    A diagnosis: it tells a wrong cell from a right cell of a late or early frame. The bars are about the whole life.
+    A diagnosis: it separates a wrong cell from the right cell of another frame. The bars are about the whole track.
     None where the track never sees the instance.
     """
     visible = {**truth.ignored.get(instance_id, {}), **truth.masks.get(instance_id, {})}
@@ -95,9 +93,9 @@ def cells_where_seen(truth: TrueClip, instance_id: int, said_masks: Mapping[int,
 def _score_position(
     instance: TrueInstance, said: Statement | None, seen: tuple[str, str] | None
 ) -> list[tuple[str, Score]]:
-    """Start and end cell: of the instance's first and last countable analysed frame (whatever the track saw of it),
-    beside it where the track looked, and what the released rule of the reference would have said of the same
-    centroids (a baseline, the same for every pipeline)."""
+    """Start and end cell: of the instance's first and last countable analysed frame (whatever the track saw of it);
+    also where the track saw it, and what the reference's released rule gives for the same centroids (a baseline, the
+    same for every pipeline)."""
     cells = cells_in(said.position) if said else ()
     rows: list[tuple[str, Score]] = []
     for which, at in (("start", 0), ("end", -1)):
@@ -105,47 +103,42 @@ def _score_position(
         where_seen = seen[at] if seen is not None else whole
         released = instance.released_start if at == 0 else instance.released_end
         rows += [
-            (f"position {which}", judged(cells[at] == whole) if cells else 0),
-            (f"position {which}, neighbour", judged(are_neighbours(cells[at], whole)) if cells else 0),
-            (f"position {which}, where seen", judged(cells[at] == where_seen) if cells else 0),
-            (f"position {which}, released rule", judged(released == whole)),
+            (f"position {which}", scored(cells[at] == whole) if cells else 0),
+            (f"position {which}, neighbour", scored(are_neighbours(cells[at], whole)) if cells else 0),
+            (f"position {which}, where seen", scored(cells[at] == where_seen) if cells else 0),
+            (f"position {which}, released rule", scored(released == whole)),
         ]
-    gone = judged(("out of frame" in said.position) == instance.gone_at_end) if said else 0
+    gone = scored(("out of frame" in said.position) == instance.gone_at_end) if said else 0
     return [*rows, ("out of frame", gone)]
 
 
 def _score_instance(instance: TrueInstance, said: Statement | None) -> list[tuple[str, Score]]:
     colours = colours_in(said.appearance) if said else ()
-    second = _second_colour(colours)
+    second = colours[1] if len(colours) > 1 else None  # also where it is the first again: "a red shirt, red trousers"
     rows: list[tuple[str, Score]] = [
         ("class", _of_class(instance, said)),
-        ("colour", judged(colours[0] == instance.primary_colour) if colours else 0),
-        ("appearance sentence", _sentence(said.appearance if said else None, instance.appearance_text)),
-        ("action sentence", _sentence(said.action if said else None, instance.action_text)),
+        ("colour", scored(colours[0] == instance.primary_colour) if colours else 0),
+        ("appearance sentence", sentence_score(said.appearance if said else None, instance.appearance_text)),
+        ("action sentence", sentence_score(said.action if said else None, instance.action_text)),
     ]
     if instance.secondary_colour is not None:
-        rows.append(("second colour", judged(second == instance.secondary_colour) if second else 0))
+        rows.append(("second colour", scored(second == instance.secondary_colour) if second else 0))
     elif said is not None and colours:
-        rows.append(("no second colour invented", judged(second is None)))
+        rows.append(("no second colour invented", scored(second is None)))
     return rows
-
-
-def _second_colour(colours: Sequence[str]) -> str | None:
-    """The second mention, also where it is the first colour again ("a red shirt and red trousers")."""
-    return colours[1] if len(colours) > 1 else None
 
 
 def _of_class(instance: TrueInstance, said: Statement | None) -> Score:
     if said is None or said.class_name in ("", "unknown"):
         return 0
-    return judged(class_of(said.class_name) == instance.class_name)
+    return scored(class_of(said.class_name) == instance.class_name)
 
 
-def _sentence(said: str | None, true: str) -> Score:
-    """Exact, but for case and spaces; "unknown" and nothing are no answer."""
+def sentence_score(said: str | None, true: str) -> Score:
+    """Equal but for case and spaces; "unknown" and an empty sentence count as not said."""
     if not said or said.strip().lower().rstrip(".") in ("", "unknown"):
         return 0
-    return judged(" ".join(said.lower().split()) == " ".join(true.lower().split()))
+    return scored(" ".join(said.lower().split()) == " ".join(true.lower().split()))
 
 
 def _headings(instance: TrueInstance, said: Statement | None) -> list[tuple[str, Heading, Heading | None]]:
@@ -164,12 +157,12 @@ def _score_heading(true: Heading, said: Heading | None) -> list[tuple[str, Score
         return [*rows, ("direction within 22.5", 0)] if true.angle_degrees is not None else rows
     a, b = true.angle_degrees, said.angle_degrees
     if a is None or b is None:
-        agree = judged(a is b)
+        agree = scored(a is b)
         rows = [("direction 4+static", agree), ("direction 8", agree), ("moving or not", agree)]
         return [*rows, ("direction within 22.5", -1)] if a is not None else rows
     return [
-        ("direction 4+static", judged(way_of(b, FOUR_WAYS) in ways_accepted(a))),
-        ("direction 8", judged(way_of(b, EIGHT_WAYS) == way_of(a, EIGHT_WAYS))),
-        ("direction within 22.5", judged(angle_between(a, b) <= 22.5)),
+        ("direction 4+static", scored(way_of(b, FOUR_WAYS) in ways_accepted(a))),
+        ("direction 8", scored(way_of(b, EIGHT_WAYS) == way_of(a, EIGHT_WAYS))),
+        ("direction within 22.5", scored(angle_between(a, b) <= 22.5)),
         ("moving or not", 1),
     ]

@@ -1,4 +1,4 @@
-"""What was said that is not there, and what is there that was not said [spec 7.4]."""
+"""Hallucinations (said, but not there) and omissions (there, but not said) [spec 7.4]."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 from edgecap.bench.quality.facts import SaidClip, Statement, TrueClip, TrueInstance
 from edgecap.bench.quality.matching import Matching
+from edgecap.bench.quality.tally import Pooled
 from edgecap.bench.quality.vocabulary import class_of, colours_in, mentions_in
 
 
 @dataclass(frozen=True, slots=True)
-class HallucinationCounts:
-    """Poolable by `+`.
-
-    `mentions`, `false_mentions`: words for objects in the sentences, and those of absent classes. `clips`,
+class HallucinationCounts(Pooled):
+    """`mentions`, `false_mentions`: words for objects in the sentences, and those of absent classes. `clips`,
     `clips_with_false`. `classes_true`, `classes_said`: true classes, and those of them named anywhere.
     `reported`, `unmatched`, `invented`: instances (see `Matching`). `true_instances`, `missed`.
     `colour_answers`, `leaked_colours`: colour words about matched instances; of them wrong ones that belong
@@ -38,12 +37,9 @@ class HallucinationCounts:
     dlc_negatives: float = 0.0
     dlc_negative_instances: int = 0
 
-    def __add__(self, other: HallucinationCounts) -> HallucinationCounts:
-        return HallucinationCounts(*(getattr(self, n) + getattr(other, n) for n in self.__slots__))
-
     @property
     def chair_i(self) -> float:
-        """Hallucinated mentions / all object mentions; 0 without mentions (report beside `object_recall`)."""
+        """Hallucinated mentions / all object mentions; 0 without mentions (report with `object_recall`)."""
         return _share(self.false_mentions, self.mentions)
 
     @property
@@ -100,7 +96,7 @@ class HallucinationCounts:
 
 
 def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) -> HallucinationCounts:
-    """Count one clip. Object words are read from the sentences: the class field is no sentence (it has its own
+    """Count one clip. Object words are read from the sentences: the class field is not a sentence (it has its own
     figure), and the position sentence only repeats it."""
     texts = [said.global_text, said.background_text]
     texts += [t for s in said.statements for t in (s.appearance, s.action)]
@@ -109,7 +105,7 @@ def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) ->
     instances = {i.instance_id: i for i in truth.instances}
     partner = {s.track_id: s for s in said.statements}
     pairs = [(instances[i], partner[t]) for i, t, _ in matching.pairs]
-    wanted = {i.class_name for i in truth.instances}
+    true_classes = {i.class_name for i in truth.instances}
     answers = leaked = 0
     for instance, statement in pairs:
         answers += len(colours_in(statement.appearance))
@@ -121,8 +117,8 @@ def hallucination_counts(truth: TrueClip, said: SaidClip, matching: Matching) ->
         false_mentions=len(false),
         clips=1,
         clips_with_false=int(bool(false)),
-        classes_true=len(wanted),
-        classes_said=len(wanted & set(mentions)),
+        classes_true=len(true_classes),
+        classes_said=len(true_classes & set(mentions)),
         reported=len(said.statements) - ignored_reports,
         unmatched=len(matching.unmatched),
         invented=len(matching.invented),
@@ -143,8 +139,8 @@ def _dlc(instance: TrueInstance, said: Statement, truth: TrueClip) -> tuple[floa
     colour is claimed, else 1; 0 where no neighbour has a colour of its own. With a wrong class both are min(0, score).
     """
     colours = colours_in(said.appearance)
-    wanted = [c for c in (instance.primary_colour, instance.secondary_colour) if c is not None]
-    scores = [(1 if colours[k] == c else -1) if k < len(colours) else 0 for k, c in enumerate(wanted)]
+    true_colours = [c for c in (instance.primary_colour, instance.secondary_colour) if c is not None]
+    scores = [(1 if colours[k] == c else -1) if k < len(colours) else 0 for k, c in enumerate(true_colours)]
     positive = sum(scores) / len(scores)
     negative = (-1.0 if _leaks(instance, said, truth) else 1.0) if _forbidden(instance, truth) else 0.0
     if class_of(said.class_name) != instance.class_name:

@@ -1,7 +1,6 @@
-"""How well tracks keep their identity: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own
-code].
+"""Identity of tracks: IDF1 and HOTA with mask IoU [spec 7.5; TrackEval's arithmetic, own code].
 
-Both look at every confirmed track, reported in a caption or not, and at every analysed frame.
+Both count every confirmed track, reported in a caption or not, and every analysed frame.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.matching import excused_tracks, heaviest_pairs, match_tracks
+from edgecap.bench.quality.tally import Pooled
 from edgecap.runtime.data.mask import Mask
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
@@ -22,10 +22,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class IdentityCounts:
-    """Sums that may be pooled over clips by `+`.
-
-    `idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha.
+class IdentityCounts(Pooled):
+    """`idtp`, `idfn`, `idfp`: identity true positives etc. `tp`, `fn`, `fp` [19]: detections per alpha.
     `association` [19]: sum over true positives of TPA / (TPA + FNA + FPA). `switches`: changes of the track
     that covers an instance (IoU >= 0.5).
     """
@@ -38,18 +36,6 @@ class IdentityCounts:
     fp: Floats
     association: Floats
     switches: int
-
-    def __add__(self, other: IdentityCounts) -> IdentityCounts:
-        return IdentityCounts(
-            self.idtp + other.idtp,
-            self.idfn + other.idfn,
-            self.idfp + other.idfp,
-            self.tp + other.tp,
-            self.fn + other.fn,
-            self.fp + other.fp,
-            self.association + other.association,
-            self.switches + other.switches,
-        )
 
     @property
     def idf1(self) -> float:
@@ -65,9 +51,7 @@ class IdentityCounts:
 
     @property
     def ass_a(self) -> Floats:
-        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is
-        nothing at all.
-        """
+        """Association accuracy per alpha [19]: mean over true positives; 0 without any, 1 where there is nothing."""
         nothing = self.tp + self.fn + self.fp == 0
         return np.where(nothing, 1.0, self.association / np.maximum(self.tp, 1))
 
@@ -94,6 +78,11 @@ def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks,
     present_true = present_true.reshape(frame_count, len(true_ids))
     present_said = np.array([kept for _, kept in frames], bool).reshape(frame_count, len(said_ids))
     similarity = np.array([s for s, _ in frames], np.float64).reshape(frame_count, len(true_ids), len(said_ids))
+    return counts_of(similarity, present_true, present_said)
+
+
+def counts_of(similarity: Floats, present_true: NDArray[np.bool_], present_said: NDArray[np.bool_]) -> IdentityCounts:
+    """Count from IoU [T, true, said] (0 where one is absent) and presence [T, true], [T, said]."""
     both = present_true[:, :, None] & present_said[:, None, :]
     overlaps = (both & (similarity >= _IDF1_SIMILARITY)).sum(0).astype(np.float64)
     idtp = int(sum(overlaps[r, c] for r, c in heaviest_pairs(overlaps)))
@@ -156,9 +145,7 @@ def _hota_sums(
 
 
 def _switches(similarity: Floats, both: NDArray[np.bool_]) -> int:
-    """How often the predicted track covering a true instance (IoU >= 0.5) is another one than the last that
-    did.
-    """
+    """How often the predicted track covering a true instance (IoU >= 0.5) differs from the one before."""
     count = 0
     for r in range(similarity.shape[1]):
         last = -1

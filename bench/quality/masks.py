@@ -1,6 +1,4 @@
-"""How good masks are: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own
-code].
-"""
+"""Quality of masks: region similarity J and boundary similarity F [spec 7.5, DAVIS arithmetic, own code]."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ class MaskScores:
 def mask_scores(
     true_masks: Mapping[int, Mask], said_masks: Mapping[int, Mask], *, ignored: Mapping[int, Mask]
 ) -> MaskScores:
-    """J and F of one pair; frames in which the true one is visible but not countable (`ignored`) are left
-    out.
-    """
+    """J and F of one pair, without the frames in which the true one is visible but not countable (`ignored`)."""
     frames = (set(true_masks) | set(said_masks)) - set(ignored)
     shared = sorted(f for f in frames if f in true_masks and f in said_masks)
     j = [true_masks[f].iou(said_masks[f]) for f in shared]
@@ -42,9 +38,8 @@ def mask_scores(
 
 
 def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
-    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both
-    masks are empty, 0 where one is.
-    """
+    """F of the boundaries: 2PR/(P+R) with a tolerance of ceil(0.008 * frame diagonal) pixels; 1 where both masks are
+    empty, 0 where one is."""
     empty = true_mask.area_pixels == 0, said_mask.area_pixels == 0
     if any(empty):
         return float(all(empty))
@@ -59,9 +54,8 @@ def boundary_f(true_mask: Mask, said_mask: Mask) -> float:
 
 
 def _on_common_canvas(a: Mask, b: Mask, *, pad: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both masks as uint8 0/1 on the rectangle that holds them, `pad` wider on each side (whole frames would
-    be 50 times slower).
-    """
+    """Both masks as uint8 0/1 on the rectangle around them, `pad` wider on each side (whole frames are 50 times
+    slower)."""
     left, top = (min(a.origin_xy[k], b.origin_xy[k]) - pad for k in (0, 1))
     right, bottom = (max(m.origin_xy[k] + m.bits.shape[1 - k] for m in (a, b)) + pad for k in (0, 1))
     canvases = []

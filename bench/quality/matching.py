@@ -1,12 +1,12 @@
 """Which predicted track is which true instance [spec 7.2].
 
 Similarity of two tracks = mean over the union of their frames of mask IoU, 0 where one is absent; the
-assignment that maximises the total; pairs of at least 0.5 are kept. Classes are never looked at. What is left
-of the truth is an omission, what is left of the prediction a hallucination.
+assignment that maximises the total; pairs of at least 0.5 are kept. Classes are ignored. An
+unmatched true instance is an omission, an unmatched prediction a hallucination.
 
-Two things are neutral. The frames in which a counting instance is visible but not countable: they neither help nor
-hurt the track that is compared with it. And instances that never count (too small, too hidden, too brief): each may
-excuse one prediction per frame (`excused_tracks`). A second track on a counting instance is never excused.
+Two things are neutral: the frames in which a counting instance is visible but not countable, which neither help nor
+hurt its track; and instances that never count (too small, too hidden, too brief), each of which may excuse one
+prediction per frame (`excused_tracks`). A second track on a counting instance is never excused.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _INVENTED_OVERLAP = 0.1
 @dataclass(frozen=True, slots=True)
 class Matching:
     """`pairs`: (instance id, track id, similarity), sorted. `missed`: instance ids. `unmatched`: reported
-    track ids without a partner, of which `invented` lie on no instance at all in most of their frames (the
+    track ids without a partner, of which `invented` are on no instance in most of their frames (the
     others are fragments or doubles of a true one)."""
 
     pairs: tuple[tuple[int, int, float], ...]
@@ -87,12 +87,12 @@ def similarity_of(
 
 
 def excused_tracks(tracks: Mapping[int, Mask], frame: int, *, truth: TrackMasks, ignored: TrackMasks) -> frozenset[int]:
-    """Those of one frame's predictions (track id -> mask) that lie on an instance that never counts, and so are
-    neither right nor wrong there.
+    """Predictions of one frame (track id -> mask) on an instance that never counts: neither right nor wrong
+    there.
 
     Each instance that never counts (in `ignored`, not in `truth`) excuses at most one prediction per frame: the one
     with the largest IoU on it, if that is at least 0.5 and larger than the prediction's IoU with every visible mask of
-    a counting instance (its hardly visible frames included). Lying inside a larger mask is no excuse.
+    a counting instance (its hardly visible frames included). A prediction inside a larger mask is not excused.
     """
     counting = [o[frame] for group in (truth, ignored) for i, o in group.items() if i in truth and frame in o]
     excused: set[int] = set()
@@ -110,7 +110,7 @@ def excused_tracks(tracks: Mapping[int, Mask], frame: int, *, truth: TrackMasks,
 
 def lies_on(masks: Mapping[int, Mask], others: Iterable[Mapping[int, Mask]], *, minimum_iou: float = 0.5) -> bool:
     """Whether in more than half of its frames a track has IoU >= `minimum_iou` with (or is for half of its
-    own area inside) one of `others`. Tells what a track is about (ids, fragments); it excuses nothing.
+    own area inside) one of `others`. It shows what a track is about (ids, fragments); it excuses nothing.
     """
     others = list(others)
     hits = sum(

@@ -9,14 +9,14 @@ from typing import Any
 from edgecap.bench.quality.evaluate import Figures
 
 BAR_TIERS = ("clean", "moving")
-"""Tiers that the bars apply to; of the stress tier the figures are printed and nothing is promised."""
+"""Tiers that the bars apply to; the stress tier has figures but no bars."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One promise. `figure`: a name of `Figures.values`, or a field whose three-state recall is meant: the share of
-    all true instances that it was said rightly of, so that an instance left out, a silent answer and a clip that
-    failed all count as wrong. `at_least` False: the figure must not exceed `limit`. `tiers`: where it applies."""
+    """One limit. `figure`: a name of `Figures.values`, or a field, whose recall is meant: the share of all true
+    instances for which the field is right, so that a missing instance, an empty answer and a failed clip all count as
+    wrong. `at_least` False: the figure must not exceed `limit`. `tiers`: where it applies."""
 
     label: str
     figure: str
@@ -75,8 +75,8 @@ def bar_lines(results: Sequence[BarResult]) -> list[str]:
 
 
 def figure_lines(figures: Figures, *, oracle: Figures, blind: Figures) -> list[str]:
-    """All figures beside the oracle row (the truth itself) and the blind row (a prior that sees nothing). Fields: right
-    of all true instances (the bars' meaning, also of oracle and blind), and right among those said."""
+    """All figures next to those of the oracle (the truth itself) and of the blind guesser (a prior that sees nothing).
+    Fields: share right of all true instances (as for the bars, also of oracle and blind), and of those stated."""
     lines = [f"{'figure':<34}{'value':>9}{'oracle':>9}{'blind':>9}"]
     for name, value in figures.values.items():
         lines.append(f"{name:<34}{value:9.3f}{_cell(oracle.values.get(name))}{_cell(blind.values.get(name))}")
@@ -95,13 +95,7 @@ def figures_json(figures: Figures) -> dict[str, Any]:
         "clips": figures.clips,
         "values": {name: round(value, 5) for name, value in figures.values.items()},
         "fields": {
-            name: {
-                "precision": round(t.precision, 5),
-                "recall": round(t.recall, 5),
-                "hit": round(t.hit, 5),
-                "f1": round(t.f1, 5),
-                "n": t.total,
-            }
+            name: {key: round(getattr(t, key), 5) for key in ("precision", "recall", "hit", "f1")} | {"n": t.total}
             for name, t in figures.fields.items()
         },
         "camera_labels": {

@@ -1,10 +1,8 @@
-"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare,
-pool.
-"""
+"""Quality of a pipeline on held-out clips of one tier: render (or take from the cache), caption, compare, pool."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,13 +18,13 @@ from edgecap.runtime.pipeline.pipeline import Pipeline
 from edgecap.runtime.verify.reasons import VerifierCounts
 
 _ANALYSED_FPS = 8.0
-"""Frames per second that a pipeline looks at by default."""
+"""Frames per second that a pipeline analyses by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class TierQuality:
     """One tier. `figures` of the pipeline, `oracle` of the truth itself, `blind` of a prior. `failures`:
-    videos that gave no caption to their end. `verified`: what became of the fields the captioner was asked for.
+    videos without a caption to their end. `verified`: what became of the fields that were requested.
     """
 
     tier: str
@@ -68,11 +66,11 @@ def run_tier(
             raise KeyboardInterrupt
         failures += sink.failures
         wall, video = wall + summary.wall_seconds, video + summary.video_seconds
-        truth, result = _score(clip.video, clip.truth, sink.records)
+        truth = scored_truth(ClipTruth.load(clip.truth), sink.records)
+        result = evaluate_clip(truth, said_clip(clip.video.stem, sink.records))
         used = dict(sink.records[0].used) if sink.records else used
         verified += summary.verified
-        truths.append(truth)
-        results.append(result)
+        truths, results = [*truths, truth], [*results, result]
         on_clip(seed, result, sink.records, truth)
     return TierQuality(
         tier=tier,
@@ -89,16 +87,22 @@ def run_tier(
     )
 
 
-def judged_frames(looked_at: list[int], clip: ClipTruth) -> list[int]:
-    """The frames of the records, and behind a clip that broke off (or gave no record) those that would have been
-    looked at: there it is silent, not absent."""
+def caption_clip(pipeline: Pipeline, *, tier: str, seed: int, folder: Path) -> tuple[ClipTruth, list[Record]]:
+    """Truth and records of a held-out clip (rendered into `folder` where it isn't yet), serial. Raises its error."""
+    clip, sink = cached_clip(folder, tier=tier, seed=seed), CollectSink()
+    pipeline.run([clip.video], [sink], overlap=False).raise_for_failures()
+    return ClipTruth.load(clip.truth), sink.records
+
+
+def scored_truth(clip: ClipTruth, records: Sequence[Record]) -> TrueClip:
+    """The truth at `scored_frames`."""
+    return true_clip(clip, scored_frames(frame_indices(records), clip))
+
+
+def scored_frames(analysed: list[int], clip: ClipTruth) -> list[int]:
+    """The analysed frames, and after a clip that ended early (or gave no record) those that would have been analysed:
+    there nothing was said."""
     step = max(1, round(clip.fps / _ANALYSED_FPS))
-    following = looked_at[-1] + step if looked_at else 0
-    broke_off = not looked_at or following + step < clip.num_frames  # a step of slack: decoders drop last frames
-    return looked_at + (list(range(following, clip.num_frames, step)) if broke_off else [])
-
-
-def _score(video: Path, truth_path: Path, records: list[Record]) -> tuple[TrueClip, ClipResult]:
-    clip = ClipTruth.load(truth_path)
-    truth = true_clip(clip, judged_frames(frame_indices(records), clip))
-    return truth, evaluate_clip(truth, said_clip(video.stem, records))
+    following = analysed[-1] + step if analysed else 0
+    ended_early = not analysed or following + step < clip.num_frames  # a step of slack: decoders drop last frames
+    return analysed + (list(range(following, clip.num_frames, step)) if ended_early else [])

@@ -14,11 +14,10 @@ from edgecap.runtime.output.schema import schema_errors
 
 
 def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
-    """What the records of one clip say, in order. Of an instance that several records speak of, the one that
-    saw it longest is taken; texts of the whole picture and the camera's labels come from the record with most
-    frames, and are held against the truth of the whole clip: fair only where a clip is one record, which
-    `compare.quality_config` sees to (the figure `rows_per_clip` shows it). No record at all: a silent caption, and one
-    invalid row."""
+    """What the records of one clip say, in order. Of an instance in several records, the statement of the record that
+    saw it longest is taken; texts of the whole picture and the camera labels come from the record with most frames, and
+    are compared with the truth of the whole clip: fair only where a clip is one record, as with
+    `compare.quality_config` (the figure `rows_per_clip` shows it). Without a record: nothing said, one invalid row."""
     if not records:
         return SaidClip(name, 0, (), {}, frozenset(), "", "", 0, ("no record was written",), (), invalid_rows=1)
     errors = [schema_errors(record_to_json(r, root=None)) for r in records]
@@ -46,7 +45,7 @@ def said_clip(name: str, records: Sequence[Record]) -> SaidClip:
 
 
 def frame_indices(records: Sequence[Record]) -> list[int]:
-    """Source frame numbers of the analysed frames, in order: what truth has to be read at."""
+    """Source frame numbers of the analysed frames, in order: where the truth must be read."""
     return [o.frame.index for r in records for o in r.window.observations]
 
 
@@ -63,9 +62,7 @@ def _statement(instance: InstanceCaption, track: TrackEvidence) -> Statement:
 
 
 def _without(text: str, computed_part: str) -> str:
-    """The model's own words: the action field ends with the computed motion sentence, which is scored as
-    motion.
-    """
+    """The model's own words: the action field ends with the computed motion sentence, which is scored as motion."""
     return text.removesuffix(computed_part).strip() if computed_part else text
 
 

@@ -1,23 +1,38 @@
-"""Three-state scores: right (1), not said (0), wrong (-1) [spec 7.3, CAPability arithmetic]."""
+"""Counts that add up over clips, and three-state scores: right (1), not said (0), wrong (-1) [spec 7.3, CAPability
+arithmetic].
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 Score = Literal[-1, 0, 1]
 
 
+class Pooled:
+    """A slotted dataclass of counts; `+` adds field by field."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Counts of one field over (true instance, field) pairs; poolable by `+`."""
+class Tally(Pooled):
+    """Counts of one field over (true instance, field) pairs."""
 
     right: int = 0
     silent: int = 0
     wrong: int = 0
 
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(self.right + other.right, self.silent + other.silent, self.wrong + other.wrong)
+    @classmethod
+    def of(cls, scores: Iterable[Score]) -> Tally:
+        """Count scores."""
+        found = list(scores)
+        return cls(found.count(1), found.count(0), found.count(-1))
 
     @property
     def total(self) -> int:
@@ -31,9 +46,7 @@ class Tally:
 
     @property
     def precision(self) -> float:
-        """Share of answers that are right; 0 where nothing was answered (the original divides by zero
-        there).
-        """
+        """Share of answers that are right; 0 where nothing was answered (the original divides by zero there)."""
         answered = self.right + self.wrong
         return self.right / answered if answered else 0.0
 
@@ -49,11 +62,6 @@ class Tally:
         return 2 * p * r / (p + r) if p + r else 0.0
 
 
-def tally_of(scores: list[Score]) -> Tally:
-    """Count a list of scores."""
-    return Tally(scores.count(1), scores.count(0), scores.count(-1))
-
-
-def judged(is_right: bool) -> Score:
+def scored(is_right: bool) -> Score:
     """1 or -1: something was said."""
     return 1 if is_right else -1

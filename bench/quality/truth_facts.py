@@ -21,9 +21,7 @@ _STATIC = "static"
 
 
 def true_clip(clip: ClipTruth, frames: Sequence[int]) -> TrueClip:
-    """Truth of `clip` at its source frames `frames` (rising). Frames beyond the clip's end (a decoder's
-    double) are an error of ours.
-    """
+    """Truth of `clip` at its source frames `frames` (rising). ValueError for frames beyond the clip's end."""
     if frames and not 0 <= min(frames) <= max(frames) < clip.num_frames:
         raise ValueError(f"frames {min(frames)} to {max(frames)} of a clip of {clip.num_frames}")
     instances: list[TrueInstance] = []
@@ -53,9 +51,7 @@ def true_clip(clip: ClipTruth, frames: Sequence[int]) -> TrueClip:
 
 
 def released_rule(x: float, y: float) -> str:
-    """Position cell as the reference's released code has it: rows are bottom above 1/3, else center; "top"
-    cannot occur.
-    """
+    """Position cell by the reference's released code: rows are bottom above 1/3, else center; never top."""
     column = "left" if x < 1 / 3 else "middle" if x < 2 / 3 else "right"
     return f"{'bottom' if y > 1 / 3 else 'center'}-{column}"
 

@@ -1,4 +1,4 @@
-"""What a caption costs the language model: answers, graph runs and tokens per clip, by stages and change gate.
+"""Cost of a caption in language-model work: answers, graph runs and tokens per clip, by stages and change gate.
 
 In: a pack and videos. Out: `CallsReport`. All settings run in one process on the same
 videos, in turn, serial, so that their wall times may be compared with each other (and with nothing else). The
@@ -73,7 +73,7 @@ class _Bill:
         self.describe_seconds += record.stage_seconds["describe"]
 
     def fail(self, failed: FailedVideo) -> None:
-        """`RunSummary.raise_for_failures` tells."""
+        """`RunSummary.raise_for_failures` reports it."""
 
 
 def measure_calls(

@@ -1,9 +1,9 @@
-"""What following objects through a video costs: ms per frame by number of objects, and memory over a long stream.
+"""Cost of following objects through a video: ms per frame by number of objects, and memory over a long stream.
 
     python -m edgecap.bench.speed.propagation PACK [--frames 60] [--objects 1,4,8] [--stream 600] [--json FILE]
 
 In: a pack whose segmenter has a memory. Out: a table and JSON. Counts are measured in turn on the same frame, so that
-what the machine does beside us hits all of them; CPU time is given beside wall time for the same reason."""
+other load on the machine affects all of them alike; CPU time is given as well for the same reason."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How fast the pipeline is, serial against overlapped, in one process on one clip.
 
-Both runs use the same models, the same stages and the same video, alternating, so that what the machine does
-beside us hits both. Busy times are taken from the serial runs: under overlap a stage that waits for a core
+Both runs use the same models, the same stages and the same video, alternating, so that other load on the
+machine affects both. Busy times are taken from the serial runs: under overlap a stage that waits for a core
 looks busy.
 """
 
@@ -49,7 +49,7 @@ class ThroughputReport:
     `overlap_efficiency`: (serial busy sum - overlapped wall) / (serial busy sum - longest stage); 1 = the
     longest stage hides all others, 0 = no gain, below 0 = overlapping costs. `times_real_time`: video seconds
     per wall second. `decoded_fps`: source frames, `analysed_fps`: sampled frames, per wall second of the
-    overlapped run. `tokens_per_second`: answered tokens per second of describe (serial).
+    overlapped run. `tokens_per_second`: generated tokens per second of describe (serial).
     `cpu_seconds_per_video_second`: CPU time of the serial run, which other jobs on the machine do not
     stretch. `load_average`: of the minute before the first run (0 is an idle machine). `part_seconds`: busy
     seconds by part of a stage (detect, segment...), one serial run. `peak_rss_mb`: of the whole process.
@@ -101,7 +101,7 @@ class _Notes:
             self.parts[name] = self.parts.get(name, 0.0) + seconds
 
     def fail(self, failed: FailedVideo) -> None:
-        """`RunSummary.raise_for_failures` tells."""
+        """`RunSummary.raise_for_failures` reports it."""
 
 
 def measure_throughput(

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.bench.tables.export import export_section
-from edgecap.bench.tables.markdown import replace_between
-from edgecap.bench.tables.method import method_section
-from edgecap.bench.tables.pipeline import quality_table, speed_table
+from edgecap.bench.tables.figures import METHOD, QUALITY, SPEED
+from edgecap.bench.tables.table import replace_between
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "bench" / "results"
@@ -27,10 +26,10 @@ _MEASUREMENTS = {
 }
 _SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/benchmarks.md": {
-        "numbers": lambda: f"{quality_table(_load('quality'))}\n\n{speed_table(_load('caption'))}",
+        "numbers": lambda: f"{QUALITY.render(_load('quality'))}\n\n{SPEED.render(_load('caption'))}",
         "export": lambda: export_section(_load("export")),
     },
-    "docs/method.md": {"figures": lambda: method_section(_load)},
+    "docs/method.md": {"figures": lambda: "\n\n".join(table.render(_load(name)) for name, table in METHOD.items())},
 }
 """Document -> its markers -> what is generated between them."""
 DOCUMENTS = tuple(_SECTIONS)

@@ -1,4 +1,6 @@
-"""Actors and scenery props: who they are and where they are at any time. World units as in `camera`."""
+"""Actors and scenery props: who they are, where they are at any time, and how they get their looks. World units as in
+`camera`.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.bench.world.backgrounds import Background
 from edgecap.bench.world.classes import CLASS_BY_NAME, ActorClass
-from edgecap.bench.world.colours import RGB
+from edgecap.bench.world.colours import COLOURS, RGB, jittered
 from edgecap.bench.world.sprites import rest_extent
 from edgecap.bench.world.sprites.pose import Pose
 
 STRIDE_HERTZ = 1.3
+SINGLE_COLOUR_SHARE = 0.25
+GESTURE_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,12 @@ class Actor:
         """[..., 2] width and height of the rest pose for the given long sides."""
         return np.asarray(np.asarray(sizes)[..., None] * np.array(rest_extent(self.class_name)))
 
+    def rest_box(self, seconds: float, camera: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(centre [2], half size [2]) of the rest pose in pixels, not clipped; the roll is ignored for the size."""
+        centre, size = self.path.at(seconds)
+        zoom = float(np.sqrt(abs(np.linalg.det(camera[:2, :2]))))
+        return camera[:2, :2] @ centre + camera[:2, 2], self.extents(size) * zoom / 2
+
     def facing_at(self, seconds: float) -> int:
         """Direction of the last sideways motion up to `seconds`."""
         times, points = self.path.times_seconds, self.path.points
@@ -124,3 +135,33 @@ class Prop:
     primary_rgb: RGB
     secondary_rgb: RGB
     facing: int
+
+
+def cast(
+    actor_id: int, spec: ActorClass, path: Path, background: Background, rng: np.random.Generator, *, z_order: float
+) -> Actor:
+    """An actor of class `spec` on `path`, in colours that stand out from `background`."""
+    names = list(COLOURS)
+    primary = str(rng.choice([n for n in names if n not in background.clashes]))
+    secondary = None if rng.random() < SINGLE_COLOUR_SHARE else str(rng.choice([n for n in names if n != primary]))
+    primary_rgb = jittered(primary, rng)
+    secondary_rgb = primary_rgb if secondary is None else jittered(secondary, rng)
+    gesture = str(rng.choice([g.name for g in spec.gestures])) if rng.random() < GESTURE_SHARE else None
+    return Actor(
+        id=actor_id,
+        class_name=spec.name,
+        primary_colour=primary,
+        secondary_colour=secondary,
+        primary_rgb=primary_rgb,
+        secondary_rgb=secondary_rgb,
+        gesture=gesture,
+        gesture_hertz=float(rng.uniform(0.5, 0.9)),
+        gesture_phase=float(rng.uniform(0, 2 * np.pi)),
+        path=path,
+        z_order=z_order,
+        facing=int(rng.choice([-1, 1])),
+        skin=int(rng.integers(4)),
+        hair=int(rng.integers(4)),
+        birth_seconds=0.0,
+        death_seconds=float("inf"),
+    )

@@ -1,4 +1,4 @@
-"""Layout: draws actors and props until they are well visible, seldom hide each other, and something happens.
+"""Layout: draws actors and props until they are well visible, rarely hide each other, and something happens.
 
 In: the stage (background, camera). Out: actors and props. Rejection sampling on boxes
 at a few instants; the exact visibility is measured later by the renderer.
@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.actors import Actor, Path, Prop
+from edgecap.bench.world.actors import Actor, Path, Prop, cast
 from edgecap.bench.world.backgrounds import Background
-from edgecap.bench.world.casting import cast
 from edgecap.bench.world.classes import CLASSES, ActorClass
 from edgecap.bench.world.plans import EVENT_PLANS, PLANS, Start, Zone, cover_for, draw_path, plan_weights
 from edgecap.bench.world.sprites import rest_extent

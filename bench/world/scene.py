@@ -76,7 +76,7 @@ def make_scene(
 ) -> Scene:
     """Scene number `seed` of a tier ("clean", "moving" or "stress"); default duration is drawn from 4 to 8 s.
 
-    `num_actors` is what is asked for; in rare crowded layouts fewer find a place.
+    `num_actors`: at most so many; in rare crowded layouts fewer fit.
     """
     if tier not in TIERS:
         raise ValueError(f"unknown tier {tier!r}; one of {TIERS}")

@@ -1,7 +1,7 @@
 """One graph of a pack becomes one engine of the store.
 
-In: a pack, the place of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Builds under the
-store's lock, measures how true the engine is where it can run, publishes.
+In: a pack, the path of a graph, an `EngineOrder` (compiler, target, options). Out: `MadeEngine`. Builds under the
+store's lock, measures the engine's parity with its graph where it can run, publishes.
 """
 
 from __future__ import annotations
@@ -68,16 +68,16 @@ class EngineOrder:
 
     @property
     def compiler(self) -> str:
-        """As a person calls it."""
+        """Product name and version of the compiler."""
         return f"ONNX Runtime {self.target.backend_version}" if self.api is None else self.api.name
 
 
 @dataclass(frozen=True, slots=True)
 class MadeEngine:
-    """An engine in the store. `seconds`: of its build, now or back then. `timings`: of the timing cache, "" where
+    """An engine in the store. `seconds`: of its build, now or earlier. `timings`: of the timing cache, "" where
     nothing was built. `parity`, `parity_note`: as in the manifest. `warnings`: the compiler's."""
 
-    place: str
+    graph_path: str
     file: str
     status: Literal["built", "already built"]
     digest: str
@@ -134,7 +134,7 @@ def order_engines(
 
 def make_engine(
     pack: Pack,
-    place: str,
+    graph_path: str,
     order: EngineOrder,
     *,
     store: EngineStore,
@@ -145,24 +145,24 @@ def make_engine(
 ) -> MadeEngine:
     """Build the engine of one graph, or find that the store has it.
 
-    `say` gets a line when a build begins or has to wait. Raises as `EngineStore.building`, `build_ort` and `build_trt`
-    do; `EngineBuildError` too where the engine misses its parity limits. Whatever happens, the store holds whole
-    engines only; Ctrl-C ends in KeyboardInterrupt.
+    `say` gets a line when a build begins or has to wait. Raises what `EngineStore.building`, `build_ort` and
+    `build_trt` raise; `EngineBuildError` also where the engine misses its parity limits. Whatever happens, the store
+    contains whole engines only; Ctrl-C ends in KeyboardInterrupt.
     """
-    graph = compiled_graph(pack, place, order.target.backend)
-    key = pack_key(pack, place, order.target, flags=order.flags)
+    graph = compiled_graph(pack, graph_path, order.target.backend)
+    key = pack_key(pack, graph_path, order.target, flags=order.flags)
     source = pack.path(graph.file)
     onnx_bytes = sum((source.parent / name).stat().st_size for name in (source.name, *external_files(source)))
     with store.building(key, wait_seconds=wait_seconds, needs_bytes=2 * onnx_bytes, say=say) as build:
         if build.existing is not None:
-            return _told(build.existing, place, graph, "already built")
-        say(f"building {place}")
-        made = _compile(pack, place, graph, order, build, store, on_progress, stop)
+            return _made_engine(build.existing, graph_path, graph, "already built")
+        say(f"building {graph_path}")
+        made = _compile(pack, graph_path, graph, order, build, store, on_progress, stop)
         manifest = describe(
             build.folder,
             key=key,
             pack=pack,
-            graph=place,
+            graph=graph_path,
             engine_file=_ENGINE_FILES[order.target.backend],
             build_seconds=made.seconds,
             onnx_bytes=onnx_bytes,
@@ -171,12 +171,12 @@ def make_engine(
             drift_allowed=made.drifted,
         )
         engine = build.publish(manifest)
-    return _told(engine, place, graph, "built", timings=made.timings, warnings=made.warnings)
+    return _made_engine(engine, graph_path, graph, "built", timings=made.timings, warnings=made.warnings)
 
 
 def _compile(
     pack: Pack,
-    place: str,
+    graph_path: str,
     graph: GraphSpec,
     order: EngineOrder,
     build: Build,
@@ -189,7 +189,7 @@ def _compile(
         started = time.perf_counter()
         build_ort(source, graph, out, intra_threads=order.intra_threads)
         zeros = {f"{tensor.name}.max_abs": 0.0 for tensor in graph.outputs}
-        return _Made(time.perf_counter() - started, zeros, "the very bits of the pack's graph on trial inputs")
+        return _Made(time.perf_counter() - started, zeros, "bit for bit as the pack's graph on trial inputs")
     options = TrtOptions(
         optimisation_level=order.options.optimisation_level,
         tf32=order.options.tf32,
@@ -208,10 +208,11 @@ def _compile(
             stop=stop,
         )
     except EngineBuildError as error:
-        if place in pack.spec.twins:
+        if graph_path in pack.spec.twins:
             raise
         raise EngineBuildError(
-            f"{place} has no TensorRT twin in pack {pack.spec.name!r}, and its own graph is not for TensorRT: {error}"
+            f"{graph_path} has no TensorRT twin in pack {pack.spec.name!r}, and its own graph is not for TensorRT: "
+            f"{error}"
         ) from error
     return _judge(source, graph, order, out, done)
 
@@ -223,7 +224,7 @@ def _judge(source: Path, graph: GraphSpec, order: EngineOrder, out: Path, done: 
     assert order.api is not None and order.gpu is not None
     figures: dict[str, float] = {}
     if order.gpu.ahead:
-        note = f"not measured: compiled ahead for {order.gpu.name}, which is no GPU of this machine"
+        note = f"not measured: compiled ahead for {order.gpu.name}, which is not a GPU of this machine"
     else:
         note = ""
         try:
@@ -237,15 +238,15 @@ def _judge(source: Path, graph: GraphSpec, order: EngineOrder, out: Path, done: 
     words = drift(figures, precision=graph.precision)
     if words and not order.allow_drift:
         raise EngineBuildError(
-            f"{graph.file}: the engine is too far from its graph: {words}; nothing was published; --allow-drift "
-            "publishes it anyway; a twin in higher precision would pass"
+            f"{graph.file}: the engine's output exceeds the parity limits: {words}; nothing was published; "
+            "re-export at a higher precision, or pass --allow-drift"
         )
     return _Made(done.seconds, figures, note, bool(words), done.timings, done.warnings)
 
 
-def _told(
+def _made_engine(
     engine: StoredEngine,
-    place: str,
+    graph_path: str,
     graph: GraphSpec,
     status: Literal["built", "already built"],
     *,
@@ -254,7 +255,7 @@ def _told(
 ) -> MadeEngine:
     manifest = engine.manifest
     return MadeEngine(
-        place=place,
+        graph_path=graph_path,
         file=graph.file,
         status=status,
         digest=manifest.key.digest,

@@ -2,7 +2,7 @@
 
 In: an ONNX file of a pack. Out: a file for this ONNX Runtime on this CPU, proven equal to the original bit for bit.
 
-The result is opened with optimisation off: it is optimised already.
+The result is opened with optimisation off: it is already optimised.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.compile.trial_feeds import trial_feeds, trial_sizes
+from edgecap.engines.compile.check import TrialSize, trial_feeds, trial_sizes
 from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import open_model, session_options
@@ -22,10 +22,10 @@ from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.onnx_files import external_files
 
 _SEEDS = (0, 1)
-# protobuf ends at 2 GB; well before that the weights go into a file beside the graph.
+# protobuf ends at 2 GB; well below that the weights go into a separate file.
 _MOST_INSIDE_BYTES = 1_500_000_000
 _MOST_TRIAL_BYTES = 64 << 20
-# The second is all that ONNX Runtime says of a full disk; graphs too large for protobuf don't come to it.
+# The second is all that ONNX Runtime reports for a full disk; graphs too large for protobuf never get there.
 _UNWRITTEN = ("No space left", "Protobuf serialization failed", "Permission denied")
 
 
@@ -33,8 +33,8 @@ def build_ort(path: str | Path, spec: GraphSpec, out_path: str | Path, *, intra_
     """Write the graph at `path`, optimised for this machine's CPU, to `out_path`; returns `out_path`.
 
     Weights over 1.5 GB go to a second file, `out_path` with ".data" added. The result is opened again, without any
-    optimisation, and must answer trial inputs with the very bits of the original; `intra_threads` is what both are
-    compared with.
+    optimisation, and must give the same bits as the original on trial inputs; `intra_threads`: of both sessions in
+    that comparison.
 
     Raises `EngineBuildError` (and leaves no file) where it does not, `PackError` or `EngineError` where the graph can't
     be read or opened, `OutputError` where the file can't be written.
@@ -83,12 +83,12 @@ def _prove_equal(path: Path, spec: GraphSpec, out_path: Path, intra_threads: int
         for name, wanted in want.items():
             if wanted.tobytes() != got[name].tobytes() or wanted.shape != got[name].shape:
                 raise EngineBuildError(
-                    f"{spec.file}: ONNX Runtime's optimised graph answers otherwise in {name!r} "
+                    f"{spec.file}: ONNX Runtime's optimised graph differs in output {name!r} "
                     f"({_gap(wanted, got[name])}, sizes {sizes}); nothing was kept, use the pack's own graph"
                 )
 
 
-def _affordable(spec: GraphSpec, which: Any) -> Mapping[str, int]:
+def _affordable(spec: GraphSpec, which: TrialSize) -> Mapping[str, int]:
     """Sizes of a trial; the least ones where the usual ones would take long."""
     sizes = trial_sizes(spec, which=which)
     elements = sum(

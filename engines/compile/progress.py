@@ -1,6 +1,6 @@
-"""A TensorRT build while it runs: how far it is, and how it is stopped.
+"""Progress of a running TensorRT build, and how to stop it.
 
-In: what TensorRT tells its progress monitor. Out: `BuildProgress` to a callback; Ctrl-C as an answer of the monitor.
+In: what TensorRT reports to its progress monitor. Out: `BuildProgress` to a callback; Ctrl-C through the monitor.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BEGIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class BuildProgress:
-    """`phase`: TensorRT's own words for what it does; `fraction`: 0 to 1, never falling, a guess by counted steps."""
+    """`phase`: TensorRT's own name of it; `fraction`: 0 to 1, never falling, estimated from counted steps."""
 
     phase: str
     fraction: float
@@ -32,14 +32,14 @@ class _Phase:
 
 
 class PhaseTree:
-    """The nested phases of one build, as steps come in; calls `tell` with each change. Thread-safe.
+    """The nested phases of one build, as steps come in; calls `on_change` with each change. Thread-safe.
 
     TensorRT nests phases ("Building engine" > "Computing profile costs" > "Timing tactics"), and several may run
-    side by side; the length of a step is not reported, so equal steps are assumed.
+    in parallel; the length of a step is not reported, so equal steps are assumed.
     """
 
-    def __init__(self, tell: Callable[[BuildProgress], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_change: Callable[[BuildProgress], None]) -> None:
+        self._on_change = on_change
         self._phases: dict[str, _Phase] = {}
         self._best = 0.0
         self._lock = threading.Lock()
@@ -74,11 +74,11 @@ class PhaseTree:
             fraction += share * phase.done / phase.steps
             share /= phase.steps
         self._best = max(self._best, min(fraction, 1.0))
-        self._tell(BuildProgress(name, self._best))
+        self._on_change(BuildProgress(name, self._best))
 
 
 def make_monitor(api: TrtApi, tree: PhaseTree, stop: threading.Event) -> Any:
-    """An `IProgressMonitor` that feeds `tree` and asks TensorRT to give up once `stop` is set."""
+    """An `IProgressMonitor` that feeds `tree` and makes TensorRT stop once `stop` is set."""
     base = api.module.IProgressMonitor
 
     class Monitor(base):  # type: ignore[misc,valid-type]
@@ -101,7 +101,7 @@ def make_monitor(api: TrtApi, tree: PhaseTree, stop: threading.Event) -> Any:
 def run_stoppable(work: Callable[[], _T], *, stop: threading.Event) -> _T:
     """`work()` in a thread of its own, so that Ctrl-C reaches Python while the compiler holds its thread.
 
-    On Ctrl-C: sets `stop`, waits until `work` has come to an end and cleaned up, and raises KeyboardInterrupt. A second
+    On Ctrl-C: sets `stop`, waits until `work` has ended and cleaned up, and raises KeyboardInterrupt. A second
     Ctrl-C does not wait. Raises what `work` raises.
     """
     results: list[_T] = []
@@ -120,7 +120,7 @@ def run_stoppable(work: Callable[[], _T], *, stop: threading.Event) -> _T:
     thread = threading.Thread(target=body, name="edgecap-build", daemon=True)
     try:
         thread.start()
-        # Not thread.join: in Python 3.11 an interrupted join believes from then on that the thread has ended.
+        # Not thread.join: in Python 3.11 after an interrupted join the thread counts as ended.
         while not done.wait(0.1):
             pass
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """What an engine is compiled for: the GPU of this machine, or one that is named.
 
-In: the words of `--target`, the compiler, the machine. Out: `BuildTarget`. TensorRT times kernels on the GPU itself,
+In: the text of `--target`, the compiler, the machine. Out: `BuildTarget`. TensorRT times kernels on the GPU itself,
 so it builds for this device alone; TensorRT-RTX compiles ahead of time for any SM it knows, without a GPU.
 """
 
@@ -39,7 +39,7 @@ class BuildTarget:
 def choose_target(text: str | None, api: TrtApi, report: DeviceReport) -> BuildTarget:
     """The target that `text` names: "sm_89", "89" and "8.9" are one; None or "here" = the first GPU of this machine.
 
-    Raises `UsageError` where the compiler can't build for it from here; the message lists what it can.
+    Raises `UsageError` where the compiler can't build for it on this machine; the message lists what it can build for.
     """
     ahead = ", ".join(BuildTarget(known).name for known in api.targets)
     if text is None or text == HERE:
@@ -49,7 +49,9 @@ def choose_target(text: str | None, api: TrtApi, report: DeviceReport) -> BuildT
         raise UsageError(f"{api.name} was asked for this machine's GPU, but {report.no_gpu_reason}; {way_on}")
     found = _TARGET.fullmatch(text.strip())
     if found is None:
-        raise UsageError(f"--target {text!r} is no GPU generation; write it as sm_89{f' ({ahead})' if ahead else ''}")
+        raise UsageError(
+            f"--target {text!r} is not a GPU generation; write it as sm_89{f' ({ahead})' if ahead else ''}"
+        )
     wanted = f"{found[1]}.{found[2]}"
     for gpu in report.gpus[:1]:
         if gpu.compute_capability == wanted:
@@ -57,5 +59,5 @@ def choose_target(text: str | None, api: TrtApi, report: DeviceReport) -> BuildT
     if wanted in api.targets:
         return BuildTarget(wanted)
     here = f"this machine's GPU ({BuildTarget(report.gpus[0].compute_capability).name})" if report.gpus else ""
-    choice = " or ".join(part for part in (here, ahead) if part) or "nothing here: it needs that GPU here"
+    choice = " or ".join(part for part in (here, ahead) if part) or "nothing here: it needs that GPU"
     raise UsageError(f"{api.name} can't compile for {BuildTarget(wanted).name}; it can for {choice}")

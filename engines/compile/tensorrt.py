@@ -2,14 +2,12 @@
 
 In: a graph of standard operators with its precision in its types, the `GraphSpec` that says its ranges, a target. Out:
 the serialised engine in a file, and what was done. The network is
-strongly typed (TensorRT 11 knows nothing else): no flag here changes a precision, and TF32 is off unless asked for.
+strongly typed (TensorRT 11 has no other kind): no flag here changes a precision, and TF32 is off unless asked for.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -20,16 +18,17 @@ from typing import Any
 from edgecap.engines.compile.progress import BuildProgress, PhaseTree, make_monitor, run_stoppable
 from edgecap.engines.compile.target import BuildTarget
 from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
+from edgecap.engines.files import write_whole
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.tensorrt.api import TrtApi, TrtLog
-from edgecap.engines.tensorrt.profile import check_network, profile_shapes
+from edgecap.engines.tensorrt.profile import Shapes, check_network, profile_shapes
 
 
 @dataclass(frozen=True, slots=True)
 class TrtOptions:
     """How hard to try. `optimisation_level`: 0 (quick build) to 5, TensorRT's own scale, its default is 3.
 
-    `tf32`: let fp32 products be rounded to TF32 (10 bits of mantissa), which TensorRT would do unasked.
+    `tf32`: let fp32 products be rounded to TF32 (10 bits of mantissa), which TensorRT does by default.
     `workspace_bytes`: most device memory for one operator's scratch; None = no limit but the device.
     `timing_folder`: kernel timings are kept there between builds; None = not kept.
     """
@@ -42,8 +41,8 @@ class TrtOptions:
 
 @dataclass(frozen=True, slots=True)
 class TrtBuild:
-    """One build done. `bytes`: of the engine; `timings`: what became of the timing cache, in words; `tf32`: as in
-    `TrtOptions`, read back; `warnings`: TensorRT's, each once."""
+    """One build done. `bytes`: of the engine; `timings`: what was done with the timing cache, in words; `tf32`: as in
+    `TrtOptions`, read back from the compiler; `warnings`: TensorRT's, each once."""
 
     path: Path
     seconds: float
@@ -68,10 +67,10 @@ def build_trt(
 ) -> TrtBuild:
     """Compile the ONNX file at `path` for `target` and write the engine to `out_path`, whole or not at all.
 
-    `on_progress` is called from the compiler's threads. Ctrl-C, or setting `stop`, makes TensorRT give up at its next
+    `on_progress` is called from the compiler's threads. Ctrl-C, or setting `stop`, makes TensorRT stop at its next
     step; nothing is left behind, and Ctrl-C then raises KeyboardInterrupt.
 
-    Raises `EngineBuildError` naming the node or operator and TensorRT's words where the graph is refused, an axis has
+    Raises `EngineBuildError` naming the node or operator and TensorRT's reason where the graph is refused, an axis has
     no range, or the build was stopped; `GraphContractError` where the file isn't what `spec` declares; `OutputError`
     where the engine can't be written.
     """
@@ -97,7 +96,7 @@ class _Job:
 
     def run(
         self,
-        shapes: dict[str, Any],
+        shapes: dict[str, Shapes],
         out_path: Path,
         *,
         on_progress: Callable[[BuildProgress], None] | None,
@@ -118,10 +117,10 @@ class _Job:
         if stop.is_set():
             raise EngineBuildError(f"{self.spec.file}: the build was stopped; nothing was kept, run it again")
         if blob is None:
-            raise self._failure("did not compile it", self.log.errors())
+            raise self._failure("could not compile it", self.log.errors())
         timings.save(config)
         view = memoryview(blob)
-        _write_whole(out_path, view)
+        _write(out_path, view)
         return TrtBuild(
             path=out_path,
             seconds=time.perf_counter() - started,
@@ -163,7 +162,7 @@ class _Job:
             (config.set_flag if options.tf32 else config.clear_flag)(flag)
         return flag is not None and bool(config.get_flag(flag))
 
-    def _add_profile(self, builder: Any, config: Any, shapes: dict[str, Any]) -> None:
+    def _add_profile(self, builder: Any, config: Any, shapes: dict[str, Shapes]) -> None:
         profile = builder.create_optimization_profile()
         try:
             for name, (least, usual, most) in shapes.items():
@@ -171,22 +170,22 @@ class _Job:
         except ValueError as error:
             raise EngineBuildError(f"{self.spec.file}: input {name!r}: {error}; correct its ranges") from error
         if config.add_optimization_profile(profile) < 0:
-            raise self._failure(f"does not take the ranges {self.spec.ranges}", self.log.errors())
+            raise self._failure(f"does not accept the ranges {self.spec.ranges}", self.log.errors())
 
     def _failure(self, verb: str, words: list[str]) -> EngineBuildError:
         said = " ".join(("; then: ".join(dict.fromkeys(_readable(text) for text in words[:3]))).split())[:700]
         return EngineBuildError(
-            f"{self.spec.file}: {self.api.name} {verb} for {self.target.name}: {said or 'it gave no reason'}; "
+            f"{self.spec.file}: {self.api.name} {verb} for {self.target.name}: {said or 'no reason given'}; "
             "correct the graph and export it again, or build for ONNX Runtime"
         )
 
 
 def _allow_decomposed_attention(network: Any, api: TrtApi) -> None:
-    """Let Attention fall apart into matrix products where no fused kernel exists (fp32 has none: without this a graph
-    in fp32 is refused). Fused kernels are still taken where they do exist.
+    """Let Attention decompose into matrix products where no fused kernel exists (fp32 has none: without this a graph
+    in fp32 is refused). Fused kernels are still used where they exist.
 
-    Python sees every layer of a parsed network as a plain ILayer; giving the object its real class is the way that
-    NVIDIA's own samples reach its attributes.
+    Python sees every layer of a parsed network as a plain ILayer; NVIDIA's own samples reach the attributes by
+    giving the object its real class.
     """
     kind = getattr(api.module.LayerType, "ATTENTION_INPUT", None)
     layer_class = getattr(api.module, "IAttentionInputLayer", None)
@@ -200,7 +199,7 @@ def _allow_decomposed_attention(network: Any, api: TrtApi) -> None:
 
 
 class _Timings:
-    """Kernel timings kept beside the engines, one file per compiler and target. `words`: what became of them."""
+    """Kernel timings in the store, one file per compiler and target. `words`: what was done with them."""
 
     def __init__(self, api: TrtApi, target: BuildTarget, folder: Path | None) -> None:
         self._api = api
@@ -220,37 +219,18 @@ class _Timings:
             kept = b""
         except OSError as error:
             raise OutputError(f"{self._path}: can't be read ({error}); check its permissions") from error
-        # A damaged or foreign cache is taken as an empty one by TensorRT; timings are never wrong, at worst missing.
+        # A damaged or foreign cache counts as empty for TensorRT; timings are never wrong, at worst missing.
         self._used = bool(config.set_timing_cache(config.create_timing_cache(kept), False))
         self.words = f"{'taken from' if kept else 'new in'} {self._path.name}" if self._used else "not kept: refused"
 
     def save(self, config: Any) -> None:
         if self._path is not None and self._used:
-            _write_whole(self._path, memoryview(config.get_timing_cache().serialize()))
+            _write(self._path, memoryview(config.get_timing_cache().serialize()))
 
 
-def _write_whole(path: Path, content: memoryview) -> None:
-    """Write beside, sync, rename: another process sees the old file or the whole new one."""
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}), {content.nbytes / 1e6:.1f} MB are needed; "
-            "free disk space or check the folder"
-        ) from error
-    except BaseException:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise
+def _write(path: Path, content: memoryview) -> None:
+    megabytes = content.nbytes / 1e6
+    write_whole(path, content, advice=f"{megabytes:.1f} MB are needed; free some disk space or check the folder")
 
 
 def _parser_words(error: Any) -> str:
@@ -262,14 +242,14 @@ def _parser_words(error: Any) -> str:
 
     operator, name = field("node_operator"), field("node_name")
     code = str(field("code")).rpartition(".")[2]
-    # A file that is no model is reported as node -1.
+    # A file that is not a model is reported as node -1.
     at = f"node {field('node')}{f' {name!r}' if name else ''}{f' ({operator})' if operator else ''}: "
     words = "" if field("desc") in ("", "false") else f": {field('desc')}"
     return f"{at if field('node') >= 0 else ''}{code}{words}"
 
 
 def _readable(text: str) -> str:
-    """Without the places in TensorRT's own sources, which help nobody here."""
+    """Without the locations in TensorRT's own sources, which don't help a user."""
     text = text.splitlines()[0] if text.strip() else ""
     text = re.sub(r"\s*In \w+ at /\S+:\d+\)?", "", text)
     text = re.sub(r"^I\w+::\w+: |\(?\[\w+\.(?:cpp|h):\d+: \w+\] ", "", text)

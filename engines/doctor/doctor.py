@@ -1,6 +1,6 @@
 """What works on this machine, what does not, and what to do about it.
 
-In: nothing. Out: one `Check` row per thing looked at.
+In: nothing. Out: one `Check` row per thing checked.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from edgecap.engines.store.store import STORE_VARIABLE, default_folder
 
 
 def examine() -> tuple[Check, ...]:
-    """Look at everything, in a fixed order; takes a second or two. Never raises: a failure is a row."""
+    """Check everything, in a fixed order; takes a second or two. Never raises: a failure is a row."""
     rows: list[Check] = []
     for probe in _PROBES:
         try:
             rows.extend(probe())
-        except Exception as error:  # whatever a half-installed package throws on import
+        except Exception as error:  # whatever a half-installed package raises on import
             name, required = probe.__name__.strip("_"), probe not in _OPTIONAL
             rows.append(Check(name, "broken", line_of(error), "reinstall edgecap", required=required))
     return tuple(rows)
@@ -65,7 +65,7 @@ def _h264_encoder() -> list[Check]:
             Check(
                 "libx264",
                 "missing",
-                f"no PyAV that encodes H.264 ({line_of(error)})",
+                f"PyAV can't encode H.264 ({line_of(error)})",
                 "pip install --force-reinstall av (its wheels bring libx264)",
                 required=True,
             )
@@ -109,7 +109,7 @@ def _provider(provider: Provider) -> Check:
         detail, _, fix = str(error).partition("; ")
         status: Status = "broken" if required and not isinstance(error, MissingExtraError) else "missing"
         return Check(name, status, detail, fix, required=required)
-    except Exception as error:  # a driver that is half there may throw anything; the other providers are well
+    except Exception as error:  # a half-installed driver may raise anything; the other providers may still work
         return Check(name, "broken", line_of(error), "reinstall ONNX Runtime and its drivers", required=required)
     return Check(name, "ok", "opens and runs a model", required=required)
 
@@ -169,4 +169,4 @@ _PROBES: tuple[Callable[[], list[Check]], ...] = (
     _packs,
 )
 _OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _caches, _nvidia})
-"""Probes whose own failure says nothing about captions on the CPU."""
+"""Probes whose failure does not affect captions on the CPU."""

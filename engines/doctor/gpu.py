@@ -1,7 +1,7 @@
-"""The GPU rows of the doctor: driver, compilers, and whether they really compile and run something.
+"""The GPU rows of the doctor: driver, compilers, and whether they compile and run a small graph.
 
-In: nothing. Out: `Check` rows. A row that needs a GPU is "missing", with what to do, on a machine
-without one: captions on the CPU need none of this.
+In: nothing. Out: `Check` rows. On a machine without a GPU, a row that needs one is "missing" and says
+what to do: captions on the CPU need none of this.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _cuda_bindings(report: DeviceReport) -> Check:
     except EdgecapError as error:
         detail, _, fix = str(error).rpartition("; ")
         return Check("cuda-bindings", "missing" if isinstance(error, MissingExtraError) else "broken", detail, fix)
-    except Exception as error:  # half a driver may throw anything
+    except Exception as error:  # a half-installed driver may raise anything
         return Check("cuda-bindings", "broken", line_of(error), "reinstall the NVIDIA driver and 'edgecap[gpu]'")
     return Check("cuda-bindings", "ok", "opens a stream on the GPU")
 
@@ -75,7 +75,7 @@ def _compiler(backend: TrtBackend, report: DeviceReport) -> Check:
         return Check(name, "missing", str(error), "use it on a machine with an NVIDIA GPU")
     except MissingExtraError as error:
         detail, _, fix = str(error).partition("; ")
-        # Absent is a choice; there but not loading is a fault.
+        # Not installed is a choice; installed but not loading is a fault.
         return Check(name, "missing" if "is not installed" in detail else "broken", detail, fix)
     except EdgecapError as error:
         detail, _, fix = str(error).rpartition("; ")
@@ -85,11 +85,11 @@ def _compiler(backend: TrtBackend, report: DeviceReport) -> Check:
 
 
 class _NothingToTry(Exception):
-    """The compiler is installed and can do nothing here."""
+    """The compiler is installed, but can't compile anything here."""
 
 
 def _tried(api: TrtApi, report: DeviceReport) -> str:
-    """Compile one addition, run it where there is a GPU, and say what was done."""
+    """Compile one addition, run it where there is a GPU, and return a description."""
     if report.gpus and (not api.targets or report.gpus[0].compute_capability in api.targets):
         target = BuildTarget(report.gpus[0].compute_capability, report.gpus[0].name)
     elif api.targets:

@@ -1,4 +1,4 @@
-"""One row of the doctor, and how a package is looked at."""
+"""One row of the doctor, and the check of a package."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Status = Literal["ok", "missing", "broken"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One row. `detail`: version, or why not, in one line. `fix`: what to do next, "" when ok.
+    """One row. `detail`: version, or the reason, in one line. `fix`: what to do next, "" when ok.
 
     `required`: captions on the CPU need it; a row that isn't required may be "missing" on a healthy machine.
     """
@@ -24,7 +24,7 @@ class Check:
 
 
 def package_check(name: str, module: str, *, fix: str, required: bool = False, detail: str = "") -> Check:
-    """Import `module`. Absent is "missing"; there but failing to import (no driver, no library) is "broken"."""
+    """Import `module`. Not installed is "missing"; installed but not importable (no driver, no library) is "broken"."""
     try:
         found = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What machine is this: the GPUs that NVIDIA's driver shows, the CPU, memory, system. Works without a driver.
+"""This machine: the GPUs that NVIDIA's driver lists, the CPU, memory, system. Works without a driver.
 
 In: nothing. Out: `DeviceReport`.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# Instruction sets that change what ONNX Runtime's CPU kernels do.
+# Instruction sets that ONNX Runtime's CPU kernels depend on.
 _FLAGS = (
     "avx2",
     "fma",
@@ -33,7 +33,7 @@ _FLAGS = (
 
 @dataclass(frozen=True, slots=True)
 class GpuReport:
-    """One GPU as NVML shows it. `compute_capability` as "8.9"; `memory_bytes` in total, not free."""
+    """One GPU as NVML reports it. `compute_capability` as "8.9"; `memory_bytes` in total, not free."""
 
     index: int
     name: str
@@ -119,7 +119,7 @@ def _probe_gpus() -> tuple[tuple[GpuReport, ...], str, str | None, str | None]:
         return (), "the package nvidia-ml-py is not installed (pip install nvidia-ml-py)", None, None
     try:
         pynvml.nvmlInit()
-    except Exception as error:  # pynvml makes its error classes at run time
+    except Exception as error:  # pynvml creates its error classes at run time
         return (), f"no NVIDIA driver answers ({error})", None, None
     try:
         driver = str(pynvml.nvmlSystemGetDriverVersion())
@@ -128,7 +128,7 @@ def _probe_gpus() -> tuple[tuple[GpuReport, ...], str, str | None, str | None]:
         reason = "" if gpus else "the NVIDIA driver shows no GPU"
         return gpus, reason, driver, f"{version // 1000}.{version % 1000 // 10}"
     except Exception as error:
-        return (), f"the NVIDIA driver answers but can't be asked ({error})", None, None
+        return (), f"the NVIDIA driver answers, but a query failed ({error})", None, None
     finally:
         with contextlib.suppress(Exception):
             pynvml.nvmlShutdown()

@@ -1,4 +1,4 @@
-"""Pixels into a graph and boxes back: the arithmetic a pack's maker and its user must share."""
+"""Pixels into a graph and boxes back: the arithmetic that exporter and runtime must share."""
 
 from __future__ import annotations
 

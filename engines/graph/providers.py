@@ -1,7 +1,7 @@
-"""The one seam to ONNX Runtime: import it, open a model on one provider, and refuse any other provider.
+"""The one seam to ONNX Runtime: import it, open a model on one provider, and refuse any other.
 
 In: a model (path or bytes), the provider's short name, session options. Out: an
-`onnxruntime.InferenceSession` whose first provider is the one asked for. Only these two functions import the package.
+`onnxruntime.InferenceSession` whose first provider is the requested one. Only this module imports the package.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PROVIDERS: tuple[Provider, ...] = get_args(Provider)
 _CHAINS: dict[Provider, list[str]] = {
     "cpu": ["CPUExecutionProvider"],
     "cuda": ["CUDAExecutionProvider"],
-    # TensorRT hands the nodes that it can't take to CUDA rather than to the CPU.
+    # Nodes that TensorRT can't run go to CUDA rather than to the CPU.
     "tensorrt": ["TensorrtExecutionProvider", "CUDAExecutionProvider"],
 }
 _FIXES: dict[Provider, str] = {
@@ -35,7 +35,7 @@ _FIXES: dict[Provider, str] = {
     "(libnvinfer.so.10; TensorRT 11 does not serve); or ask for provider cpu",
 }
 
-# y = x + x for float32 [1], the smallest model a provider can show that it works with. Made with onnx.helper:
+# y = x + x for float32 [1], the smallest model that shows whether a provider works. Made with onnx.helper:
 #   nodes = [make_node("Add", ["x", "x"], ["y"])]
 #   x, y = (make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy")
 #   make_model(make_graph(nodes, "g", [x], [y]), opset_imports=[make_opsetid("", 13)], ir_version=8)
@@ -46,8 +46,8 @@ DOUBLING_MODEL = bytes.fromhex(
 
 _QUIET, _DEFAULT_SEVERITY = 4, 2
 _RECORD_ASSIGNMENT = "session.record_ep_graph_assignment_info"
-# What ONNX Runtime leaves on the CPU on purpose: reckoning with a handful of sizes, where a GPU would only be waited
-# for. Every GPU provider has kernels for these, so none of them is ever there for want of one.
+# What ONNX Runtime keeps on the CPU on purpose: arithmetic on a few sizes, for which waiting for a GPU does not pay.
+# Every GPU provider has kernels for these, so they are never on the CPU because a kernel is missing.
 _SIZE_ARITHMETIC = frozenset(
     """Shape Size Gather Concat Slice Split Squeeze Unsqueeze Reshape Expand Range Cast Constant ConstantOfShape
     Identity Add Sub Mul Div Mod Min Max Neg Abs Floor Ceil Equal Greater Less Not And Or Where ReduceProd ReduceMax
@@ -80,7 +80,7 @@ def onnxruntime_wheels() -> dict[str, str]:
 def session_options(
     *, intra_threads: int, inter_threads: int = 1, config: Mapping[str, str] | None = None, optimise: bool = True
 ) -> Any:
-    """`onnxruntime.SessionOptions` as every session here has them; `config` adds session config entries.
+    """`onnxruntime.SessionOptions` with the settings of every session here; `config` adds session config entries.
 
     `optimise`: let ONNX Runtime rewrite the graph; off for one that it has rewritten already.
     """
@@ -123,7 +123,7 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
     notes = io.StringIO()
     try:
         with _quiet(ort, provider, notes):
-            # enable_fallback=0: otherwise a failing TensorRT prints a banner and goes on without it.
+            # enable_fallback=0: otherwise a failing TensorRT prints a banner and continues without it.
             session = ort.InferenceSession(model, options, providers=wanted, enable_fallback=0)
     except Exception as error:
         if provider == "tensorrt" and "Please install TensorRT" in str(error):
@@ -149,7 +149,7 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
 
 
 def _refuse_cpu_work(session: Any, *, label: str, provider: Provider) -> None:
-    """ONNX Runtime gives the CPU, silently, every node that the provider has no kernel for, and pictures then cross
+    """ONNX Runtime silently runs on the CPU every node that the provider has no kernel for, and pictures then cross
     the bus in the middle of a graph. (Its own switch, session.disable_cpu_ep_fallback, asks too much: it refuses a
     graph for the reckoning with sizes too.)
     """
@@ -179,7 +179,7 @@ def try_provider(provider: Provider) -> None:
 
 @contextlib.contextmanager
 def translated(label: str) -> Iterator[None]:
-    """Turn whatever ONNX Runtime raises inside into one `EngineError` line that names the graph."""
+    """Turn any exception of ONNX Runtime inside the with block into a one-line `EngineError` that names the graph."""
     try:
         yield
     except EdgecapError:
@@ -192,7 +192,7 @@ def translated(label: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet(ort: Any, provider: Provider, notes: io.StringIO) -> Iterator[None]:
-    """For a GPU provider: load NVIDIA's pip libraries, hush the default logger; prints go to `notes`."""
+    """For a GPU provider: load NVIDIA's pip libraries, silence the default logger; prints go to `notes`."""
     if provider == "cpu":
         yield
         return
@@ -206,6 +206,6 @@ def _quiet(ort: Any, provider: Provider, notes: io.StringIO) -> Iterator[None]:
 
 
 def _one_line(error: object) -> str:
-    """The first line that says something, without ONNX Runtime's source places; at most 300 characters."""
+    """The first line with content, without ONNX Runtime's source locations; at most 300 characters."""
     lines = [line.strip() for line in _SOURCE_PLACE.sub("", str(error)).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]

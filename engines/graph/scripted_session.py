@@ -1,4 +1,4 @@
-"""A session without an engine: it answers from a script and remembers what it was asked.
+"""A session without an engine: it answers from a script and records its calls.
 
 For tests, and for people who try a stage of theirs without a model. Same protocol, same checks, same errors.
 """
@@ -70,7 +70,7 @@ class ScriptedSession:
 
 
 class ScriptedBinding:
-    """Buffers of a `ScriptedSession`: a run answers the inputs as they are and copies into the outputs."""
+    """Buffers of a `ScriptedSession`: a run answers the current inputs and copies into the outputs."""
 
     def __init__(self, session: ScriptedSession, inputs: Arrays, outputs: Arrays) -> None:
         self._session, self._inputs, self._outputs = session, inputs, outputs

@@ -18,7 +18,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Binding(Protocol):
-    """Resident buffers tied to one session. Write into the input arrays, `run()`, read the output arrays."""
+    """Buffers bound to one session. Write into the input arrays, `run()`, read the output arrays."""
 
     def run(self) -> None:
         """Run the graph once over the bound memory. Raises `EngineError` when the engine fails."""
@@ -38,7 +38,7 @@ class Session(Protocol):
 
     @property
     def provider(self) -> str:
-        """What really executes it: "cpu", "cuda", "tensorrt", "tensorrt-rtx", or "scripted"."""
+        """What actually executes it: "cpu", "cuda", "tensorrt", "tensorrt-rtx", or "scripted"."""
         ...
 
     def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
@@ -49,7 +49,7 @@ class Session(Protocol):
         ...
 
     def bind(self, inputs: Arrays, outputs: Arrays) -> Binding:
-        """Tie C-contiguous arrays to every input and every output, for calls without allocation.
+        """Bind C-contiguous arrays to every input and every output, for calls without allocation.
 
         Array shapes are fixed by this call. An input and an output may be the same memory (past and present
         of a KV cache) where the graph's operator allows it. The binding keeps the arrays alive. Raises
@@ -107,12 +107,12 @@ def _check(
             raise EngineError(
                 f"{spec.file}: {kind} {tensor.name!r} expected axes {list(tensor.axes)}"
                 f"{f' with {known}' if known else ''}, got shape {list(array.shape)}; "
-                "one axis name has one size in a call"
+                "an axis name has one size in a call"
             )
 
 
 def _fits(shape: tuple[int, ...], axes: tuple[int | str, ...], sizes: dict[str, int]) -> bool:
-    """Fixed axes equal, named axes equal wherever the name recurs; `sizes` learns names as they come."""
+    """Whether fixed axes are equal, and named axes wherever the name occurs; `sizes` collects the names' sizes."""
     if len(shape) != len(axes):
         return False
     return all(

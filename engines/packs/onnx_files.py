@@ -1,8 +1,8 @@
-"""Which files one ONNX graph is made of: its own, and those that hold its weights.
+"""Which files one ONNX graph is made of: its own, and those with its weights.
 
-In: an .onnx file. Out: the names of its external data files. The `onnx` package is not needed: of the whole format
-only a handful of field numbers matter here (onnx.proto of ONNX 1.x; they never change within a major version), all
-else is stepped over by length.
+In: an .onnx file. Out: the names of its external data files. The `onnx` package is not needed: only a few field
+numbers of the format matter here (onnx.proto of ONNX 1.x; they never change within a major version); everything else
+is skipped by its length.
 
 An engine is keyed to all weights of a graph, not to the graph file alone.
 """
@@ -30,9 +30,9 @@ _CHILDREN: dict[str, dict[int, str]] = {
 
 
 def external_files(path: Path) -> tuple[str, ...]:
-    """Names, relative to the folder of `path`, of every file that holds weights of the graph; sorted, each once.
+    """Names, relative to the folder of `path`, of every file with weights of the graph; sorted, each once.
 
-    () where all weights are inside. Raises `PackError` where the file can't be read or is no ONNX model.
+    () where all weights are inside. Raises `PackError` where the file can't be read or is not an ONNX model.
     """
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -63,7 +63,7 @@ def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, i
         if kind == _LENGTH_DELIMITED:
             size, at = _varint(data, at)
             if at + size > end:
-                raise ValueError(f"a field at byte {at} is longer than what holds it")
+                raise ValueError(f"a field at byte {at} is longer than the message around it")
             yield tag >> 3, at, at + size
             at += size
         elif kind == 0:

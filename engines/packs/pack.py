@@ -1,4 +1,4 @@
-"""A model pack on disk: found by name or folder, read, and proven whole before a graph of it runs.
+"""A model pack on disk: found by name or folder, read, and checked to be whole before one of its graphs runs.
 
 In: a name that ships in the wheel, or a folder with a pack.json. Out: `Pack`, from which stages take their
 numbers, files and sessions.
@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,18 +19,18 @@ from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.schema import decode_pack
+from edgecap.engines.packs.schema import content_of, decode_pack
 from edgecap.engines.packs.specs import PackSpec
 
 PACK_FILE = "pack.json"
 SHIPPED_FOLDER = Path(__file__).parent
 
-# What may lie in a pack unlisted: words for people, and what Python or a file manager leaves behind.
+# What may be in a pack unlisted: text for people, and what Python or a file manager leaves behind.
 _UNLISTED = re.compile(r"(^|/)(\.[^/]*|__pycache__/.*|__init__\.py|[^/]*\.(md|txt)|LICEN[CS]E|NOTICE)$")
 
 
 class SessionOpener(Protocol):
-    """Opens a pack's graphs from somewhere else than the pack; `EngineSessions` is one."""
+    """Opens a pack's graphs from elsewhere than the pack; `EngineSessions` is one."""
 
     def open(self, pack: Pack, graph: GraphSpec, *, provider: Provider, intra_threads: int) -> Session:
         """As `Pack.open_session`."""
@@ -78,7 +78,7 @@ class Pack:
         for name in unlisted_candidates(self.folder):
             if name not in self.spec.files:
                 raise TamperedPackError(
-                    f"{self.folder}: holds {name}, which {PACK_FILE} doesn't list; remove the file, or {_AGAIN}"
+                    f"{self.folder}: contains {name}, which {PACK_FILE} doesn't list; remove the file, or {_AGAIN}"
                 )
 
     def path(self, file: str) -> Path:
@@ -98,9 +98,9 @@ class Pack:
 
     @property
     def digest(self) -> str:
-        """12 hex digits over everything that pack.json says, the hashes of its files with it: packs of one name and
-        version that differ in a weight, a threshold or a prompt differ here."""
-        return hashlib.sha256(json.dumps(asdict(self.spec), sort_keys=True).encode()).hexdigest()[:12]
+        """12 hex digits over everything in pack.json, including the hashes of its files: packs with one name and
+        version that differ in a weight, a threshold or a prompt have different digests."""
+        return hashlib.sha256(json.dumps(content_of(self.spec), sort_keys=True).encode()).hexdigest()[:12]
 
     def using(self, opener: SessionOpener) -> Pack:
         """This pack, its sessions opened by `opener`."""
@@ -156,12 +156,13 @@ def _find(name_or_path: str | Path) -> Path:
     if not (folder / PACK_FILE).is_file():
         if (folder / "config.json").is_file():
             raise UnknownPackError(
-                f"{folder}: holds a checkpoint (config.json) and no {PACK_FILE}; make a pack of it with edgecap export"
+                f"{folder}: is a checkpoint folder (config.json), not a pack (no {PACK_FILE}); make a pack of it with "
+                "edgecap export"
             )
         shipped = ", ".join(shipped_packs()) or "none"
         raise UnknownPackError(
             f"no pack {str(name_or_path)!r}: none of that name ships (shipped: {shipped}) "
-            f"and no folder of that name holds a {PACK_FILE}; "
+            f"and no folder of that name contains a {PACK_FILE}; "
             "name a shipped pack, or the folder that edgecap export wrote"
         )
     return folder

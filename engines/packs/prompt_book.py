@@ -1,8 +1,7 @@
-"""What a language model is given beyond its plain questions: rules, rounds, hints and word lists, as data of the pack.
+"""What a language model gets beyond its plain questions: rules, turns, hints and word lists, as data of the pack.
 
-In: the text of a pack's `CaptionerSpec.prompt_file`. Out: `PromptBook`. Written by the recipes of `export`, read by
-`runtime` when a captioner opens. The stages are those of the method's improved chain of thought
-(docs/spec/instancecap.md 3.2); the words are our own.
+In: the text of a pack's `CaptionerSpec.prompt_file`. Out: `PromptBook`. The stages are those of the method's improved
+chain of thought (docs/spec/instancecap.md 3.2); the words are our own.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ class PromptTurn:
 
 @dataclass(frozen=True, slots=True)
 class CameraHints:
-    """How the measured camera movement is put: `unknown` where it could not be measured, `static`, else `moving`,
-    which holds {camera} (docs/spec/instancecap.md 2.6)."""
+    """How the measured camera movement is phrased: `unknown` where it could not be measured, `static`, else `moving`,
+    which contains {camera} (docs/spec/instancecap.md 2.6)."""
 
     unknown: str
     static: str
@@ -54,8 +53,8 @@ class CameraHints:
 class ClassHints:
     """What to look at, by class: comma-separated attribute slots, never behaviour (that is the action's).
 
-    `sentence` holds {slots}. `by_class`: class name -> slots. `category`: class name -> super-category. `by_category`:
-    the same for classes that have no entry of their own. `default`: for every other class.
+    `sentence` contains {slots}. `by_class`: class name -> slots. `category`: class name -> super-category.
+    `by_category`: the same for classes that have no entry of their own. `default`: for every other class.
     """
 
     sentence: str
@@ -88,8 +87,8 @@ class ClassHints:
 
 @dataclass(frozen=True, slots=True)
 class WordLists:
-    """Word lists that guide and never forbid: `guidance` holds {prefer} and {avoid} and says that a true word is always
-    allowed. No decoding is constrained by them."""
+    """Word lists that guide and never forbid: `guidance` contains {prefer} and {avoid} and says that a true word is
+    always allowed. They don't constrain decoding."""
 
     guidance: str
     prefer: tuple[str, ...]
@@ -100,7 +99,7 @@ class WordLists:
         return self.guidance.replace("{prefer}", ", ".join(self.prefer)).replace("{avoid}", ", ".join(self.avoid))
 
     def used(self, text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The words of either list that stand in a text, in the lists' order: (prefer, avoid).
+        """The words of either list that occur in a text, in the lists' order: (prefer, avoid).
 
         >>> WordLists("{prefer}{avoid}", ("striped", "tall"), ("lovely",)).used("A tall, lovely tree.")
         (('tall',), ('lovely',))
@@ -112,11 +111,11 @@ class WordLists:
 
 @dataclass(frozen=True, slots=True)
 class PromptBook:
-    """`full`: field -> the rounds of `--stages full`, of which the last one's answer is kept; a field without an entry
-    is not asked. `history`: earlier rounds and their answers stay in the conversation; False for a decoder that was
-    trained on single questions: each round is then asked on the pictures alone. `instruct`: the decoder follows
-    instructions without a picture too (enhancer, paragraph). `system`: rules that stand before everything; "" for none.
-    `paragraph`: the aligning round, which holds {caption}; None where the decoder can't do it.
+    """`full`: field -> the turns of `--stages full`, of which the last one's answer is kept; a field without an entry
+    is not asked. `history`: earlier turns and their answers stay in the conversation; False for a decoder that was
+    trained on single questions: each turn is then asked on the pictures alone. `instruct`: the decoder follows
+    instructions without a picture too (enhancer, paragraph). `system`: rules that come before everything; "" for none.
+    `paragraph`: the aligning turn, which contains {caption}; None where the decoder can't do it.
     """
 
     schema_version: int
@@ -132,7 +131,7 @@ class PromptBook:
 
 
 def decode_book(text: str, *, source: str) -> PromptBook:
-    """JSON text -> `PromptBook`. Raises `PackSchemaError` that names `source` and the place."""
+    """JSON text -> `PromptBook`. Raises `PackSchemaError` that names `source` and the field."""
     try:
         book = decode_strictly(text, PromptBook)
         _check(book)
@@ -155,7 +154,7 @@ def read_book(pack: Pack) -> PromptBook | None:
 
 
 def placeholders(text: str, *, at: str) -> set[str]:
-    """The {names} in a template. Raises `PackSchemaError` for one that is none, or has a format."""
+    """The {names} in a template. Raises `PackSchemaError` for a broken template or a format."""
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -168,14 +167,14 @@ def placeholders(text: str, *, at: str) -> set[str]:
 def _check(book: PromptBook) -> None:
     if book.schema_version != _BOOK_VERSION:
         raise PackSchemaError(f"$.schema_version: expected {_BOOK_VERSION}, got {book.schema_version}")
-    for name, rounds in book.full.items():
+    for name, turns in book.full.items():
         at = f"$.full[{name!r}]"
         if name not in BOOK_FIELDS:
             raise PackSchemaError(f"{at}: expected one of {', '.join(BOOK_FIELDS)}, got {name!r}")
-        if not rounds:
+        if not turns:
             raise PackSchemaError(f"{at}: expected at least one round, got []")
         allowed = set(ROUND_PLACEHOLDERS) - ({"global"} if name == "global" else set())
-        for i, one in enumerate(rounds):
+        for i, one in enumerate(turns):
             _check_text(one.text, allowed, at=f"{at}[{i}].text")
             if one.max_tokens < 1:
                 raise PackSchemaError(f"{at}[{i}].max_tokens: expected at least 1, got {one.max_tokens}")

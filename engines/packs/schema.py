@@ -1,4 +1,4 @@
-"""pack.json text <-> `PackSpec`, strictly: what the schema doesn't name is an error that says where.
+"""pack.json text <-> `PackSpec`, strictly: anything the schema doesn't name is an error that gives its path.
 
 The layout is `specs.py` field by field (tuples as lists) plus a top-level `"schema_version"`.
 """
@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 
 from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, PoseSpec, SegmenterSpec
 
 _Kind = TypeVar("_Kind")
 
@@ -84,8 +84,19 @@ def _not_json(error: Exception) -> str:
 
 def encode_pack(spec: PackSpec) -> str:
     """`PackSpec` -> the text of its pack.json, indented, with a final newline. Same spec, same bytes."""
-    data = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(spec)}
+    data = {"schema_version": SCHEMA_VERSION, **content_of(spec)}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def content_of(spec: PackSpec) -> dict[str, Any]:
+    """`spec` as JSON types, without what is as in packs of before: these keep their text and their digest, and older
+    versions read them."""
+    content = dataclasses.asdict(spec)
+    if spec.pose is None:
+        del content["pose"]
+    if spec.detector is not None and spec.detector.scores == "raw":
+        del content["detector"]["scores"]
+    return content
 
 
 def check_pack(spec: PackSpec) -> None:
@@ -108,11 +119,12 @@ def check_pack(spec: PackSpec) -> None:
         for axis, (least, usual, most) in graph.ranges.items():
             if not 0 <= least <= usual <= most:
                 _fail(f"{at}.ranges[{axis!r}]", "least <= usual <= most, none below 0", [least, usual, most])
-    places = {at.removeprefix("$.") for at, _ in graphs_of(spec)}
-    for place in spec.twins:
-        if place not in places:
-            _fail(f"$.twins[{place!r}]", f"the place of a graph of this pack ({', '.join(sorted(places))})", place)
-    for role in (spec.detector, spec.segmenter):
+    paths = {at.removeprefix("$.") for at, _ in graphs_of(spec)}
+    for graph_path in spec.twins:
+        if graph_path not in paths:
+            known = ", ".join(sorted(paths))
+            _fail(f"$.twins[{graph_path!r}]", f"the path of a graph of this pack ({known})", graph_path)
+    for role in (spec.detector, spec.segmenter, spec.pose):
         if role is not None:
             _check_pixels(role)
     if spec.captioner is not None:
@@ -146,8 +158,8 @@ def _check_prompts(captioner: CaptionerSpec) -> None:
                 _fail(at, f"no placeholder but {', '.join(f'{{{p}}}' for p in PROMPT_PLACEHOLDERS)}", template)
 
 
-def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
-    at = "$.detector" if isinstance(role, DetectorSpec) else "$.segmenter"
+def _check_pixels(role: DetectorSpec | SegmenterSpec | PoseSpec) -> None:
+    at = f"$.{type(role).__name__.removesuffix('Spec').lower()}"
     if role.stride < 1 or role.image_side < role.stride:
         _fail(f"{at}.image_side", f"at least one stride ({role.stride})", role.image_side)
     if not 0 <= role.pad_value <= 255:
@@ -158,8 +170,8 @@ def _named_files(spec: PackSpec) -> Iterator[tuple[str, str]]:
     """Where a file is named, and its name."""
     for at, graph in graphs_of(spec):
         yield f"{at}.file", graph.file
-    for place, graph in spec.twins.items():
-        yield f"$.twins[{place!r}].file", graph.file
+    for graph_path, graph in spec.twins.items():
+        yield f"$.twins[{graph_path!r}].file", graph.file
     if spec.captioner is not None:
         yield "$.captioner.embedding_file", spec.captioner.embedding_file
         yield "$.captioner.tokenizer_file", spec.captioner.tokenizer_file
@@ -183,6 +195,8 @@ def graphs_of(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
     if isinstance(spec.captioner, CaptionerSpec):
         yield "$.captioner.vision", spec.captioner.vision
         yield "$.captioner.decoder", spec.captioner.decoder
+    if isinstance(spec.pose, PoseSpec):
+        yield "$.pose.graph", spec.pose.graph
 
 
 def _decode(value: Any, kind: Any, at: str) -> Any:
@@ -261,7 +275,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in pairs:
         if key in out:
-            raise PackSchemaError(f"key {key!r} stands twice in one object; keep one")
+            raise PackSchemaError(f"key {key!r} occurs twice in one object; keep one")
         out[key] = value
     return out
 

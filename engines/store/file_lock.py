@@ -1,8 +1,8 @@
-"""One process at a time: a lock on a file that vanishes with the process that holds it.
+"""One process at a time: a lock on a file that is released when its process ends.
 
-In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. The kernel keeps the
-lock (flock(2)), not the file: whatever kills the holder frees it, and a lock file that is left behind locks nothing.
-The file is never removed, since whoever waits for it would then hold a lock on a file that nobody else sees.
+In: a path. Out: a held lock, or `StoreBusyError` that says who holds it. The kernel keeps the lock (flock(2)), not the
+file: however the holder ends, it is released, and a lock file that is left behind locks nothing. The file is never
+removed: a waiting process would then lock a file that no other process can open.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def locked(
 ) -> Iterator[None]:
     """Hold the lock of `path` inside the with block; its folder must exist.
 
-    `label` names what is locked, in messages. `wait_seconds`: how long another holder is waited for (0: not at all);
+    `label` names what is locked, in messages. `wait_seconds`: how long to wait for another holder (0: not at all);
     `say` gets one line when the wait begins. Raises `StoreBusyError` with the holder's pid, host and time, and
     `OutputError` where the file can't be opened. Two threads of one process exclude each other as two processes do. A
     child made by fork without exec inside the block shares the lock until it ends.
@@ -52,7 +52,7 @@ def holder_of(path: Path) -> str:
         holder = json.loads(path.read_text(encoding="utf-8"))
         return f"pid {holder['pid']} on {holder['host']} since {holder['since_utc']}"
     except (OSError, ValueError, TypeError, KeyError):
-        return "a process that has not said which it is"
+        return "an unknown process"
 
 
 @contextlib.contextmanager
@@ -78,20 +78,21 @@ def _acquire(descriptor: int, path: Path, *, label: str, wait_seconds: float, sa
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise OutputError(
-                    f"{path}: this file system gives no locks ({error.strerror}); keep the store on a local disk"
+                    f"{path}: this file system does not support locks ({error.strerror}); keep the store on a local "
+                    "disk"
                 ) from error
         if time.monotonic() >= deadline:
             raise StoreBusyError(
                 f"{label}: being built by {holder_of(path)}"
                 f"{f', waited {wait_seconds:g} s' if wait_seconds else ''}; wait for it, or stop that process"
             )
-        if attempt == 1:  # by the second look the holder has signed
+        if attempt == 1:  # by the second attempt the holder has written its name
             say(f"{label}: waiting for {holder_of(path)}")
         time.sleep(_POLL_SECONDS)
 
 
 def _sign(descriptor: int) -> None:
-    """Who holds it, for whoever has to wait. A full disk must not keep a lock from being taken."""
+    """Write who holds it, for a process that has to wait. A full disk must not prevent locking."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since_utc": now})
     with contextlib.suppress(OSError):

@@ -1,67 +1,28 @@
-"""What is in an engine store, and what may go: list, verify, explain, collect.
+"""Verify the engines of a store, and remove those that may go.
 
-In: an `EngineStore`. Out: `StoreEntry` and rows about them; nothing here raises because of one damaged entry, which is
-what these are asked about.
+In: an `EngineStore`. Out: `StoreEntry` and rows about them; a damaged entry is a result, not an exception.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgecap.engines.errors import EngineError, OutputError, StoreBusyError
+from edgecap.engines.store.entries import StoreEntry, entries, size_of
 from edgecap.engines.store.file_lock import locked
-from edgecap.engines.store.key import EngineKey
-from edgecap.engines.store.manifest import EngineManifest, check_files, read_manifest
-from edgecap.engines.store.store import STAMP_FILE, EngineStore, sweep
+from edgecap.engines.store.manifest import check_files
+from edgecap.engines.store.store import EngineStore, sweep
 
-_DIGEST = re.compile(r"[0-9a-f]{32}")
 _DAY_SECONDS = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class StoreEntry:
-    """One folder of the store. `manifest` is None where it can't be trusted, and `problem` then says why ("" = sound).
-
-    `bytes`: on the disk, all files. `last_used`: seconds since 1970 of the last opening, or of publishing.
-    """
-
-    digest: str
-    folder: Path
-    manifest: EngineManifest | None
-    problem: str
-    bytes: int
-    last_used: float
-
-    @property
-    def label(self) -> str:
-        """In a few words: "nano 1.0 detector.graph, tensorrt 11.4.0.106, sm_89"; of a CPU the architecture alone."""
-        if self.manifest is None:
-            return "damaged"
-        made = self.manifest
-        by = f"{made.key.backend} {made.key.backend_version}"
-        return f"{made.pack} {made.pack_version} {made.graph}, {by}, {made.key.target.partition(' ')[0]}"
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """One entry against a wanted key. `differences`: in words; () where it is the very one.
-
-    `related`: made from the same weights, or for the same place of the same pack.
-    """
-
-    entry: StoreEntry
-    differences: tuple[str, ...]
-    related: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Collected:
-    """What `collect` did. `removed`: entry and why. `busy`: digests left since a builder is at them. Sizes in bytes."""
+    """What `collect` did. `removed`: entry and reason. `busy`: digests kept because a build holds their lock.
+    `leftovers`: how many folders of killed builds were removed. Sizes in bytes."""
 
     removed: tuple[tuple[StoreEntry, str], ...]
     busy: tuple[str, ...]
@@ -70,40 +31,9 @@ class Collected:
     kept_bytes: int
 
 
-def entries(store: EngineStore) -> tuple[StoreEntry, ...]:
-    """Every engine in the store, last used first. Manifests are read, engine files are not."""
-    if not store.folder.is_dir():
-        return ()
-    found = [_entry(path) for path in store.folder.iterdir() if path.is_dir() and _DIGEST.fullmatch(path.name)]
-    return tuple(sorted(found, key=lambda entry: (-entry.last_used, entry.digest)))
-
-
 def verify(store: EngineStore) -> tuple[StoreEntry, ...]:
     """As `entries`, with every byte read: a file that is cut, changed, missing or unlisted is the entry's `problem`."""
-    return tuple(_verified(entry) for entry in entries(store))
-
-
-def explain(store: EngineStore, key: EngineKey, *, pack: str = "", graph: str = "") -> tuple[Explained, ...]:
-    """What the store has instead of `key`, nearest first; sound entries only.
-
-    Nearest: related ones (`pack` and `graph` name the place that is asked for), then the fewest differences, then the
-    last use.
-    """
-    rows = []
-    for entry in entries(store):
-        if (made := entry.manifest) is not None:
-            same_place = bool(pack) and (made.pack, made.graph) == (pack, graph)
-            related = same_place or made.key.onnx_sha256 == key.onnx_sha256
-            rows.append(Explained(entry, made.key.differences(key), related))
-    return tuple(sorted(rows, key=lambda row: (not row.related, len(row.differences))))
-
-
-def nearest_words(store: EngineStore, key: EngineKey, *, pack: str = "", graph: str = "") -> str:
-    """How the nearest related engine is not the wanted one, to be put into an error; "" where there is none."""
-    for row in explain(store, key, pack=pack, graph=graph):
-        if row.related and row.differences:
-            return f"; the nearest ({row.entry.label}) differs in {'; '.join(row.differences)}"
-    return ""
+    return tuple(_verified(entry) for entry in entries(store.folder))
 
 
 def collect(
@@ -117,12 +47,12 @@ def collect(
 ) -> Collected:
     """Remove engines not used for `keep_days`, then those unused for longest until at most `max_bytes` are left.
 
-    Entries whose manifest can't be trusted serve nobody and count as never used; `damaged` removes them, and those
-    that fail `verify`, whatever the limits. What killed builds left is swept always, timing caches only where `timing`
-    is true. An engine whose lock a builder holds is left. `dry_run` says what would go. Raises `OutputError` where the
-    store can't be written.
+    Entries whose manifest can't be trusted count as never used; `damaged` removes them, and those that fail
+    `verify`, whatever the limits. Leftovers of killed builds are always removed, timing caches only where `timing` is
+    true. An engine whose lock a build holds is kept. `dry_run` only reports what would be removed.
+    Raises `OutputError` where the store can't be written.
     """
-    kept = list(verify(store) if damaged else entries(store))
+    kept = list(verify(store) if damaged else entries(store.folder))
     doomed = [(entry, reason) for entry in kept if (reason := _too_old(entry, keep_days, damaged=damaged))]
     kept = [entry for entry in kept if entry not in [gone for gone, _ in doomed]]
     if max_bytes is not None:
@@ -141,26 +71,12 @@ def collect(
     swept = 0 if dry_run else sum(_sweep_free(store, digest) for digest in _abandoned(store))
     timing_bytes = 0
     if timing:
-        timing_bytes = _size(store.timing_folder)
+        timing_bytes = size_of(store.timing_folder)
         if not dry_run:
             shutil.rmtree(store.timing_folder, ignore_errors=True)
     freed = sum(entry.bytes for entry, _ in removed)
-    kept_bytes = sum(entry.bytes for entry in entries(store)) - (freed if dry_run else 0)
+    kept_bytes = sum(entry.bytes for entry in entries(store.folder)) - (freed if dry_run else 0)
     return Collected(tuple(removed), tuple(busy), swept, freed + timing_bytes, kept_bytes)
-
-
-def _entry(folder: Path) -> StoreEntry:
-    manifest: EngineManifest | None = None
-    problem = ""
-    try:
-        found = read_manifest(folder)
-        if found.key.digest == folder.name:
-            manifest = found
-        else:
-            problem = f"{folder}: its manifest is that of engine {found.key.digest}"
-    except EngineError as error:
-        problem = str(error)
-    return StoreEntry(folder.name, folder, manifest, problem, _size(folder), _last_used(folder))
 
 
 def _verified(entry: StoreEntry) -> StoreEntry:
@@ -173,26 +89,6 @@ def _verified(entry: StoreEntry) -> StoreEntry:
     return entry
 
 
-def _last_used(folder: Path) -> float:
-    for path in (folder / STAMP_FILE, folder):
-        try:
-            return path.stat().st_mtime
-        except OSError:
-            continue
-    return 0.0
-
-
-def _size(folder: Path) -> int:
-    """Of all files; one that goes away meanwhile counts nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size if not path.is_dir() else 0
-        except OSError:
-            continue
-    return total
-
-
 def _too_old(entry: StoreEntry, keep_days: float | None, *, damaged: bool) -> str:
     if damaged and entry.problem:
         return entry.problem
@@ -203,7 +99,7 @@ def _too_old(entry: StoreEntry, keep_days: float | None, *, damaged: bool) -> st
 
 
 def _remove(store: EngineStore, entry: StoreEntry) -> bool:
-    """Rename it out of sight, then delete: a reader finds all of it or none. False where a builder holds its lock."""
+    """Rename it away, then delete it: a reader finds all of it or none. False where a build holds its lock."""
     try:
         lock = store.lock_path(entry.digest)
         lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -212,19 +108,19 @@ def _remove(store: EngineStore, entry: StoreEntry) -> bool:
             grave.mkdir(mode=0o700, exist_ok=True)
             sweep(store.folder, entry.digest)
             entry.folder.rename(grave / f"{entry.digest}.gone")
-            store.kernels_path(entry.digest).unlink(missing_ok=True)  # of no use without the engine
+            store.kernels_path(entry.digest).unlink(missing_ok=True)  # useless without the engine
             sweep(store.folder, entry.digest)
     except StoreBusyError:
         return False
     except FileNotFoundError:
-        return True  # somebody else removed it
+        return True  # another process removed it
     except OSError as error:
         raise OutputError(f"{entry.folder}: can't be removed ({error.strerror}); check its permissions") from error
     return True
 
 
 def _abandoned(store: EngineStore) -> Iterator[str]:
-    """Digests with folders under way, whether their builders live or not."""
+    """Digests with unfinished folders, whether or not their builds still run."""
     building = store.folder / "building"
     yield from sorted({path.name.partition(".")[0] for path in building.glob("*.*")} if building.is_dir() else ())
 
@@ -234,4 +130,4 @@ def _sweep_free(store: EngineStore, digest: str) -> int:
         with locked(store.lock_path(digest), label=digest, wait_seconds=0):
             return sweep(store.folder, digest)
     except (StoreBusyError, OutputError):
-        return 0  # its builder lives
+        return 0  # its build still runs

@@ -1,8 +1,7 @@
-"""Everything that a compiled engine depends on, in one value: two equal keys may share an engine, unequal ones never.
+"""Everything that a compiled engine depends on, in one value: equal keys may share an engine, different ones never.
 
-In: a pack, the place of one of its graphs, what it is compiled by and for. Out: `EngineKey`.
-
-Builders and sessions must arrive at the same key.
+In: a pack, the path of one of its graphs, what it is compiled by and for. Out: `EngineKey`, the same for a
+build and for a session.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from edgecap.engines.errors import EngineError, MissingExtraError, PackError, UsageError
 from edgecap.engines.graph.device import DeviceReport, probe_device
@@ -27,7 +26,7 @@ from edgecap.engines.packs.schema import graphs_of
 Backend = Literal["onnxruntime-cpu", "tensorrt", "tensorrt-rtx"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
-# What each backend's builder does by default. `edgecap caption` looks for engines built with these.
+# Default flags of each backend's compiler. `edgecap caption` looks for engines built with these.
 DEFAULT_FLAGS: dict[Backend, dict[str, str | int | bool]] = {
     "onnxruntime-cpu": {"optimisation": "all"},
     "tensorrt": {"optimisation_level": 3, "tf32": False},
@@ -55,7 +54,7 @@ _SHOWN_HASH = 12
 
 @dataclass(frozen=True, slots=True)
 class EngineKey:
-    """What an engine was, or must be, made from and for. All fields are canonical text: equal text, equal thing.
+    """What an engine was, or must be, made from and for. All fields are canonical text: equal text means equal.
 
     `onnx_sha256`: of the graph that is compiled (the twin, where TensorRT has one) with all its weights, see
     `graph_sha256`. `precision`: as `GraphSpec.precision`. `profile`: see `profile_text`. `builder_flags`: see
@@ -80,7 +79,7 @@ class EngineKey:
         return hashlib.sha256(text.encode("utf-8")).hexdigest()[:32]
 
     def differences(self, wanted: EngineKey) -> tuple[str, ...]:
-        """Where this engine is not what is `wanted`, one clause a field, in the order of the fields; () where equal."""
+        """How this engine differs from what is `wanted`, one clause a field, in the fields' order; () where equal."""
         found = []
         for name, words in _WORDS.items():
             have, want = getattr(self, name), getattr(wanted, name)
@@ -115,7 +114,7 @@ def this_device(backend: Backend) -> EngineTarget:
         return EngineTarget(backend, version, cpu_target(report))
     if not report.gpus:
         raise EngineError(
-            f"backend {backend} runs on an NVIDIA GPU, and here {report.no_gpu_reason}; "
+            f"backend {backend} runs on an NVIDIA GPU, but here {report.no_gpu_reason}; "
             "use provider cpu, or build for a GPU by name with edgecap build --backend tensorrt-rtx --target sm_89"
         )
     sm = f"sm_{report.gpus[0].compute_capability.replace('.', '')}"
@@ -135,7 +134,7 @@ def backend_version(backend: Backend) -> str:
 
 
 def is_installed(backend: Backend) -> bool:
-    """Whether the backend's package is there (it may still fail to load)."""
+    """Whether the backend's package is installed (it may still fail to load)."""
     return importlib.util.find_spec(_MODULES[backend][0]) is not None
 
 
@@ -145,14 +144,14 @@ def cpu_target(report: DeviceReport) -> str:
 
 
 def pack_key(
-    pack: Pack, place: str, target: EngineTarget, *, flags: Mapping[str, str | int | bool] | None = None
+    pack: Pack, graph_path: str, target: EngineTarget, *, flags: Mapping[str, str | int | bool] | None = None
 ) -> EngineKey:
-    """The key of one graph of a pack for `target`; `place` as in `PackSpec.twins` ("detector.graph").
+    """The key of one graph of a pack for `target`; `graph_path` as in `PackSpec.twins` ("detector.graph").
 
-    `flags`: of the builder; None = `DEFAULT_FLAGS`. Raises `UsageError` for a place that the pack lacks, `PackError`
+    `flags`: of the builder; None = `DEFAULT_FLAGS`. Raises `UsageError` for a graph that the pack lacks, `PackError`
     where the graph can't be read or needs a file that the pack doesn't list.
     """
-    graph = compiled_graph(pack, place, target.backend)
+    graph = compiled_graph(pack, graph_path, target.backend)
     return EngineKey(
         onnx_sha256=graph_sha256(pack, graph),
         precision=graph.precision,
@@ -163,22 +162,22 @@ def pack_key(
 
 
 def graph_paths(pack: Pack) -> dict[str, GraphSpec]:
-    """Place -> primary graph of every graph of the pack, in the order of the roles."""
+    """Graph path -> primary graph, for every graph of the pack, in the order of the roles."""
     return {at.removeprefix("$."): graph for at, graph in graphs_of(pack.spec)}
 
 
-def compiled_graph(pack: Pack, place: str, backend: Backend) -> GraphSpec:
+def compiled_graph(pack: Pack, graph_path: str, backend: Backend) -> GraphSpec:
     """The graph that `backend` compiles: the twin for TensorRT where there is one, else the primary one."""
-    places = graph_paths(pack)
-    if place not in places:
-        raise UsageError(f"pack {pack.spec.name!r} has no graph {place!r}; it has {', '.join(places) or 'none'}")
-    return places[place] if backend == "onnxruntime-cpu" else pack.spec.twins.get(place, places[place])
+    paths = graph_paths(pack)
+    if graph_path not in paths:
+        raise UsageError(f"pack {pack.spec.name!r} has no graph {graph_path!r}; it has {', '.join(paths) or 'none'}")
+    return paths[graph_path] if backend == "onnxruntime-cpu" else pack.spec.twins.get(graph_path, paths[graph_path])
 
 
 def graph_sha256(pack: Pack, graph: GraphSpec) -> str:
     """SHA-256 over the graph file and every external weight file that it names, in the order of their names.
 
-    The hashes are those of pack.json, which `Pack.open` has just compared with the files: gigabytes are read once.
+    The hashes are taken from pack.json; `Pack.open` has compared them with the files, so gigabytes are read only once.
     """
     folder = graph.file.rpartition("/")[0]
     names = [f"{folder}/{name}" if folder else name for name in external_files(pack.path(graph.file))]
@@ -207,6 +206,6 @@ def profile_text(graph: GraphSpec) -> str:
     )
 
 
-def flags_text(flags: Mapping[str, Any]) -> str:
+def flags_text(flags: Mapping[str, str | int | bool]) -> str:
     """Builder flags in one order: "optimisation_level=3, tf32=false"."""
     return ", ".join(f"{name}={json.dumps(flags[name]).strip(chr(34))}" for name in sorted(flags))

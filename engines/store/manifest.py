@@ -1,7 +1,7 @@
-"""The words beside a stored engine: its key in clear, where it came from, what it weighs, how true it is.
+"""What is known of a stored engine: its key, where it came from, its size, its parity with the graph.
 
-In: a folder of finished engine files and what their builder knows. Out: `EngineManifest`, and its JSON text, which
-carries a SHA-256 over itself.
+In: a folder of finished engine files and the figures of their build. Out: `EngineManifest`, and its JSON text, which
+contains a SHA-256 over itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MANIFEST_VERSION = 1
 class EngineManifest:
     """One stored engine.
 
-    `key`: see `EngineKey`. `pack`, `pack_version`, `graph`: name, version and place ("detector.graph") that it was
+    `key`: see `EngineKey`. `pack`, `pack_version`, `graph`: name, version and graph path ("detector.graph") that it was
     first built for; an engine serves every pack with the same graph. `engine_file`: the one of `files` that is
     opened. `parity`: figure -> value against the graph that it was compiled from ("tokens.cosine"); {} where none
     could be measured, and `parity_note` then says why. `drift_allowed`: published though its gate failed, on request.
@@ -81,15 +81,17 @@ def describe(
 ) -> EngineManifest:
     """The manifest of the files in `folder` (every file in it, hashed now), made at this moment by this edgecap.
 
-    Raises `EngineBuildError` where `engine_file` is missing, empty, or a parity figure is no finite number.
+    Raises `EngineBuildError` where `engine_file` is missing, empty, or a parity figure is not a finite number.
     """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     files = {name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size) for name in names}
     if engine_file not in files or files[engine_file].bytes == 0:
-        raise EngineBuildError(f"{graph}: the builder left no {engine_file}, or an empty one; nothing was published")
+        raise EngineBuildError(f"{graph}: the compiler wrote no {engine_file}, or an empty one; nothing was published")
     for name, value in (parity or {}).items():
         if not math.isfinite(value):
-            raise EngineBuildError(f"{graph}: parity figure {name} is {value}; the engine gives no numbers, rebuild it")
+            raise EngineBuildError(
+                f"{graph}: parity figure {name} is {value}; the engine's output is not finite, build it again"
+            )
     return EngineManifest(
         key=key,
         pack=pack.spec.name,
@@ -141,15 +143,15 @@ def read_manifest(folder: Path) -> EngineManifest:
 def check_files(folder: Path, manifest: EngineManifest) -> None:
     """Raise `TamperedEngineError` naming the first file that is missing, a link, cut short, changed or not listed.
 
-    Reads every byte. Hidden files are not looked at (the store's own stamp is one).
+    Reads every byte. Hidden files are ignored (the store's own stamp is one).
     """
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("[!.]*") if not path.is_dir()}
     for name in sorted(found - set(manifest.files) - {MANIFEST_FILE}):
-        raise TamperedEngineError(f"{folder}: holds {name}, which its manifest doesn't list; {AGAIN}")
+        raise TamperedEngineError(f"{folder}: contains {name}, which its manifest doesn't list; {AGAIN}")
     for name, want in manifest.files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():
-            raise TamperedEngineError(f"{path}: is missing, or no plain file; {AGAIN}")
+            raise TamperedEngineError(f"{path}: is missing, or not a plain file; {AGAIN}")
         size = path.stat().st_size
         if size != want.bytes:
             raise TamperedEngineError(f"{path}: expected {want.bytes} bytes, got {size}; {AGAIN}")
@@ -162,7 +164,7 @@ def check_files(folder: Path, manifest: EngineManifest) -> None:
 
 
 def _seal(manifest: EngineManifest) -> str:
-    """SHA-256 over everything else in the file. It tells an edit or a bad disk, not a forger, who can write both."""
+    """SHA-256 over everything else in the file. It detects an edit or a bad disk, not a forger, who can write both."""
     text = json.dumps(dataclasses.asdict(manifest), sort_keys=True, ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -1,7 +1,6 @@
 """Where a pack's sessions come from: the graphs as shipped, or engines that were compiled for this device.
 
-In: a pack, one of its graphs, a provider, what the user chose. Out: a `Session`, and for the record which it was.
-Called through `Pack.open_session` by every stage of `runtime` that runs a graph.
+In: a pack, one of its graphs, a provider, what the user chose. Out: a `Session`, and where it came from.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
-from edgecap.engines.store.housekeeping import nearest_words
+from edgecap.engines.store.entries import nearest_words
 from edgecap.engines.store.key import (
     Backend,
     EngineKey,
@@ -42,7 +41,7 @@ class EngineSessions:
 
     `choice`: "pack" = the ONNX files of the pack; "store" = engines of `store` alone, an error where one is missing;
     "auto" = the engine where the store has a sound one for this device, else the pack's file. `store` None: the default
-    one. `used` reports what was opened, so "auto" is never hidden.
+    one. `used` reports what was opened: "auto" is never silent.
     """
 
     def __init__(self, choice: EnginesChoice = "auto", *, store: EngineStore | None = None) -> None:
@@ -55,33 +54,33 @@ class EngineSessions:
 
     @property
     def used(self) -> str:
-        """Where the sessions opened so far came from: "store", "pack", or place by place where they differ
+        """Where the sessions opened so far came from: "store", "pack", or graph by graph where they differ
         ("detector.graph store, segmenter.encoder pack"); "none" before the first."""
         origins = set(self._origins.values())
         if len(origins) == 1:
             return origins.pop()
-        return ", ".join(f"{place} {origin}" for place, origin in self._origins.items()) or "none"
+        return ", ".join(f"{graph_path} {origin}" for graph_path, origin in self._origins.items()) or "none"
 
-    def precision(self, place: str) -> str | None:
-        """Of the graph that was really opened at that place; None where none was."""
-        return self._precisions.get(place)
+    def precision(self, graph_path: str) -> str | None:
+        """Of the graph that was really opened for `graph_path`; None where none was."""
+        return self._precisions.get(graph_path)
 
     def open(self, pack: Pack, graph: GraphSpec, *, provider: Provider, intra_threads: int) -> Session:
         """See `Pack.open_session`. Raises `EngineMismatchError` or `EngineError` where "store" was asked for and has no
         engine for this device (the message says what the nearest differs in), `TamperedEngineError` where it has a
         damaged one, `EngineError` for a provider that no stored engine serves, and what opening an engine raises."""
-        place = _graph_path_of(pack, graph)
+        graph_path = _graph_path_of(pack, graph)
         session, origin = None, "pack"
         if self.choice == "store":
-            session, origin = self._from_store(pack, place, provider, intra_threads), "store"
+            session, origin = self._from_store(pack, graph_path, provider, intra_threads), "store"
         elif self.choice == "auto" and self.store.folder.is_dir():
-            session, origin = self._from_store_if_sound(pack, place, provider, intra_threads)
+            session, origin = self._from_store_if_sound(pack, graph_path, provider, intra_threads)
         if session is None:
             session = open_onnx_session(pack.path(graph.file), graph, provider=provider, intra_threads=intra_threads)
-        self._origins[place], self._precisions[place] = origin, session.spec.precision
+        self._origins[graph_path], self._precisions[graph_path] = origin, session.spec.precision
         return session
 
-    def _from_store(self, pack: Pack, place: str, provider: Provider, intra_threads: int) -> Session:
+    def _from_store(self, pack: Pack, graph_path: str, provider: Provider, intra_threads: int) -> Session:
         backends = [backend for backend in _BACKENDS[provider] if is_installed(backend)] or list(
             _BACKENDS[provider][:1]
         )
@@ -91,34 +90,34 @@ class EngineSessions:
             )
         missing: EngineError | None = None
         for backend in backends:
-            key = pack_key(pack, place, this_device(backend))
+            key = pack_key(pack, graph_path, this_device(backend))
             if self.store.find(key) is not None:
-                return self._open(self.store.open_checked(key), pack, place, backend, intra_threads)
-            missing = missing or self._absent(pack, place, key)
+                return self._open(self.store.open_checked(key), pack, graph_path, backend, intra_threads)
+            missing = missing or self._absent(pack, graph_path, key)
         assert missing is not None
         raise missing
 
     def _from_store_if_sound(
-        self, pack: Pack, place: str, provider: Provider, intra_threads: int
+        self, pack: Pack, graph_path: str, provider: Provider, intra_threads: int
     ) -> tuple[Session | None, str]:
-        """The stored engine's session and "store", or None and what the record shall say of the pack's file."""
+        """The stored engine's session and "store", or None and what the record says of the pack's file."""
         for backend in _BACKENDS[provider]:
             if not is_installed(backend):
                 continue
             try:
-                key = pack_key(pack, place, this_device(backend))
+                key = pack_key(pack, graph_path, this_device(backend))
                 if self.store.find(key) is None:
                     continue
                 engine = self.store.open_checked(key)
             except (TamperedEngineError, EngineMismatchError):
                 return None, "pack (the stored engine is damaged)"
-            except EngineError:  # no GPU, a package that does not load: opening the pack's file tells what is wrong
+            except EngineError:  # no GPU, a package that does not load: opening the pack's file reports it
                 continue
-            return self._open(engine, pack, place, backend, intra_threads), "store"
+            return self._open(engine, pack, graph_path, backend, intra_threads), "store"
         return None, "pack"
 
-    def _open(self, engine: StoredEngine, pack: Pack, place: str, backend: Backend, intra_threads: int) -> Session:
-        graph = compiled_graph(pack, place, backend)
+    def _open(self, engine: StoredEngine, pack: Pack, graph_path: str, backend: Backend, intra_threads: int) -> Session:
+        graph = compiled_graph(pack, graph_path, backend)
         if backend == "onnxruntime-cpu":
             return open_onnx_session(engine.path, graph, provider="cpu", intra_threads=intra_threads, optimised=True)
         from edgecap.engines.tensorrt.session import open_trt_session  # loads TensorRT and CUDA
@@ -126,19 +125,19 @@ class EngineSessions:
         kernels = self.store.kernels_path(engine.manifest.key.digest)
         return open_trt_session(engine.path, graph, backend=backend, runtime_cache=kernels)
 
-    def _absent(self, pack: Pack, place: str, key: EngineKey) -> EngineError:
+    def _absent(self, pack: Pack, graph_path: str, key: EngineKey) -> EngineError:
         name = pack.spec.name if pack.folder.parent == SHIPPED_FOLDER.resolve() else str(pack.folder)
-        words = nearest_words(self.store, key, pack=pack.spec.name, graph=place)
+        words = nearest_words(self.store.folder, key, pack=pack.spec.name, graph=graph_path)
         kind = EngineMismatchError if words else EngineError
         compiler = "" if key.backend == "onnxruntime-cpu" else f" --backend {key.backend}"
         return kind(
-            f"{self.store.folder}: no engine of {place} for this device ({key.backend} {key.backend_version}, "
+            f"{self.store.folder}: no engine of {graph_path} for this device ({key.backend} {key.backend_version}, "
             f"{key.target.partition(' ')[0]}){words}; run edgecap build {name}{compiler}, or use --engines pack"
         )
 
 
 def _graph_path_of(pack: Pack, graph: GraphSpec) -> str:
-    for place, known in graph_paths(pack).items():
+    for graph_path, known in graph_paths(pack).items():
         if known == graph:
-            return place
+            return graph_path
     raise EngineError(f"pack {pack.spec.name!r} has no graph {graph.file!r}; open one that its pack.json names")

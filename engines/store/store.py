@@ -1,12 +1,12 @@
-"""Compiled engines on disk, filed under everything that they depend on.
+"""Compiled engines on disk, by a digest of everything that they depend on.
 
-    <store>/<digest of the key>/{engine files, manifest.json}     published whole by one rename, or not there
-    <store>/building/<digest>.<random>/                           an engine under way, on the same disk
+    <store>/<digest of the key>/{engine files, manifest.json}     published whole, or not there
+    <store>/building/<digest>.<random>/                           an unfinished engine, on the same disk
     <store>/locks/<digest>.lock                                   see `file_lock`
-    <store>/timing/                                               compilers' timing caches; the builders' own
+    <store>/timing/                                               timing caches of the compilers
 
-In: an `EngineKey`. Out: a `StoredEngine` whose every byte was compared with its manifest, or an error that says which
-part of the key differs.
+In: an `EngineKey`. Out: a `StoredEngine` whose every byte was compared with its manifest, or an error that
+says which part of the key differs.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ from pathlib import Path
 
 from edgecap.engines.caches import cache_folder
 from edgecap.engines.errors import EngineError, EngineMismatchError, OutputError
+from edgecap.engines.files import replace_folder
+from edgecap.engines.store.entries import STAMP_FILE, nearest_words
 from edgecap.engines.store.file_lock import locked
 from edgecap.engines.store.key import EngineKey
 from edgecap.engines.store.manifest import MANIFEST_FILE, EngineManifest, check_files, encode_manifest, read_manifest
 
 STORE_VARIABLE = "EDGECAP_ENGINES"
-STAMP_FILE = ".last-used"
 _SPARE_BYTES = 64 << 20
-"""Left free on the disk beside what a build says it needs."""
+"""Kept free on the disk beyond what a build needs."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -47,7 +48,7 @@ class StoredEngine:
 
 
 class EngineStore:
-    """A folder of engines. `folder` None: $EDGECAP_ENGINES, else ~/.cache/edgecap/engines ($XDG_CACHE_HOME obeyed).
+    """A folder of engines. `folder` None: $EDGECAP_ENGINES, else ~/.cache/edgecap/engines (or below $XDG_CACHE_HOME).
 
     Nothing is created before the first build.
     """
@@ -64,15 +65,15 @@ class EngineStore:
         return self.folder / "timing"
 
     def entry_folder(self, digest: str) -> Path:
-        """Where the engine of a key is, or would be."""
+        """Folder of the engine with that digest, built or not."""
         return self.folder / digest
 
     def lock_path(self, digest: str) -> Path:
-        """The lock that a builder of that engine holds."""
+        """The lock that a build of that engine holds."""
         return self.folder / "locks" / f"{digest}.lock"
 
     def kernels_path(self, digest: str) -> Path:
-        """What TensorRT-RTX compiled on opening that engine."""
+        """Cache of the kernels that TensorRT-RTX compiled when it opened that engine."""
         return self.timing_folder / f"{digest}.kernels"
 
     def find(self, key: EngineKey) -> StoredEngine | None:
@@ -86,7 +87,7 @@ class EngineStore:
         manifest = read_manifest(folder)
         if found := manifest.key.differences(key):
             raise EngineMismatchError(
-                f"{folder}: holds an engine made for something else: {'; '.join(found)}; {_BUILD}"
+                f"{folder}: contains an engine made for something else: {'; '.join(found)}; {_BUILD}"
             )
         return StoredEngine(folder, manifest)
 
@@ -101,7 +102,7 @@ class EngineStore:
         if engine is None:
             raise self._absent(key)
         check_files(engine.folder, engine.manifest)
-        with contextlib.suppress(OSError):  # a store that may only be read serves too; its use is not remembered
+        with contextlib.suppress(OSError):  # a read-only store works too; its use is not recorded
             (engine.folder / STAMP_FILE).touch()
         return engine
 
@@ -116,10 +117,10 @@ class EngineStore:
     ) -> Iterator[Build]:
         """Hold the right to build the engine of `key`; see `Build` for what to do inside the with block.
 
-        `wait_seconds`: how long another builder is waited for; `say` gets a line when that begins. `needs_bytes`: free
-        space to insist on. The temporary folder is gone afterwards, whatever happened, and nothing is in the store that
-        was not published. Raises `StoreBusyError` (another process is at it) and `OutputError` (not enough space, the
-        disk ran full inside the block, the folder can't be written).
+        `wait_seconds`: how long to wait for another build; `say` gets a line when that begins. `needs_bytes`: free
+        space that is required. The temporary folder is removed afterwards, whatever happened, and nothing is in the
+        store that was not published. Raises `StoreBusyError` (another process is building it) and `OutputError` (not
+        enough space, the disk ran full inside the block, the folder can't be written).
         """
         digest = key.digest
         try:
@@ -141,15 +142,13 @@ class EngineStore:
             ) from error
 
     def _usable(self, key: EngineKey) -> StoredEngine | None:
-        """What a builder need not build again; an engine that is damaged is one to build."""
+        """An engine that need not be built again; a damaged one must be."""
         with contextlib.suppress(EngineError):
             return self.open_checked(key)
         return None
 
     def _absent(self, key: EngineKey) -> EngineError:
-        from edgecap.engines.store.housekeeping import nearest_words  # it needs this module
-
-        words = nearest_words(self, key)
+        words = nearest_words(self.folder, key)
         kind = EngineMismatchError if words else EngineError
         return kind(f"{self.folder}: no engine {key.digest} for {key.target}{words}; {_BUILD}")
 
@@ -173,11 +172,11 @@ class EngineStore:
 
 
 class Build:
-    """The right to build one engine. Made by `EngineStore.building`, good inside its with block only.
+    """The right to build one engine. Made by `EngineStore.building`, valid only inside its with block.
 
-    `existing`: a sound engine of this key that is there already (perhaps another process finished it while this one
+    `existing`: a sound engine of this key that is already there (another process may have finished it while this one
     waited): use it, and publish nothing. `folder`: empty, on the store's disk; write the engine's files into it, then
-    `publish`. Without `publish` everything in it is thrown away.
+    `publish`. Without `publish` everything in it is deleted.
     """
 
     def __init__(self, store: EngineStore, key: EngineKey, *, folder: Path, existing: StoredEngine | None) -> None:
@@ -185,9 +184,9 @@ class Build:
         self._store = store
 
     def publish(self, manifest: EngineManifest) -> StoredEngine:
-        """Put the folder into the store in one step, in the place of an older engine of the same key.
+        """Put the folder into the store in one step, replacing an older engine of the same key.
 
-        Every file is on the disk before the name is (fsync, then rename). Raises `EngineMismatchError` for the manifest
+        Raises `EngineMismatchError` for the manifest
         of another key, `TamperedEngineError` where the files are not those of `manifest`, `OutputError` on a full disk
         (by the with block).
         """
@@ -196,14 +195,8 @@ class Build:
         check_files(self.folder, manifest)
         (self.folder / MANIFEST_FILE).write_text(encode_manifest(manifest), encoding="utf-8")
         (self.folder / STAMP_FILE).touch()
-        for path in (*self.folder.rglob("*"), self.folder):
-            _sync(path)
         final = self._store.entry_folder(self.key.digest)
-        if final.exists():
-            # A folder can't be renamed over another. Between these two renames there is no engine, never half of one.
-            final.rename(self._store.folder / "building" / f"{self.key.digest}.old-{os.getpid()}")
-        self.folder.rename(final)
-        _sync(self._store.folder)
+        replace_folder(self.folder, final, aside=self._store.folder / "building" / f"{self.key.digest}.old")
         sweep(self._store.folder, self.key.digest)
         return StoredEngine(final, manifest)
 
@@ -216,7 +209,7 @@ def default_folder() -> Path:
 
 
 def sweep(store: Path, digest: str) -> int:
-    """Remove what killed builds of one engine left; only for whoever holds its lock. Returns how many folders."""
+    """Remove what killed builds of one engine left; the caller must hold its lock. Returns the number of folders."""
     left = list((store / "building").glob(f"{digest}.*"))
     for folder in left:
         shutil.rmtree(folder, ignore_errors=True)
@@ -234,14 +227,6 @@ def _written(folder: Path) -> Iterator[None]:
         raise OutputError(
             f"{folder}: can't be written ({error.strerror}); set {STORE_VARIABLE} to a folder that can"
         ) from error
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _BUILD = "run edgecap build for this device"

@@ -1,8 +1,8 @@
 """TensorRT 10, TensorRT 11 and TensorRT-RTX behind one interface, distinguished by what their modules offer.
 
-In: the name of a backend. Out: `TrtApi`: the module, its version, what it can do, and a logger that keeps what was
-said. Nothing here compares version numbers:
-names came and went between releases (EXPLICIT_BATCH, IAlgorithmSelector, IStreamReader), so each is looked for.
+In: the name of a backend. Out: `TrtApi`: the module, its version, what it can do, and a logger that keeps
+messages. Version numbers are never compared: names came and went between releases (EXPLICIT_BATCH,
+IAlgorithmSelector, IStreamReader), so each is looked up.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ TRT_BACKENDS: tuple[TrtBackend, ...] = get_args(TrtBackend)
 
 _MODULES: dict[TrtBackend, str] = {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 _FIXES: dict[TrtBackend, str] = {
-    "tensorrt": "pip install tensorrt-cu13 with NVIDIA's own package index (https://pypi.nvidia.com) in reach",
+    "tensorrt": "pip install tensorrt-cu13 from NVIDIA's own package index (https://pypi.nvidia.com)",
     "tensorrt-rtx": "pip install 'edgecap[rtx]'",
 }
 _KEPT_LINES = 500
 _SM = re.compile(r"SM(\d+)")
 _ENGINE_DTYPES = {"float32": "FLOAT", "float16": "HALF", "int8": "INT8", "uint8": "UINT8", "int32": "INT32"}
 _ENGINE_DTYPES |= {"int64": "INT64", "bool": "BOOL"}
-# What TensorRT-RTX says, again and again, on a machine without a driver; a build ahead of time does not mind.
+# What TensorRT-RTX logs, repeatedly, on a machine without a driver; a build ahead of time works without one.
 _NO_DRIVER = ("CUDA driver version is insufficient", "no CUDA-capable device", "Error reading CUDA GPU properties")
 
 
@@ -46,19 +46,19 @@ class TrtApi:
 
     @property
     def name(self) -> str:
-        """As a person calls it."""
+        """Product name and version."""
         return f"{'TensorRT-RTX' if self.backend == 'tensorrt-rtx' else 'TensorRT'} {self.version}"
 
     @property
     def network_flags(self) -> int:
-        """Bit set for `create_network`: strongly typed always, explicit batch where that still has a name."""
+        """Bit set for `create_network`: strongly typed always, explicit batch where that flag still exists."""
         flags = self.module.NetworkDefinitionCreationFlag
         wanted = (getattr(flags, name, None) for name in ("STRONGLY_TYPED", "EXPLICIT_BATCH"))
         return sum(1 << int(flag) for flag in wanted if flag is not None)
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """SMs that can be compiled for without being there ("8.6", ...), oldest first; () = only this device."""
+        """SMs that can be compiled for without such a device ("8.6", ...), oldest first; () = only this device."""
         if not hasattr(self.module.IBuilderConfig, "set_compute_capability"):
             return ()
         numbers = sorted(int(found[1]) for name in dir(self.module.ComputeCapability) if (found := _SM.fullmatch(name)))
@@ -66,23 +66,23 @@ class TrtApi:
 
     @property
     def has_progress(self) -> bool:
-        """Whether a build can be watched, and stopped half-way."""
+        """Whether a build reports progress and can be stopped."""
         return hasattr(self.module, "IProgressMonitor")
 
     @property
     def has_validity(self) -> bool:
-        """Whether a serialised engine can be asked, unopened, if it runs here (TensorRT-RTX alone)."""
+        """Whether a serialised engine can be checked, unopened, for whether it runs here (TensorRT-RTX alone)."""
         return hasattr(self.module.Runtime, "get_engine_validity")
 
     @property
     def has_runtime_cache(self) -> bool:
-        """Whether kernels are compiled on opening and kept in a cache of their own (TensorRT-RTX alone)."""
+        """Whether kernels are compiled on opening and kept in a separate cache (TensorRT-RTX alone)."""
         return hasattr(self.module, "IRuntimeConfig") and hasattr(self.module.IRuntimeConfig, "create_runtime_cache")
 
     def no_timing_cache(self, config: Any) -> str:
         """Why a builder config keeps no timings, "" where it does; an empty cache is set on it to find out.
 
-        TensorRT-RTX has kept the methods and made them do nothing; only a DeprecationWarning reports it.
+        TensorRT-RTX still has the methods, but they do nothing; only a DeprecationWarning reports it.
         """
         if not hasattr(config, "create_timing_cache"):
             return f"{self.name} has none"
@@ -103,20 +103,20 @@ class TrtApi:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[TrtLog]:
-        """The log of what TensorRT says inside; one listener at a time, since the logger is one per process."""
+        """What TensorRT logs inside the with block; one listener at a time, since there is one logger per process."""
         log: TrtLog = _logger(self.module)
         with log.lock:
             log.lines.clear()
             yield log
 
     def last_errors(self) -> list[str]:
-        """The errors logged since somebody last listened, oldest first."""
+        """The errors logged since the last `listening` began, oldest first."""
         log: TrtLog = _logger(self.module)
         return log.errors()
 
 
 class TrtLog:
-    """What TensorRT said: (severity, words), oldest first, the last few hundred. `logger`: what TensorRT is given."""
+    """What TensorRT logged: (severity, text), oldest first, the last few hundred. `logger`: what TensorRT calls."""
 
     def __init__(self, module: Any) -> None:
         self.lines: collections.deque[tuple[str, str]] = collections.deque(maxlen=_KEPT_LINES)
@@ -134,7 +134,7 @@ class TrtLog:
         self.logger: Any = Logger()
 
     def errors(self) -> list[str]:
-        """Errors in order, each once, without what a machine without a driver always says."""
+        """Errors in order, each once, without those that every machine without a driver logs."""
         words = dict.fromkeys(text for level, text in self.lines if level in ("ERROR", "INTERNAL_ERROR"))
         return [text for text in words if not any(noise in text for noise in _NO_DRIVER)] or list(words)
 
@@ -144,7 +144,7 @@ class TrtLog:
 
 
 def find_trt(backend: TrtBackend) -> TrtApi:
-    """The installed TensorRT of that name. Raises `MissingExtraError` with the fix where there is none that loads."""
+    """The installed TensorRT of that name. Raises `MissingExtraError` with the fix where none can be loaded."""
     if backend not in _MODULES:
         raise UsageError(f"no compiler {backend!r}; choose one of {', '.join(TRT_BACKENDS)}")
     try:
@@ -166,5 +166,5 @@ def find_trt(backend: TrtBackend) -> TrtApi:
 
 @functools.cache
 def _logger(module: Any) -> TrtLog:
-    """One per process: TensorRT keeps the first logger that it is given, and warns about any other."""
+    """One per process: TensorRT keeps the first logger it gets, and warns about any other."""
     return TrtLog(module)

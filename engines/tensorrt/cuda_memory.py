@@ -28,7 +28,7 @@ class Cuda:
         return int(stream)
 
     def synchronise(self, stream: int) -> None:
-        """Wait until everything queued on `stream` is done. Raises `EngineError` for what failed on the way."""
+        """Wait until everything queued on `stream` is done. Raises `EngineError` where any of it failed."""
         self._call("cudaStreamSynchronize", stream)
 
     def upload(self, address: int, array: NDArray[Any], stream: int) -> None:
@@ -61,15 +61,15 @@ class Cuda:
         return int(self._call("cudaMalloc", max(size, 1)))
 
     def free(self, address: int) -> None:
-        """Give back what `allocate` gave."""
+        """Free what `allocate` returned."""
         self._call("cudaFree", address)
 
     def destroy_stream(self, stream: int) -> None:
-        """Give back what `stream` gave."""
+        """Destroy what `stream` returned."""
         self._call("cudaStreamDestroy", stream)
 
     def destroy_graph(self, graph: Any) -> None:
-        """Give back what `capture` gave."""
+        """Destroy what `capture` returned."""
         self._call("cudaGraphExecDestroy", graph)
 
     def _copy(self, to: int, source: int, size: int, kind: str, stream: int) -> None:
@@ -87,7 +87,7 @@ class Cuda:
 
 
 class DeviceBuffers:
-    """Named device buffers that grow; freed when the object goes. Not for two threads at once."""
+    """Named device buffers that grow; freed with the object. Not thread-safe."""
 
     def __init__(self, cuda: Cuda) -> None:
         self._cuda = cuda
@@ -95,7 +95,7 @@ class DeviceBuffers:
         weakref.finalize(self, _free_all, cuda, self._buffers)
 
     def ensure(self, name: str, size: int) -> int:
-        """Address of at least `size` bytes under `name`; the content is lost when it has to grow."""
+        """Address of at least `size` bytes under `name`; its content is lost when it grows."""
         address, have = self._buffers.get(name, (0, -1))
         if have < size:
             if have >= 0:
@@ -107,7 +107,7 @@ class DeviceBuffers:
 
     @property
     def bytes(self) -> int:
-        """What is held now."""
+        """Bytes allocated now."""
         return sum(size for _, size in self._buffers.values())
 
 
@@ -115,7 +115,7 @@ def find_cuda() -> Cuda:
     """The installed cuda-bindings. Raises `MissingExtraError` where they are not installed or do not load."""
     try:
         return Cuda(importlib.import_module("cuda.bindings.runtime"))
-    except Exception as error:  # without a driver this may be anything
+    except Exception as error:  # without a driver it may raise anything
         raise MissingExtraError(
             f"cuda-bindings can't be imported ({' '.join(str(error).split())[:200]}); pip install 'edgecap[gpu]'"
         ) from error

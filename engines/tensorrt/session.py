@@ -8,7 +8,6 @@ named tensors, `set_input_shape`, `set_tensor_address`, `execute_async_v3`.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import weakref
 from collections.abc import Mapping
@@ -18,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.errors import EngineError
+from edgecap.engines.errors import EngineError, OutputError
+from edgecap.engines.files import write_whole
 from edgecap.engines.graph.session import Arrays, check_buffers, check_feeds, check_outputs
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.tensorrt.api import TrtApi, TrtBackend, find_trt
@@ -38,7 +38,7 @@ def open_trt_session(
     """Open the engine at `path` and check it against `spec`.
 
     `runtime_cache`: file for the kernels that TensorRT-RTX compiles on opening; read where it fits this GPU and driver,
-    written after the first run; TensorRT has no such cache and leaves it alone. `cuda_graphs`: from a binding's second
+    written after the first run; TensorRT has no such cache and ignores it. `cuda_graphs`: from a binding's second
     run on, replay the kernels as one captured graph. Raises `MissingExtraError`, `EngineMismatchError` (another device,
     version or profile), `GraphContractError`, `EngineError` (no such file, no GPU).
     """
@@ -53,8 +53,8 @@ def open_trt_session(
 class TrtSession:
     """See `Session`. Made by `open_trt_session`.
 
-    `run` uses one execution context and waits its turn; every binding has a context, a stream and buffers of its own,
-    so bindings run side by side.
+    `run` uses one execution context, one call at a time; every binding has its own context, stream and buffers, so
+    bindings run in parallel.
     """
 
     def __init__(
@@ -102,10 +102,10 @@ class TrtSession:
         return TrtBinding(self, lane, dict(inputs), dict(outputs), captures=captures)
 
     def make_context(self) -> Any:
-        """A new execution context. Raises `EngineError` where the device's memory does not suffice."""
+        """A new execution context. Raises `EngineError` where the device's memory is too small."""
         made = self._engine.create_execution_context(*(() if self._config is None else (self._config,)))
         if made is None:
-            raise self.failure("gives no execution context (is the GPU's memory full?)")
+            raise self.failure("could not create an execution context (is the GPU's memory full?)")
         return made
 
     def failure(self, words: str) -> EngineError:
@@ -119,14 +119,12 @@ class TrtSession:
             cache, self._cache = self._cache, None
         if cache is None or self._cache_path is None:
             return
-        beside = self._cache_path.with_name(f".{self._cache_path.name}.{os.getpid()}")
-        with contextlib.suppress(OSError):
-            beside.write_bytes(memoryview(cache.serialize()))
-            beside.replace(self._cache_path)
+        with contextlib.suppress(OutputError):
+            write_whole(self._cache_path, memoryview(cache.serialize()))
 
 
 class TrtBinding:
-    """Host arrays with their device twins. Made by `TrtSession.bind`."""
+    """Host arrays with their device copies. Made by `TrtSession.bind`."""
 
     def __init__(self, session: TrtSession, lane: _Lane, inputs: Arrays, outputs: Arrays, *, captures: bool) -> None:
         self._session, self._lane, self._inputs, self._outputs = session, lane, inputs, outputs
@@ -134,7 +132,7 @@ class TrtBinding:
         self._cuda = session._cuda
 
     def run(self) -> None:
-        """See `Binding.run`. Not for two threads at once."""
+        """See `Binding.run`. Not thread-safe."""
         # TensorRT fixes its buffers for a shape in the first run; what is captured before that may not be replayed.
         if self._captures and self._runs == 1:
             self._graph = self._cuda.capture(self._lane.stream, self._lane.execute)
@@ -162,14 +160,14 @@ class _Lane:
         weakref.finalize(self, self._cuda.destroy_stream, self.stream)
 
     def prepare(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-        """Set input shapes, find room on the device, tell TensorRT where. Returns the shapes of the outputs."""
+        """Set input shapes, allocate device memory, pass its addresses to TensorRT. Returns the outputs' shapes."""
         if dict(shapes) == self._ready_for:
             return self._output_shapes
         self._check_ranges(shapes)
         self._ready_for = {}
         for name, shape in shapes.items():
             if not self._context.set_input_shape(name, shape):
-                raise self._session.failure(f"takes no shape {list(shape)} for input {name!r}")
+                raise self._session.failure(f"does not accept shape {list(shape)} for input {name!r}")
         if missing := self._context.infer_shapes():
             raise self._session.failure(f"can't infer the shapes of {', '.join(missing)}")
         self._output_shapes = {t.name: tuple(self._context.get_tensor_shape(t.name)) for t in self._spec.outputs}
@@ -183,7 +181,7 @@ class _Lane:
             size = int(np.prod(sizes[tensor.name], dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
             self._addresses[tensor.name] = address = self._buffers.ensure(owner, size)
             if not self._context.set_tensor_address(tensor.name, address):
-                raise self._session.failure(f"takes no address for {tensor.name!r}")
+                raise self._session.failure(f"does not accept an address for {tensor.name!r}")
         self._ready_for = dict(shapes)
         return self._output_shapes
 
@@ -208,7 +206,7 @@ class _Lane:
                 if not least <= size <= most:
                     raise EngineError(
                         f"{self._spec.file}: axis {axis!r} of input {tensor.name!r} is {size}, the engine was compiled "
-                        f"for {least} to {most}; feed less, or widen its range in pack.json and build again"
+                        f"for {least} to {most}; use a size in that range, or widen it in pack.json and build again"
                     )
 
 
@@ -229,6 +227,6 @@ def _runtime_config(engine: Any, api: TrtApi, path: Path | None, *, cuda_graphs:
 
 
 def _aliased_input(engine: Any, output: str) -> str:
-    """The input whose memory an output must share; "" for none, and where TensorRT is too old to have such."""
+    """The input whose memory an output must share; "" for none, and where TensorRT is too old for this."""
     ask = getattr(engine, "get_aliased_input_tensor", None)
     return (ask(output) if ask else "") or ""

@@ -13,13 +13,16 @@ from edgecap.engines.errors import CheckpointError
 Triple = tuple[float, float, float]
 
 
-def image_stats(folder: Path) -> tuple[Triple, Triple]:
-    """(mean, std) out of preprocessor_config.json, or of the image processor inside processor_config.json.
+FILES = ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json")
 
-    Raises `CheckpointError` where neither file gives them.
+
+def image_stats(folder: Path, *, default: tuple[Triple, Triple] | None = None) -> tuple[Triple, Triple]:
+    """(mean, std) out of the first of `FILES` that gives them, or of the image processor inside it; `default` where
+    none does.
+
+    Raises `CheckpointError` where they can't be read, and where there is no default either.
     """
-    for name in ("preprocessor_config.json", "processor_config.json"):
-        path = folder / name
+    for path in (folder / name for name in FILES):
         if not path.is_file():
             continue
         try:
@@ -35,6 +38,8 @@ def image_stats(folder: Path) -> tuple[Triple, Triple]:
         if len(mean) != 3 or len(std) != 3 or min(std) <= 0:
             raise CheckpointError(f"{path}: expected 3 channels and std above 0, got mean {mean} and std {std}")
         return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
+    if default is not None:
+        return default
     raise CheckpointError(
         f"{folder}: neither preprocessor_config.json nor processor_config.json gives image_mean and image_std; "
         "fetch preprocessor_config.json too"

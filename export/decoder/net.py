@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.export.decoder.config import DecoderConfig, Form, Linear, WeightFormat
-from edgecap.export.onnx.block_weights import ACCURACY_INT8, BLOCK, pack_pairs, quantise_blocks, quantise_blocks4
+from edgecap.export.onnx.block_weights import BLOCK, blocked_product, pack_pairs, quantise_blocks, quantise_blocks4
 
 if TYPE_CHECKING:
     import onnx
@@ -142,12 +142,7 @@ class DecoderNet:
             "MatMulNBits",
             [x, *names],
             [product],
-            domain="com.microsoft",
-            N=rows,
-            K=width,
-            bits=bits,
-            block_size=BLOCK,
-            accuracy_level=ACCURACY_INT8,
+            **blocked_product(rows=rows, width=width, bits=bits),
         )
 
     def _dequantised(self, weight: NDArray[np.float32], out: str, weight_format: WeightFormat) -> str:

@@ -77,22 +77,33 @@ def speak(port: DecoderPort, prompt: TextPrompt, embedding: NDArray[Any], *, ste
     return SpokenText(prompt, np.array(ids, np.int64), np.stack(logits), vectors)
 
 
-def speak_torch(model: Any, prompt: NDArray[np.float32], *, steps: int) -> SpokenText:
-    """Greedy answer of the transformers model (`model.text_model` under `model.model`) to `prompt` [P, H]."""
+def speak_torch(
+    text: Any, head: Any, table: NDArray[Any], prompt: TextPrompt, *, steps: int, coordinates: int = 1
+) -> SpokenText:
+    """Greedy answer of a transformers text model with the output matrix `head`, torch [V, H]. `table`: [V, H].
+    `coordinates`: rotary positions of a token as the model takes them, 1, or 3 for M-RoPE."""
     import torch
 
-    text, head, table = model.model.text_model, model.lm_head, model.get_input_embeddings()
-    ids, logits, vectors = [], [], []
-    with torch.no_grad():
-        given = text(inputs_embeds=torch.from_numpy(prompt)[None], use_cache=True)
-        for _ in range(steps):
-            row = head(given.last_hidden_state[:, -1]).float()[0]
+    ids: list[int] = []
+    logits: list[NDArray[np.float32]] = []
+    vectors, positions = prompt.vectors, prompt.positions
+    past = None
+    with torch.inference_mode():
+        for step in range(steps):
+            by_coordinate = torch.from_numpy(np.ascontiguousarray(positions.T[:coordinates]))  # [1 or 3, S]
+            given = text(
+                inputs_embeds=torch.from_numpy(np.ascontiguousarray(vectors))[None],
+                position_ids=by_coordinate if coordinates == 1 else by_coordinate[:, None],
+                past_key_values=past,
+                use_cache=True,
+            )
+            past = given.past_key_values
+            row = head @ given.last_hidden_state[0, -1]
             ids.append(int(row.argmax()))
             logits.append(row.numpy())
-            vector = table(torch.tensor([[ids[-1]]]))
-            vectors.append(vector[0, 0].numpy())
-            given = text(inputs_embeds=vector, past_key_values=given.past_key_values, use_cache=True)
-    return SpokenText(TextPrompt.plain(prompt), np.array(ids, np.int64), np.stack(logits), np.stack(vectors))
+            vectors = np.asarray(table[ids[-1:]], np.float32)
+            positions = np.full((1, 3), prompt.next_position + step, np.int64)
+    return SpokenText(prompt, np.array(ids, np.int64), np.stack(logits), np.asarray(table[ids], np.float32))
 
 
 def decoder_parity(
@@ -122,20 +133,20 @@ def text_parity(port: DecoderPort, texts: Sequence[SpokenText], *, graph: str, r
     `graph`, `reference`: names for the report. Raises `ParityError` where a value is not finite.
     """
     got = [replay(port, text) for text in texts]
-    wanted = [text.logits for text in texts]
+    expected = [text.logits for text in texts]
     try:
-        tensor = compare_tensors("logits", wanted, got)
+        tensor = compare_tensors("logits", expected, got)
     except ValueError as error:
         raise ParityError(f"{graph}: {error}; export with another --precision") from error
-    figures = text_figures(np.concatenate(wanted), np.concatenate(got))
-    return GraphParity(graph, reference, sum(map(len, wanted)), (tensor,), figures)
+    figures = text_figures(np.concatenate(expected), np.concatenate(got))
+    return GraphParity(graph, reference, sum(map(len, expected)), (tensor,), figures)
 
 
-def text_figures(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> dict[str, float]:
-    """top1_agreement and kl of logits `got` [N, V] against `wanted` [N, V]."""
-    log_p, log_q = (_log_softmax(x.astype(np.float64)) for x in (wanted, got))
+def text_figures(expected: NDArray[np.float32], got: NDArray[np.float32]) -> dict[str, float]:
+    """top1_agreement and kl of logits `got` [N, V] against `expected` [N, V]."""
+    log_p, log_q = (_log_softmax(x.astype(np.float64)) for x in (expected, got))
     divergence = (np.exp(log_p) * (log_p - log_q)).sum(1)
-    agreement = (wanted.argmax(1) == got.argmax(1)).mean()
+    agreement = (expected.argmax(1) == got.argmax(1)).mean()
     return {"top1_agreement": float(agreement), "kl": float(divergence.mean())}
 
 

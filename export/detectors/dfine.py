@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import CheckpointError, UsageError
-from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.detectors.options import DetectorOptions
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 
 if TYPE_CHECKING:
     from edgecap.export.detectors.detr_graph import PixelScale
@@ -49,19 +48,14 @@ class DFine:
     def __call__(self, job: ExportJob) -> RoleExport:
         """Options: see `DetectorOptions`. Raises `CheckpointError` where the folder is no such detector or names no
         classes."""
-        options = DetectorOptions.read(job.options, recipe=self.name)
+        options = read_options(DetectorOptions, job.options, recipe=self.name)
         checkpoint = job.checkpoint
         checkpoint.require(self.architectures, recipe=self.name)
-        named = checkpoint.config.get("id2label") or {}
-        labels = labels_of(
-            named,
-            count=len(named) or None,  # transformers makes the head as wide as this table
-            origin=str(checkpoint.folder / "config.json"),
-            file=options.labels,
-        )
+        count = len(checkpoint.config.get("id2label") or {})  # transformers makes the head as wide as this table
+        labels = options.class_names(checkpoint, count=count or None)
         settings = _preprocessor(checkpoint.folder)
         side = _image_side(checkpoint.folder, checkpoint.config, settings, options.image_side)
-        _enough_places(checkpoint.config, side)
+        _enough_cells(checkpoint.config, side)
 
         import transformers
 
@@ -130,13 +124,13 @@ def _image_side(folder: Path, config: dict[str, Any], settings: dict[str, Any], 
     return asked or int((table or trained or [640])[0])
 
 
-def _enough_places(config: dict[str, Any], side: int) -> None:
-    """The decoder begins from the best `num_queries` places of the feature maps: there have to be so many."""
+def _enough_cells(config: dict[str, Any], side: int) -> None:
+    """The decoder begins from the best `num_queries` cells of the feature maps: there have to be so many."""
     strides, queries = config.get("feat_strides", [8, 16, 32]), int(config.get("num_queries", 300))
-    places = sum((side // stride) ** 2 for stride in strides)
-    if places < queries:
+    cells = sum((side // stride) ** 2 for stride in strides)
+    if cells < queries:
         raise UsageError(
-            f"image_side={side}: gives {places} places to look at, the model's {queries} queries need as many; "
+            f"image_side={side}: gives {cells} cells in the feature maps, fewer than the model's {queries} queries; "
             "choose a larger image_side, e.g. image_side=320"
         )
 

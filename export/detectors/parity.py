@@ -6,18 +6,15 @@ In: outputs of both on the same pictures (the detector contract of `engines.spec
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.job import Comparison
-from edgecap.export.onnx.graph import open_graph
+from edgecap.export.job import Comparison, Limits
 from edgecap.export.onnx.parity import GraphParity, box_iou, boxes_matched, compare_outputs
 
 Arrays = Mapping[str, NDArray[Any]]
-Limits = dict[str, tuple[Literal["min", "max"], float]]
 
 BEST = 20
 """Boxes per picture that are looked for: a picture seldom holds more, and a network of random weights has no others."""
@@ -66,13 +63,6 @@ def found_again(reference: Sequence[Arrays], got: Sequence[Arrays], *, iou: floa
         asked += len(first[0])
         found += boxes_matched(*first, *second, iou=iou)
     return found / max(asked, 1)
-
-
-def run_all(path: Path, feeds: Sequence[Arrays]) -> list[Arrays]:
-    """Outputs of a graph file on the CPU, one mapping per feed."""
-    session = open_graph(path)
-    names = [output.name for output in session.get_outputs()]
-    return [dict(zip(names, session.run(names, dict(feed)), strict=True)) for feed in feeds]
 
 
 def _best(outputs: Arrays, count: int) -> tuple[NDArray[Any], NDArray[Any]]:

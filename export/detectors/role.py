@@ -30,12 +30,11 @@ from edgecap.export.detectors.parity import (
     INT8_AS_GOOD,
     SAME_NUMBERS,
     Arrays,
-    Limits,
     found_again,
     judge,
-    run_all,
 )
-from edgecap.export.job import ExportJob, RoleExport
+from edgecap.export.job import ExportJob, Limits, RoleExport
+from edgecap.export.onnx.graph import open_graph, run_session
 from edgecap.export.onnx.graph_walk import matching, name_nodes
 from edgecap.export.onnx.precision import Converted, static_cpu, static_symmetric, to_fp16
 from edgecap.export.onnx.quantise import QUANTISED_OPS
@@ -120,33 +119,28 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
         raise UsageError("--precision int4: a detector's convolutions have no 4-bit form; use int8, fp16 or fp32")
     calibration, parity = _pictures(job, plan)
     forms: tuple[Form, ...] = (job.precision, *((_TWINS[plan.twin],) if job.with_twins else ()))
-    written: dict[Form, GraphSpec] = {}
-    kept_high: dict[str, str] = {}
+    written: dict[Form, tuple[GraphSpec, Converted]] = {}
     rows: tuple[dict[str, Any], ...] = ()
     with TemporaryDirectory(dir=job.folder) as scratch:
         fp32 = Path(scratch) / _FORMS["fp32"][0]
         _write_fp32(plan, fp32, calibration[0], job.say)
-        wanted = [plan.reference(feed["images"]) for feed in parity]
-        exact = run_all(fp32, parity)
-        judged = [judge(fp32.name, "pytorch", wanted, exact, limits=SAME_NUMBERS)]
+        original, exact = [plan.reference(feed["images"]) for feed in parity], run_session(open_graph(fp32), parity)
+        comparisons = [judge(fp32.name, "pytorch", original, exact, limits=SAME_NUMBERS)]
         for form in dict.fromkeys(forms):
             spec = plan.graph_spec(*_FORMS[form])
             job.say(f"{spec.file}: writing")
             made = _lowered(onnx.load(str(fp32)), form, plan, calibration)
             made.save(job.folder / spec.file, spec)
+            written[form] = spec, made
             if form != "fp32":
-                judged.append(
-                    judge(spec.file, "fp32", exact, run_all(job.folder / spec.file, parity), limits=_LIMITS[form])
-                )
-            if form == job.precision:
-                kept_high = _by_reason(made.kept_high)
-            written[form] = spec
+                got = run_session(open_graph(job.folder / spec.file), parity)
+                comparisons.append(judge(spec.file, "fp32", exact, got, limits=_LIMITS[form]))
         if job.precision == "int8":
             rows = _sensitivity(onnx.load(str(fp32)), plan, parity, job.say)
     return RoleExport(
         role="detector",
         spec=DetectorSpec(
-            written[forms[0]],
+            written[forms[0]][0],
             image_side=plan.image_side,
             stride=plan.stride,
             pad_value=plan.pad_value,
@@ -156,9 +150,9 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
         ),
         licence=job.checkpoint.licence or plan.licence,
         source=f"{job.checkpoint.label}; {plan.note}",
-        judged=tuple(judged),
-        twins={"detector.graph": written[forms[1]]} if job.with_twins else {},
-        kept_high=kept_high,
+        comparisons=tuple(comparisons),
+        twins={"detector.graph": written[forms[1]][0]} if job.with_twins else {},
+        kept_high=_by_reason(written[forms[0]][1].kept_high),
         sensitivity=rows,
     )
 

@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from edgecap.engines.packs.pack import sha256_of
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.checkpoint.labels import labels_of
 from edgecap.export.detectors.options import DetectorOptions
 from edgecap.export.detectors.yolo_checkpoint import unpack
-from edgecap.export.job import ExportJob, Role, RoleExport
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 
 IMAGE_SIDE = 640
 STRIDE = 32
 LEAST_SIDE, MOST_SIDE = 128, 1280
-"""128: four cells of the coarsest map each way give 336 places for 300 boxes."""
+"""128: four cells of the coarsest map each way give 336 cells for 300 boxes."""
 PAD_VALUE = 114
 """The grey that ultralytics letterboxes with in training."""
 SCORE_THRESHOLD = 0.25
@@ -33,7 +32,7 @@ SCORE_THRESHOLD = 0.25
 NMS_IOU = 0.7
 """ultralytics' own default, for one-to-many heads."""
 NMS_IOU_END_TO_END = 0.9
-"""A one-to-one head suppresses nothing, but a place can come under two names (see `export.dfine`)."""
+"""A one-to-one head suppresses nothing, but a cell can come under two names (see `export.dfine`)."""
 _NOTE = (
     "padded right and bottom (ultralytics pads on all sides); {head}; suppression is class-agnostic; "
     "masks of a segmentation model are not exported; AGPL-3.0 covers the weights and ultralytics' layers"
@@ -72,15 +71,10 @@ class Yolo:
     def __call__(self, job: ExportJob) -> RoleExport:
         """Options: see `DetectorOptions`. Raises `MissingExtraError` without ultralytics, `CheckpointError` where the
         folder is no YOLO11 or YOLO26 detector."""
-        options = DetectorOptions.read(job.options, recipe=self.name)
+        options = read_options(DetectorOptions, job.options, recipe=self.name)
         checkpoint = job.checkpoint
         checkpoint.require(self.architectures, recipe=self.name)
-        labels = labels_of(
-            checkpoint.config.get("id2label") or {},
-            count=_classes(checkpoint),
-            origin=str(checkpoint.folder / "config.json"),
-            file=options.labels,
-        )
+        labels = options.class_names(checkpoint, count=_classes(checkpoint))
         from edgecap.export.detectors.fold_batch_norm import fold_norms
         from edgecap.export.detectors.role import DetectorPlan, export_detector
         from edgecap.export.detectors.yolo_graph import BOXES, YoloGraph, build
@@ -122,7 +116,7 @@ def _classes(checkpoint: Checkpoint) -> int | None:
 
 def _reference(network: Any) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]:
     """ultralytics' own network and head arithmetic on one picture uint8 [1, 3, H, W]; only the choice of the best 300
-    places of a one-to-many head is made here."""
+    cells of a one-to-many head is made here."""
     import torch
 
     seen: list[torch.Tensor] = []
@@ -138,8 +132,8 @@ def _reference(network: Any) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[
             corners, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].long()
         else:
             scores, class_ids = rows[4 : 4 + network.model[-1].nc].max(0)
-            scores, places = scores.topk(300)
-            class_ids, (x, y, w, h) = class_ids[places], rows[:4, places]
+            scores, cells = scores.topk(300)
+            class_ids, (x, y, w, h) = class_ids[cells], rows[:4, cells]
             corners = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], 1)
         relative = corners / torch.tensor([width, height, width, height])
         return {

@@ -6,20 +6,19 @@ as it is whole, so that an interrupted run continues where it stopped.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from edgecap.engines.errors import HubError, MissingInputError, OutputError, TamperedPackError, UsageError
+from edgecap.engines.errors import HubError, MissingInputError, TamperedPackError, UsageError
+from edgecap.engines.files import recover_folder, replace_folder
 from edgecap.engines.packs.pack import PACK_FILE, Pack, shipped_packs
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.hub.hub import CHECKPOINT_FILES, STILL_WORKS, Fetched, HubId, Watch, fetch
 from edgecap.export.hub.pull_plans import PLANS, PlannedRole, PullPlan
 from edgecap.export.job import Recipe
-from edgecap.export.publish.folder_swap import recover, swap_in
-from edgecap.export.publish.pack_merge import ROLES, open_existing, refuse_shipped
+from edgecap.export.publish.pack_merge import ROLES, fresh_folder, open_existing, refuse_shipped
 from edgecap.export.publish.publish import ExportOptions, Published, publish
 from edgecap.export.recipes import load_recipe, nearest, open_checkpoint
 
@@ -141,9 +140,9 @@ def local_checkpoint(folder: Path, repo: str) -> Path:
     org, _, name = repo.partition("/")
     tried = [folder / org / name, folder / f"{org}--{name}", folder / name]
     snapshots = sorted((folder / f"models--{org}--{name}" / "snapshots").glob("*"), key=lambda p: p.stat().st_mtime)
-    for place in (*tried, *reversed(snapshots)):
-        if place.is_dir():
-            return place
+    for candidate in (*tried, *reversed(snapshots)):
+        if candidate.is_dir():
+            return candidate
     raise MissingInputError(
         f"{folder}: no {repo} found (looked for {', '.join(str(p.relative_to(folder)) for p in tried)}); on a machine "
         f"with a network run: hf download {repo} --local-dir {name}, and bring the folder"
@@ -178,25 +177,16 @@ def _fetch_ready(hub_id: HubId, watch: Watch) -> Fetched:
 def _install(source: Path, out: Path, say: Say, *, unpinned: tuple[str, ...] = ()) -> Pulled:
     """Copy a finished pack into `out`: only the files that its pack.json lists, verified before and after."""
     out = out.expanduser().absolute()
-    recover(out)
+    recover_folder(out)
     open_existing(out)
     spec = Pack.open(source, verify=False).spec
-    fresh = out.with_name(f".{out.name}.fresh-{os.getpid()}")
-    try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
+    with fresh_folder(out) as fresh:
         for name in (PACK_FILE, *spec.files):
             if not (source / name).is_file():
                 raise TamperedPackError(f"{source}: {name} is missing; fetch or copy the pack again")
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, fresh / name)  # follows the links of the hub's cache
         Pack.open(fresh)
-        swap_in(fresh, out)
-    except OSError as error:
-        raise OutputError(
-            f"{out}: can't be written ({error.strerror}); free the disk or choose another --out"
-        ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        replace_folder(fresh, out)
     say(f"pack {spec.name} {spec.version} from {source} in {out}")
     return Pulled(str(out), (), tuple(role for role in ROLES if getattr(spec, role) is not None), unpinned)

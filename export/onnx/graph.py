@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import GraphContractError
 from edgecap.engines.graph.spec import DType, GraphSpec, TensorSpec
+
+if TYPE_CHECKING:
+    import torch
 
 OPSET = 18
 """Highest opset that static quantisation, ORT-CUDA and TensorRT all take without exceptions."""
@@ -44,6 +46,8 @@ def export_graph(
     examples: one tensor per input; free axes need a size other than 0 and 1 there. dynamic_shapes: per input, axis ->
     torch.export Dim.
     """
+    import torch
+
     torch.onnx.export(
         module.eval(),
         tuple(examples),
@@ -119,9 +123,13 @@ def check_graph(path: Path, spec: GraphSpec) -> None:
 
 def run_graph(path: Path, feeds: Mapping[str, NDArray[Any]], *, threads: int = 1) -> dict[str, NDArray[Any]]:
     """Outputs by name of one CPU run; for checks right after an export, not for the runtime."""
-    session = open_graph(path, threads=threads)
+    return run_session(open_graph(path, threads=threads), [feeds])[0]
+
+
+def run_session(session: Any, feeds: Sequence[Mapping[str, NDArray[Any]]]) -> list[dict[str, NDArray[Any]]]:
+    """Outputs by name of an onnxruntime.InferenceSession, one mapping per feed."""
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, (np.asarray(value) for value in session.run(names, dict(feeds))), strict=True))
+    return [dict(zip(names, map(np.asarray, session.run(names, dict(feed))), strict=True)) for feed in feeds]
 
 
 def open_graph(path: Path, *, threads: int = 1) -> Any:

@@ -29,11 +29,17 @@ def name_nodes(model: onnx.ModelProto) -> None:
         taken.add(node.name)
 
 
-def inline_functions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same model without local functions: passes look at plain nodes only."""
+def working_copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy that passes may change: without local functions, as they look at plain nodes only, and every node with a
+    name of its own."""
     from onnx import inliner
 
-    return inliner.inline_local_functions(model) if model.functions else model
+    made = type(model)()
+    made.CopyFrom(model)
+    if made.functions:
+        made = inliner.inline_local_functions(made)
+    name_nodes(made)
+    return made
 
 
 def weight_names(model: onnx.ModelProto) -> set[str]:

@@ -106,6 +106,25 @@ def boxes_matched(
     return matched
 
 
+def boxes_found(
+    reference: Sequence[Mapping[str, NDArray[Any]]], got: Sequence[Mapping[str, NDArray[Any]]], *, score: float
+) -> dict[str, float]:
+    """Of detectors' outputs: "boxes" of the reference with at least `score`, and "boxes_matched_share" of them that are
+    among the other side's of at least 0.8 times that; 1 where there are none."""
+    matched = asked = 0
+    for r, g in zip(reference, got, strict=True):
+        for one in range(len(r["scores"])):
+            keep, other = r["scores"][one] >= score, g["scores"][one] >= 0.8 * score
+            asked += int(keep.sum())
+            matched += boxes_matched(
+                r["boxes_xyxy"][one][keep],
+                r["class_ids"][one][keep],
+                g["boxes_xyxy"][one][other],
+                g["class_ids"][one][other],
+            )
+    return {"boxes": float(asked), "boxes_matched_share": matched / asked if asked else 1.0}
+
+
 def mask_iou(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """IoU [K] of boolean masks [K, h, w]; two empty masks count as equal (1)."""
     shared = (first & second).sum(axis=(1, 2)).astype(np.float64)

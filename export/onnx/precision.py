@@ -31,7 +31,7 @@ from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.export.onnx.block_matmuls import block_matmuls
 from edgecap.export.onnx.graph import check_graph, name_axes
-from edgecap.export.onnx.graph_walk import inline_functions, layers, matching, name_nodes
+from edgecap.export.onnx.graph_walk import layers, matching, working_copy
 from edgecap.export.onnx.half import to_half
 from edgecap.export.onnx.qdq import Kind, calibrate, insert_pairs, magnitudes, quantisable
 from edgecap.export.onnx.quantise import QUANTISED_OPS, nodes_outside, quantise_file
@@ -64,7 +64,7 @@ def to_fp16(model: onnx.ModelProto, *, keep: Sequence[str] = (), feeds: Feeds = 
     on a CPU can't show an overflow, because ONNX Runtime there computes float16 nodes in float32 and drops the rounding
     between neighbours. Raises ExportError where the result is not consistently typed.
     """
-    made = _copied(model)
+    made = working_copy(model)
     feeds = tuple(feeds)
     if any(node.op_type == "QuantizeLinear" for node in made.graph.node):
         raise_opset(made, 19)  # the first whose Q/DQ take float16
@@ -83,9 +83,8 @@ def static_cpu(
 ) -> Converted:
     """INT8 for ONNX Runtime on CPUs: uint8 activations, int8 weights per channel (1.5-2.2 times faster there than int8
     activations, docs/spec/measured.md A). `ops`: operators that are quantised, where they are between two layers."""
-    made = _copied(model)
-    asked = matching(made.graph.node, exclude)
-    kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}
+    made = working_copy(model)
+    kept = _excluded(made, exclude)
     layer_ops = [op for op in ops if op in ("Conv", "MatMul", "Gemm")]
     with TemporaryDirectory() as folder:
         source, destination = Path(folder) / "fp32.onnx", Path(folder) / "int8.onnx"
@@ -116,9 +115,8 @@ def dynamic_int8(model: onnx.ModelProto, *, exclude: Sequence[str] = ()) -> Conv
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    made = _copied(model)
-    asked = matching(made.graph.node, exclude)
-    kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}
+    made = working_copy(model)
+    kept = _excluded(made, exclude)
     stored = {node.name for node in layers(made)}
     ops = ("MatMul", "Gemm")
     for node in made.graph.node:
@@ -157,9 +155,8 @@ def int4_blocks(
     """
     if form == "qdq" and not symmetric:
         raise ValueError("TensorRT takes symmetric 4-bit blocks only; ask for symmetric=True")
-    made = _copied(model)
-    asked = matching(made.graph.node, exclude)
-    kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}
+    made = working_copy(model)
+    kept = _excluded(made, exclude)
     shapes = {i.name: tuple(i.dims) for i in made.graph.initializer}
     chosen = []
     for node in layers(made):
@@ -177,10 +174,9 @@ def int4_blocks(
 
 
 def _paired(model: onnx.ModelProto, feeds: Feeds, *, exclude: Sequence[str], kind: Kind, opset: int) -> Converted:
-    made = _copied(model)
+    made = working_copy(model)
     raise_opset(made, opset)
-    asked = matching(made.graph.node, exclude)
-    kept = {name: f"asked for by {pattern!r}" for name, pattern in asked.items()}
+    kept = _excluded(made, exclude)
     stored = quantisable(made)
     for node in made.graph.node:
         if node.op_type in ("Conv", "ConvTranspose", "MatMul", "Gemm") and node.name not in {n.name for n in stored}:
@@ -212,13 +208,8 @@ def raise_opset(model: onnx.ModelProto, least: int) -> None:
     model.ir_version = max(model.ir_version, 10 if least >= 21 else 9)
 
 
-def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that passes may change: functions inlined, every node with a name of its own."""
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    made = inline_functions(made)
-    name_nodes(made)
-    return made
+def _excluded(model: onnx.ModelProto, patterns: Sequence[str]) -> dict[str, str]:
+    return {name: f"asked for by {pattern!r}" for name, pattern in matching(model.graph.node, patterns).items()}
 
 
 def _plain(model: onnx.ModelProto) -> bool:

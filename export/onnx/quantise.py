@@ -22,9 +22,6 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.onnx.graph import check_graph, name_axes
-
 QUANTISED_OPS: tuple[str, ...] = ("Conv", "Relu", "Add", "Concat", "Resize", "MaxPool")
 """Convolutions, and what is between them: a sum or a join left in fp32 would go through two conversions each. A
 Relu in the list melts into its convolution (uint8 has no negative values) instead of halving the resolution before
@@ -41,29 +38,6 @@ class _Feeds(CalibrationDataReader):  # type: ignore[misc]
         """The next inputs, None at the end."""
         feeds = next(self._feeds, None)
         return None if feeds is None else dict(feeds)
-
-
-def quantise_static(
-    source: Path,
-    destination: Path,
-    spec: GraphSpec,
-    *,
-    feeds: Iterable[Mapping[str, NDArray[Any]]],
-    keep_fp32: Sequence[str] = (),
-    ops: Sequence[str] = QUANTISED_OPS,
-) -> None:
-    """Write the INT8 form of `source` to `destination` and check it against `spec`.
-
-    feeds: calibration inputs (about 100), each a dict name -> array; ranges are the extremes seen. keep_fp32: nodes
-    that read a weight whose name starts with one of these stay fp32, as do all nodes of a type that is not in `ops`
-    and those that `nodes_outside` names.
-    """
-    kept = nodes_reading(source, keep_fp32)
-    if keep_fp32 and not kept:
-        raise ValueError(f"{source.name}: no node reads a weight named {list(keep_fp32)}; see nodes_reading")
-    quantise_file(source, destination, feeds, exclude=kept + nodes_outside(source), ops=ops)
-    name_axes(destination, spec)
-    check_graph(destination, spec)
 
 
 def quantise_file(
@@ -92,14 +66,6 @@ def quantise_file(
         destination.write_bytes((Path(folder) / "int8.onnx").read_bytes())
 
 
-def nodes_reading(path: Path, prefixes: Sequence[str]) -> list[str]:
-    """Names of the nodes that read an initialiser whose name starts with one of `prefixes`."""
-    graph = onnx.load(str(path)).graph
-    return [
-        node.name for node in graph.node if any(name.startswith(prefix) for name in node.input for prefix in prefixes)
-    ]
-
-
 def nodes_outside(path: Path, *, layer_ops: Sequence[str] = ("Conv",)) -> list[str]:
     """Names of the nodes that are not between two layers (convolutions, or nodes of type `layer_ops`): the
     arithmetic of coordinates, before and after.
@@ -122,11 +88,3 @@ def nodes_outside(path: Path, *, layer_ops: Sequence[str] = ("Conv",)) -> list[s
         and not (node.op_type == "Relu" and melting.intersection(node.input))
         and not (after.intersection(node.input) and before.intersection(node.output))
     ]
-
-
-def operator_counts(path: Path) -> dict[str, int]:
-    """How many nodes of each type the graph has, e.g. to see what became QLinear after an export."""
-    counts: dict[str, int] = {}
-    for node in onnx.load(str(path)).graph.node:
-        counts[node.op_type] = counts.get(node.op_type, 0) + 1
-    return counts

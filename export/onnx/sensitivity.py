@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.export.onnx.block_matmuls import block_matmuls
-from edgecap.export.onnx.graph_walk import inline_functions, name_nodes
+from edgecap.export.onnx.graph_walk import working_copy
 from edgecap.export.onnx.parity import compare_outputs
 from edgecap.export.onnx.qdq import Activation, calibrate, insert_pairs, quantisable
 
@@ -59,7 +59,10 @@ def sensitivity(
     feeds: inputs by name, a few (2 to 8). most_rows: more layers than this are taken together in blocks of
     neighbours. exclude: names of nodes that stay high anyway.
     """
-    prepared = _prepared(model)
+    from edgecap.export.onnx.precision import raise_opset
+
+    prepared = working_copy(model)
+    raise_opset(prepared, 19)
     nodes = [node for node in _candidates(prepared, form) if node.name not in set(exclude)]
     if not nodes:
         return ()
@@ -79,12 +82,6 @@ def sensitivity(
     return tuple(asdict(cost) for cost in costs)
 
 
-def worst_layers(rows: Sequence[Mapping[str, Any]], count: int) -> tuple[str, ...]:
-    """Node names of the `count` most damaging measured rows: what to exclude first."""
-    measured = [row for row in rows if row["relative_l2"] is not None]
-    return tuple(name for row in measured[:count] for name in row["layers"])
-
-
 def run_model(model: onnx.ModelProto, feeds: Sequence[Mapping[str, NDArray[Any]]]) -> Outputs:
     """Outputs by name for each feed, ONNX Runtime on the CPU, one thread.
 
@@ -94,24 +91,14 @@ def run_model(model: onnx.ModelProto, feeds: Sequence[Mapping[str, NDArray[Any]]
     """
     import onnxruntime
 
+    from edgecap.export.onnx.graph import run_session
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    return [dict(zip(names, session.run(names, dict(feed)), strict=True)) for feed in feeds]
-
-
-def _prepared(model: onnx.ModelProto) -> onnx.ModelProto:
-    from edgecap.export.onnx.precision import raise_opset
-
-    made = type(model)()
-    made.CopyFrom(model)
-    made = inline_functions(made)
-    name_nodes(made)
-    raise_opset(made, 19)
-    return made
+    return run_session(session, feeds)
 
 
 def _candidates(model: onnx.ModelProto, form: Form) -> list[onnx.NodeProto]:

@@ -6,11 +6,12 @@ In: a `RoleExport`, the folder its files were written to, the pack's folder. Out
     exchange names with DIR/pack/ (one system call), remove the old folder
 
 A crash before the exchange leaves the old pack, after it the new one; where the file system can't exchange two names,
-the old folder is set aside first, and `recover` (run by the next merge) puts it back.
+the old folder is set aside first, and `recover_folder` (run by the next merge) puts it back.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -21,14 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import OutputError, PackError, UsageError
+from edgecap.engines.files import recover_folder, replace_folder
 from edgecap.engines.packs.pack import PACK_FILE, SHIPPED_FOLDER, Pack, shipped_packs, unlisted_candidates
 from edgecap.engines.packs.specs import PackSpec
 from edgecap.engines.packs.writer import write_pack
 from edgecap.export.job import Role, RoleExport
-from edgecap.export.publish.folder_swap import alone, recover, swap_in
 from edgecap.export.publish.gate import report
 
-ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner")
+ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner", "pose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,10 @@ def merge_role(pack: Path, role_export: RoleExport, staged: Path, *, drift: Sequ
     Raises `OutputError` (disk full, not writable) with the old pack as it was, and whatever `Pack.open` raises where
     the folder holds a pack that is not whole.
     """
-    fresh = pack.with_name(f".{pack.name}.fresh-{os.getpid()}")
     # Between reading the old pack and putting the new one in its place no other export may do the same, or its role
     # would be lost.
-    with _written_or_removed(fresh, pack), alone(pack.parent):
-        recover(pack)
+    with fresh_folder(pack) as fresh, _alone(pack.parent):
+        recover_folder(pack)
         old = open_existing(pack)
         kept = _files_that_stay(old, role_export.role)
         for name in kept:
@@ -65,7 +65,7 @@ def merge_role(pack: Path, role_export: RoleExport, staged: Path, *, drift: Sequ
         spec, notes = _merged_spec(old.spec if old else _empty_spec(pack.name), role_export, drift)
         written = write_pack(fresh, spec)
         Pack.open(fresh)  # what a reader would refuse is not published
-        swap_in(fresh, pack)
+        replace_folder(fresh, pack)
     return Merged(written, notes)
 
 
@@ -95,7 +95,7 @@ def refuse_shipped(pack: Path) -> None:
 def files_of_role(spec: PackSpec, role: Role) -> set[str]:
     """Names that pack.json's role, its twins and its reports use; external data beside a graph are not named there."""
     names = {f"parity.{role}.json", f"sensitivity.{role}.json", *_named_files(getattr(spec, role))}
-    return names | {graph.file for place, graph in spec.twins.items() if place.split(".")[0] == role}
+    return names | {graph.file for path, graph in spec.twins.items() if path.split(".")[0] == role}
 
 
 def _named_files(held: Any) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _check_names(staged: Path, kept: Sequence[str], role: Role) -> None:
 
 def _write_reports(folder: Path, role_export: RoleExport, drift: Sequence[str]) -> None:
     parity = {
-        **report(role_export.judged, drift),
+        **report(role_export.comparisons, drift),
         "source": role_export.source,
         "kept_high": role_export.kept_high,
     }
@@ -162,7 +162,7 @@ def _write_json(path: Path, content: Any) -> None:
 
 def _merged_spec(old: PackSpec, made: RoleExport, drift: Sequence[str]) -> tuple[PackSpec, tuple[str, ...]]:
     role = made.role
-    twins = {place: graph for place, graph in old.twins.items() if place.split(".")[0] != role} | made.twins
+    twins = {path: graph for path, graph in old.twins.items() if path.split(".")[0] != role} | made.twins
     licences = _licences(old) | {role: made.licence}
     drifts = [line for line in old.source.get("drift", "").split("\n") if line and not line.startswith(f"{role}: ")]
     drifts += [f"{role}: {line}" for line in drift]
@@ -197,12 +197,14 @@ def _empty_spec(name: str) -> PackSpec:
 
 
 @contextmanager
-def _written_or_removed(fresh: Path, pack: Path) -> Iterator[None]:
-    """The fresh folder, removed whatever happens; a failing disk becomes `OutputError`."""
+def fresh_folder(pack: Path) -> Iterator[Path]:
+    """An empty folder beside `pack`, to be filled and put in its place (`replace_folder`); removed whatever happens. A
+    failing disk becomes `OutputError`."""
+    fresh = pack.with_name(f".{pack.name}.fresh-{os.getpid()}")
     try:
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
-        yield
+        yield fresh
     except OSError as error:
         raise OutputError(
             f"{pack}: can't be written ({error.strerror or error}); what was there is unchanged; free the disk or "
@@ -210,6 +212,18 @@ def _written_or_removed(fresh: Path, pack: Path) -> Iterator[None]:
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time inside the with block; others wait. The folder itself is locked (flock(2)): whatever kills
+    the holder frees it, and no file is left behind. Raises OSError where it can't be opened or locked."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -1,6 +1,6 @@
 """TensorRT twins of a pack's graphs, made from its fp32 originals: float16 types or symmetric INT8, standard operators.
 
-In: a pack folder, fp32 ONNX files by place ("detector.graph", "segmenter.encoder", ...). Out: the same pack with
+In: a pack folder, fp32 ONNX files by graph path ("detector.graph", "segmenter.encoder", ...). Out: the same pack with
 `PackSpec.twins`, its files, and `parity.twins.json`. Recipes of hub models write their twins themselves with
 `make_twin`.
 """
@@ -8,7 +8,6 @@ In: a pack folder, fp32 ONNX files by place ("detector.graph", "segmenter.encode
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,21 +19,21 @@ import onnx
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import OutputError
+from edgecap.engines.files import recover_folder, replace_folder
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.pack import PACK_FILE, Pack
 from edgecap.engines.packs.schema import graphs_of
 from edgecap.engines.packs.specs import PackSpec
 from edgecap.engines.packs.writer import write_pack
-from edgecap.export.job import Comparison
-from edgecap.export.onnx.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
+from edgecap.export.job import Comparison, Limits
+from edgecap.export.onnx.parity import GraphParity, boxes_found, compare_outputs, mask_iou
 from edgecap.export.onnx.precision import static_symmetric, to_fp16
 from edgecap.export.onnx.sensitivity import Outputs, run_model
-from edgecap.export.publish.folder_swap import recover, swap_in
 from edgecap.export.publish.gate import judge, report
+from edgecap.export.publish.pack_merge import fresh_folder
 
 Feed = Mapping[str, NDArray[Any]]
 Form = Literal["fp16", "int8"]
-Limits = dict[str, tuple[Literal["min", "max"], float]]
 PARITY_FILE = "parity.twins.json"
 LIMITS: dict[Form, Limits] = {"fp16": {"cosine": ("min", 0.999)}, "int8": {"cosine": ("min", 0.98)}}
 """float16 keeps 11 bits of each number (nano: cosine above .99999); INT8 leaves nano's graphs at .999 and better."""
@@ -61,7 +60,7 @@ class Twin:
     """`graph`: as it goes into `PackSpec.twins`."""
 
     graph: GraphSpec
-    judged: Comparison
+    comparison: Comparison
     kept_high: dict[str, str]
 
 
@@ -94,53 +93,48 @@ def add_twins(
     allow_drift: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> PackSpec:
-    """Make the twins of `sources` (place -> source) and put them into the pack; twins of other places stay.
+    """Make the twins of `sources` (graph path -> source) and put them into the pack; other twins stay.
 
-    `most_bytes`: what all files of the pack may come to together. Raises ValueError for a place that the pack lacks,
+    `most_bytes`: what all files of the pack may come to together. Raises ValueError for a graph that the pack lacks,
     ParityError, OutputError (too large, disk full); the pack is then as it was.
     """
     folder = Path(pack_folder).absolute()
-    recover(folder)
+    recover_folder(folder)
     pack = Pack.open(folder)
-    places = {at.removeprefix("$."): graph for at, graph in graphs_of(pack.spec)}
-    unknown = sorted(set(sources) - set(places))
+    paths = {at.removeprefix("$."): graph for at, graph in graphs_of(pack.spec)}
+    unknown = sorted(set(sources) - set(paths))
     if unknown:
-        raise ValueError(f"{folder}: has no graph at {', '.join(unknown)}; it has {', '.join(sorted(places))}")
-    fresh = folder.with_name(f".{folder.name}.fresh-{os.getpid()}")
-    try:
-        shutil.rmtree(fresh, ignore_errors=True)
-        gone = {graph.file for place, graph in pack.spec.twins.items() if place in sources}
-        shutil.copytree(folder, fresh, ignore=lambda _, names: [n for n in names if n in gone or n == PACK_FILE])
-        twins, judged = _write_twins(sources, places, fresh, say)
-        drift = judge(judged, allow_drift=allow_drift) if judged else ()
-        content = report(judged, drift)
+        raise ValueError(f"{folder}: has no graph at {', '.join(unknown)}; it has {', '.join(sorted(paths))}")
+    with fresh_folder(folder) as fresh:
+        gone = {graph.file for path, graph in pack.spec.twins.items() if path in sources}
+        left_out = {PACK_FILE, *gone}
+        shutil.copytree(folder, fresh, ignore=lambda _, names: left_out.intersection(names), dirs_exist_ok=True)
+        twins, comparisons = _write_twins(sources, paths, fresh, say)
+        drift = judge(comparisons, allow_drift=allow_drift) if comparisons else ()
+        content = report(comparisons, drift)
         (fresh / PARITY_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         written = write_pack(fresh, replace(pack.spec, files={}, twins=pack.spec.twins | twins))
         _require_small(written, most_bytes, folder)
-        swap_in(fresh, folder)
-    except OSError as error:
-        raise OutputError(f"{folder}: can't be written ({error.strerror}); what was there is unchanged") from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        replace_folder(fresh, folder)
     return written
 
 
 def _write_twins(
-    sources: Mapping[str, TwinSource], places: Mapping[str, GraphSpec], folder: Path, say: Callable[[str], None]
+    sources: Mapping[str, TwinSource], graphs: Mapping[str, GraphSpec], folder: Path, say: Callable[[str], None]
 ) -> tuple[dict[str, GraphSpec], list[Comparison]]:
     twins: dict[str, GraphSpec] = {}
-    judged: list[Comparison] = []
-    for place, source in sources.items():
+    comparisons: list[Comparison] = []
+    for path, source in sources.items():
         if source.ready is not None:
             shutil.copyfile(source.file, folder / source.ready.file)
-            twins[place] = source.ready
+            twins[path] = source.ready
             continue
-        name = f"{place.replace('.', '_').removesuffix('_graph')}.trt-{source.form}.onnx"
-        say(f"{place}: {source.form} twin of {source.file.name}")
-        twin = make_twin(source, places[place], folder / name)
-        twins[place] = twin.graph
-        judged.append(twin.judged)
-    return twins, judged
+        name = f"{path.replace('.', '_').removesuffix('_graph')}.trt-{source.form}.onnx"
+        say(f"{path}: {source.form} twin of {source.file.name}")
+        twin = make_twin(source, graphs[path], folder / name)
+        twins[path] = twin.graph
+        comparisons.append(twin.comparison)
+    return twins, comparisons
 
 
 def _require_small(written: PackSpec, most_bytes: int | None, folder: Path) -> None:
@@ -158,25 +152,9 @@ def _parity(name: str, reference: Outputs, got: Outputs) -> GraphParity:
     unordered: set[str] = set()
     if {"boxes_xyxy", "scores", "class_ids"} <= set(reference[0]):
         unordered = {"boxes_xyxy", "class_ids"}
-        figures = _boxes(reference, got)
+        figures = boxes_found(reference, got, score=_SCORE)
     if "mask_logits" in reference[0]:
         same = [mask_iou(r["mask_logits"] > 0, g["mask_logits"] > 0) for r, g in zip(reference, got, strict=True)]
         figures["mask_iou_mean"] = float(np.concatenate(same).mean())
     sides = [[{n: v for n, v in one.items() if n not in unordered} for one in side] for side in (reference, got)]
     return GraphParity(name, "fp32", len(reference), compare_outputs(*sides), figures)
-
-
-def _boxes(reference: Outputs, got: Outputs) -> dict[str, float]:
-    """Share of boxes found again; 1 where the reference has none above the score."""
-    matched = asked = 0
-    for r, g in zip(reference, got, strict=True):
-        for one in range(len(r["scores"])):
-            keep, other = r["scores"][one] >= _SCORE, g["scores"][one] >= 0.8 * _SCORE
-            asked += int(keep.sum())
-            matched += boxes_matched(
-                r["boxes_xyxy"][one][keep],
-                r["class_ids"][one][keep],
-                g["boxes_xyxy"][one][other],
-                g["class_ids"][one][other],
-            )
-    return {"boxes": float(asked), "boxes_matched_share": matched / asked if asked else 1.0}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.graph.spec import GraphSpec
@@ -16,26 +16,50 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
+from edgecap.export.decoder.captioner_role import captioner_spec
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.decoder.text_model import decoder_config, read_config
+from edgecap.export.job import COUNT, Accepts, one_of
 from edgecap.export.onnx.block_weights import BLOCK
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue
-from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style
+from edgecap.export.qwen.style import STYLE_NAMES, STYLES, Style, StyleName
 from edgecap.export.qwen.vision_sizes import VisionSizes
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ARCHITECTURES = ("Qwen2_5_VLForConditionalGeneration",)
-EMBEDDING_FILE = "captioner.embedding.npy"
-TOKENIZER_FILE = "captioner.tokenizer.json"
 VISION_START, PICTURE, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
 DEFAULT_BUCKETS_WH = ((448, 448), (616, 336), (336, 616))
 """Square crops of instances, and 16:9 and 9:16 whole pictures: 256 and 264 tokens."""
-OPTIONS = ("style", "views", "buckets", "context", "parity_layers")
 _QUESTION_TOKENS = 160
 """Positions kept for the question and the text around it."""
+_BUCKETS = "WIDTHxHEIGHT,WIDTHxHEIGHT in pixels, e.g. 448x448,616x336"
 _SIZE = re.compile(r"(\d+)x(\d+)")
+
+
+def _buckets(text: str) -> tuple[tuple[int, int], ...]:
+    found = [_SIZE.fullmatch(part.strip()) for part in text.split(",")]
+    sizes = [(int(m[1]), int(m[2])) for m in found if m]
+    if len(sizes) != len(found):
+        raise ValueError(text)
+    return tuple(dict.fromkeys(sizes))
+
+
+@dataclass(frozen=True, slots=True)
+class QwenOptions:
+    """Read by `read_options`."""
+
+    style: Annotated[StyleName, one_of(STYLE_NAMES)] = "instruct"
+    views: Annotated[int, COUNT] = prompt_data.VIEWS
+    """Pictures of a prompt."""
+    buckets: Annotated[tuple[tuple[int, int], ...], Accepts(_BUCKETS, _buckets)] = DEFAULT_BUCKETS_WH
+    """Picture sizes (width, height) in pixels."""
+    context: Annotated[int | None, COUNT] = None
+    """Positions; None = as many as pictures and text need."""
+    parity_layers: Annotated[int | None, COUNT] = None
+    """Decoder layers compared with PyTorch; None = as many as fit in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,64 +87,43 @@ class QwenPlan:
 
     def spec(self, *, vision: GraphSpec, decoder: GraphSpec, layers: int | None = None) -> CaptionerSpec:
         """The pack's captioner block over these two graphs; `layers`: of a decoder that was cut short for a check."""
-        sizes = self.decoder
-        return CaptionerSpec(
+        return captioner_spec(
+            self.decoder,
+            eos_ids=self.eos_ids,
             vision=vision,
             decoder=decoder,
-            embedding_file=EMBEDDING_FILE,
-            tokenizer_file=TOKENIZER_FILE,
             view_side=square_side(self.buckets_wh),
             views=self.views,
             tokens_per_view=max(self.vision.tokens(size) for size in self.buckets_wh),
-            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
-            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
-            hidden_size=sizes.hidden_size,
-            layers=layers or sizes.layers,
-            kv_heads=sizes.kv_heads,
-            head_dim=sizes.head_dim,
-            vocab_size=sizes.vocab_size,
-            bos_id=None,  # Qwen2.5 has none; the template prints all there is
-            eos_id=self.eos_ids[0],
+            layers=layers or self.decoder.layers,
             prompts=dict(self.style.prompts),
             max_tokens=dict(self.style.max_tokens),
             layout=self.layout,
-            eos_ids=self.eos_ids[1:],
             rope=self.rope,
             buckets_wh=self.buckets_wh,
             prompt_file=PROMPT_FILE if self.style.book else None,
         )
 
 
-def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> QwenPlan:
-    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+def make_plan(checkpoint: Checkpoint, options: QwenOptions, *, recipe: str) -> QwenPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
+    don't fit together."""
+    from transformers import Qwen2_5_VLConfig
+
     checkpoint.require(ARCHITECTURES, recipe=recipe)
-    if unknown := sorted(set(options) - set(OPTIONS)):
-        raise UsageError(f"unknown option {unknown[0]!r}; this recipe knows {', '.join(OPTIONS)}")
-    style = _style(options.get("style", "instruct"))
-    config, folder = _config(checkpoint), checkpoint.folder
+    style, views, buckets = STYLES[options.style], options.views, options.buckets
+    config, folder = read_config(checkpoint, Qwen2_5_VLConfig), checkpoint.folder
     vision_config, text_config = config.vision_config.to_dict(), config.text_config.to_dict()
     vision = VisionSizes.of(vision_config, source=str(folder / "config.json"))
-    buckets = _buckets(options["buckets"]) if "buckets" in options else DEFAULT_BUCKETS_WH
     vision.check_buckets(buckets)
-    views = _number(options, "views") or prompt_data.VIEWS
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (VISION_START, PICTURE, VISION_END), folder=folder)
-    layout = chat_layout(
-        folder,
-        views=views,
-        picture=VISION_START + PICTURE + VISION_END,
-        view_before=VISION_START,
-        view_after=VISION_END,
-    )
-    need = views * (max(vision.tokens(b) for b in buckets) + 2) + _text_positions(style, layout, tokenizer)
-    context = _number(options, "context") or -(-need // BLOCK) * BLOCK
-    if context < need:
-        raise UsageError(
-            f"context={context}: {views} views and the text need {need} positions; lower views, take smaller buckets, "
-            "or leave context out"
-        )
+    whole = VISION_START + PICTURE + VISION_END
+    layout = chat_layout(folder, views=views, picture=whole, view_before=VISION_START, view_after=VISION_END)
+    most_tokens = max(vision.tokens(b) for b in buckets)
+    context = _context(options, need=views * (most_tokens + 2) + _text_positions(style, layout, tokenizer))
     text_prefix, vision_prefix = _prefixes(checkpoint)
     mean, std = image_stats(folder)
     decoder = _decoder_config(checkpoint, config, context=context)
@@ -144,50 +147,23 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
         eos_ids=end_ids(folder, checkpoint.config, tokenizer),
         text_prefix=text_prefix,
         vision_prefix=vision_prefix,
-        parity_layers=_number(options, "parity_layers"),
+        parity_layers=options.parity_layers,
     )
+
+
+def _context(options: QwenOptions, *, need: int) -> int:
+    context = options.context or -(-need // BLOCK) * BLOCK
+    if context < need:
+        raise UsageError(
+            f"context={context}: {options.views} views and the text need {need} positions; lower views, take smaller "
+            "buckets, or leave context out"
+        )
+    return context
 
 
 def square_side(buckets_wh: tuple[tuple[int, int], ...]) -> int:
     """Side of an instance's crop, which is square: that of the squarest bucket's shorter side."""
     return min(min(buckets_wh, key=lambda wh: (max(wh) / min(wh), -min(wh))))
-
-
-def _style(name: str) -> Style:
-    found = next((known for known in STYLE_NAMES if known == name), None)
-    if found is None:
-        raise UsageError(f"option style={name!r}: expected {' or '.join(STYLE_NAMES)}")
-    return STYLES[found]
-
-
-def _number(options: Mapping[str, str], name: str) -> int | None:
-    value = options.get(name)
-    if value is None:
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
-    return int(value)
-
-
-def _buckets(text: str) -> tuple[tuple[int, int], ...]:
-    found = [_SIZE.fullmatch(part.strip()) for part in text.split(",")]
-    sizes = [(int(m[1]), int(m[2])) for m in found if m]
-    if len(sizes) != len(found):
-        raise UsageError(f"option buckets={text!r}: expected WIDTHxHEIGHT,WIDTHxHEIGHT in pixels, e.g. 448x448,616x336")
-    return tuple(dict.fromkeys(sizes))
-
-
-def _config(checkpoint: Checkpoint) -> Any:
-    """The transformers config object: it fills in what the hub's config.json leaves out, and reads both its layouts."""
-    from transformers import Qwen2_5_VLConfig
-
-    try:
-        return Qwen2_5_VLConfig.from_pretrained(str(checkpoint.folder), local_files_only=True)
-    except Exception as error:  # a strict dataclass of huggingface_hub raises classes of its own
-        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{checkpoint.folder}: config.json is not one of {ARCHITECTURES[0]} ({line}); fetch it again"
-        ) from error
 
 
 def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
@@ -217,39 +193,20 @@ def _text_positions(style: Style, layout: PromptLayout, tokenizer: Tokenizer) ->
 
 def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
     text = config.text_config
-    rope = dict(text.rope_parameters or {})
     if context > int(text.max_position_embeddings):
         raise UsageError(
             f"{context} positions are needed, {checkpoint.folder} was trained for {text.max_position_embeddings}; "
             "lower views, context, or take smaller buckets"
         )
-    unlike = {
-        "hidden_act": (text.hidden_act, "silu"),
-        "use_sliding_window": (bool(text.use_sliding_window), False),
-        "rope_type": (rope.get("rope_type", "default"), "default"),
-    }
-    checkpoint.require_like("text model", unlike)
-    heads = int(text.num_attention_heads)
-    try:
-        return DecoderConfig(
-            hidden_size=int(text.hidden_size),
-            layers=int(text.num_hidden_layers),
-            heads=heads,
-            kv_heads=int(text.num_key_value_heads or heads),
-            head_dim=int(text.hidden_size) // heads,
-            mlp_size=int(text.intermediate_size),
-            vocab_size=int(text.vocab_size),
-            max_positions=context,
-            rope_theta=float(rope["rope_theta"]),
-            norm_eps=float(text.rms_norm_eps),
-            qkv_bias=True,
-            tied_head=bool(config.tie_word_embeddings),
-            rope_inputs=True,
-        )
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{checkpoint.folder}: {error}; the decoder builder can't take this text model"
-        ) from error
+    return decoder_config(
+        checkpoint,
+        text,
+        context=context,
+        tied_head=bool(config.tie_word_embeddings),
+        unlike={"use_sliding_window": (bool(text.use_sliding_window), False)},
+        qkv_bias=True,
+        rope_inputs=True,
+    )
 
 
 def _rope(checkpoint: Checkpoint, text: Mapping[str, Any], decoder: DecoderConfig, vision: VisionSizes) -> RopeSpec:

@@ -16,8 +16,7 @@ from __future__ import annotations
 
 import gc
 import itertools
-import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,19 +26,23 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.letterbox import normalise_views
-from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
-from edgecap.export.decoder.parity import SpokenText, TextPrompt
-from edgecap.export.job import ExportJob, Role, RoleExport
-from edgecap.export.prompts.prompt_data import fill, write_book
-from edgecap.export.qwen.decoder import DecoderExport, export_decoder
-from edgecap.export.qwen.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, QwenPlan, make_plan
-from edgecap.export.qwen.text_reference import TextReference, layers_that_fit
-from edgecap.export.qwen.text_weights import TextWeights, require_text
-from edgecap.export.qwen.vision import SeenViews, VisionExport, bucket_views, export_vision
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
+from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
+from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, TextPrompt, speak_torch
+from edgecap.export.decoder.text_model import TextWeights, require_text
+from edgecap.export.job import ExportJob, Role, RoleExport, read_options
+from edgecap.export.prompts.prompt_data import fill
+from edgecap.export.qwen.plan import ARCHITECTURES, QwenOptions, QwenPlan, make_plan
+from edgecap.export.qwen.reference import layers_that_fit, load_text, load_tower, tower_tokens
+from edgecap.export.qwen.vision import SeenViews, bucket_views, export_vision
 from edgecap.export.qwen.vision_costs import vision_costs
-from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
-from edgecap.export.smolvlm.vectors import write_table
 from edgecap.runtime.decode.rotary import positions_of
 from edgecap.runtime.decode.tokens import PromptTokens
 
@@ -65,22 +68,30 @@ class Qwen25Vl:
     )
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: style (instruct, captioner), views (pictures of a prompt, 4), buckets (WxH,WxH: picture
-        sizes in pixels), context (positions), parity_layers (decoder layers compared with PyTorch)."""
-        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
+        """Export. Options: see `QwenOptions`."""
+        options = read_options(QwenOptions, job.options, recipe=self.name)
+        plan = make_plan(job.checkpoint, options, recipe=self.name)
         job.checkpoint.require_shapes(plan.vision.shapes(), prefix=plan.vision_prefix)
         require_text(job.checkpoint, plan.decoder, plan.text_prefix)
-        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        if plan.style.book is not None:
-            write_book(job.folder, plan.style.book, plan.layout, say=job.say)
+        write_text_files(job, plan.layout, book=plan.style.book)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             seen, costs = _look(plan, job)
             weights = job.checkpoint.tensors(plan.vision_prefix)
             vision = export_vision(plan, weights, seen, job, work=Path(work))
             layers = min(plan.parity_layers or layers_that_fit(plan.decoder), plan.decoder.layers)
-            texts = _speak(plan, seen, vision, layers, job)
-            decoder = export_decoder(plan, texts, layers, job, work=Path(work))
-        return _role_export(job, plan, vision, decoder, costs)
+            source = DecoderSource(
+                weights=TextWeights(job.checkpoint, plan.text_prefix),
+                config=plan.decoder,
+                texts=_speak(plan, seen, vision, layers, job),
+                layers=layers,
+                spec=lambda graph, held: plan.spec(vision=vision.graph, decoder=graph, layers=held),
+                limits=DECODER_LIMITS,
+            )
+            decoder = export_decoder(source, job, work=Path(work))
+        spec = plan.spec(vision=vision.graph, decoder=decoder.graph)
+        notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
+        vision = replace(vision, sensitivity=costs)
+        return captioner_role(job, spec, vision=vision, decoder=decoder, notes=notes)
 
 
 def _look(plan: QwenPlan, job: ExportJob) -> tuple[SeenViews, tuple[dict[str, Any], ...]]:
@@ -102,27 +113,23 @@ def _look(plan: QwenPlan, job: ExportJob) -> tuple[SeenViews, tuple[dict[str, An
     return seen, costs
 
 
-def _speak(
-    plan: QwenPlan, seen: SeenViews, vision: VisionExport, layers: int, job: ExportJob
-) -> tuple[SpokenText, ...]:
+def _speak(plan: QwenPlan, seen: SeenViews, vision: PartExport, layers: int, job: ExportJob) -> tuple[SpokenText, ...]:
     """Write the embedding table; then PyTorch's answers to a question about the first and one about the last view."""
     weights = TextWeights(job.checkpoint, plan.text_prefix)
     table = write_table(weights["embed_tokens.weight"], job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
     job.say(f"PyTorch's first {layers} of {plan.decoder.layers} decoder layers on two questions, for the parity check")
-    reference = TextReference.load(
-        weights, plan.text_config, table=table, layers=layers, tied_head=plan.decoder.tied_head
-    )
+    model, head = load_text(weights, plan.text_config, layers=layers, tied_head=plan.decoder.tied_head)
     texts = []
     for view, question in ((0, next(iter(plan.style.prompts.values()))), (-1, plan.style.prompts["global"])):
         height, width = seen.pixels[view].shape[2:]
         grid = height // plan.vision.stride, width // plan.vision.stride
         prompt = _prompt(plan, vision, table, seen.tokens[view][0], grid_hw=grid, question=fill(question), job=job)
-        texts.append(reference.speak(prompt, steps=_STEPS))
+        texts.append(speak_torch(model, head, table, prompt, steps=_STEPS, coordinates=3))
     return tuple(texts)
 
 
 def _prompt(
-    plan: QwenPlan, vision: VisionExport, table: NDArray[Any], tokens: NDArray[np.float32], *, grid_hw: tuple[int, int],
+    plan: QwenPlan, vision: PartExport, table: NDArray[Any], tokens: NDArray[np.float32], *, grid_hw: tuple[int, int],
     question: str, job: ExportJob,
 ) -> TextPrompt:  # fmt: skip
     """One picture and a question as the runtime would read them."""
@@ -133,23 +140,6 @@ def _prompt(
     vectors = np.concatenate([np.float32(table[opening]), tokens, np.float32(table[behind])])
     positions, after = positions_of([len(opening), grid_hw, len(behind)], rope=plan.rope)
     return TextPrompt(vectors, positions, after)
-
-
-def _role_export(
-    job: ExportJob, plan: QwenPlan, vision: VisionExport, decoder: DecoderExport, costs: tuple[dict[str, Any], ...]
-) -> RoleExport:
-    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
-    notes = {"views": STILLS, "style": plan.style.note} | (layout_notes(plan.layout) if plan.style.book else {})
-    return RoleExport(
-        role="captioner",
-        spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
-        licence=job.checkpoint.licence or "not stated by the model card",
-        source=job.checkpoint.label,
-        judged=(*vision.judged, *decoder.judged),
-        twins={place: twin for place, twin in twins.items() if twin is not None},
-        kept_high=vision.kept_high | decoder.kept_high | notes,
-        sensitivity=costs + decoder.sensitivity,
-    )
 
 
 QWEN2_5_VL = Qwen25Vl()

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.export.onnx.block_weights import BLOCK
+from edgecap.export.qwen.reference import tower_tokens
 from edgecap.export.qwen.vision_linears import BLOCKED, LINEAR_KINDS
-from edgecap.export.qwen.vision_reference import tower_tokens
 
 
 def vision_costs(tower: Any, pixels: NDArray[np.float32], tokens: NDArray[np.float32]) -> tuple[dict[str, Any], ...]:

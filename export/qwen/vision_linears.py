@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.export.onnx.block_weights import ACCURACY_INT8, BLOCK, quantise_blocks
+from edgecap.export.onnx.block_weights import BLOCK, blocked_product, quantise_blocks
 from edgecap.export.qwen.graph_file import GraphFile
 
 LinearKind = Literal["qkv", "proj", "gate_up", "down", "merger"]
@@ -133,8 +133,7 @@ class Linears:
         codes, scales = quantise_blocks(padded)
         names = [self._file.constant(f"{out}.codes", codes), self._file.constant(f"{out}.scales", scales)]
         return self._file.node(
-            "MatMulNBits", [x, *names], f"{out}.product", domain="com.microsoft",
-            N=rows, K=width, bits=8, block_size=BLOCK, accuracy_level=ACCURACY_INT8,
+            "MatMulNBits", [x, *names], f"{out}.product", **blocked_product(rows=rows, width=width, bits=8)
         )  # fmt: skip
 
 

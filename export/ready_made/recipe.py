@@ -8,27 +8,29 @@ the plain way: that proves our nodes and reading, not their rounding.
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
-from edgecap.engines.errors import UsageError
 from edgecap.engines.packs.specs import CaptionerSpec
-from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
 from edgecap.export.decoder.parity import decoder_parity
-from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport
-from edgecap.export.prompts.prompt_data import write_book
-from edgecap.export.ready_made.files import PARTS, HubFile, HubFiles, choose_files
+from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport, one_of, read_options
+from edgecap.export.ready_made.files import PARTS, VARIANTS, HubFile, HubFiles, choose_files
 from edgecap.export.ready_made.graphs import adapt_vision, copy_decoder, read_table
 from edgecap.export.ready_made.reference import original_of_hub
 from edgecap.export.smolvlm.original import Original
-from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, OPTIONS, TOKENIZER_FILE, make_plan
+from edgecap.export.smolvlm.plan import ARCHITECTURES, SmolVlmOptions, make_plan
 from edgecap.export.smolvlm.recipe import NOT_TILED
-from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import judge_vision
 
 NO_TWINS = (
@@ -51,6 +53,18 @@ _DECODER_LIMITS: dict[str, Limits] = {
 (docs/spec/measured.md part 2 section 3); three times that is let through."""
 
 
+_VARIANT = one_of(tuple(VARIANTS))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMadeOptions(SmolVlmOptions):
+    """Read by `read_options`. `vision`, `embed`, `decoder`: a variant instead of what --precision takes."""
+
+    vision: Annotated[str | None, _VARIANT] = None
+    embed: Annotated[str | None, _VARIANT] = None
+    decoder: Annotated[str | None, _VARIANT] = None
+
+
 @dataclass(frozen=True, slots=True)
 class ReadyMade:
     """The recipe; see `job.Recipe`."""
@@ -68,14 +82,12 @@ class ReadyMade:
         return opened
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: views, context as in smolvlm; vision, embed, decoder: a variant (fp32, fp16, int8, uint8,
-        quantized, q4, q4f16, bnb4) instead of what --precision takes."""
-        _check_options(job.options)
-        files = choose_files(job.checkpoint.folder, job.precision, job.options)
-        own = {name: value for name, value in job.options.items() if name in OPTIONS}
-        plan = make_plan(job.checkpoint, own, recipe=self.name)
-        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        write_book(job.folder, "edge", plan.layout, say=job.say)
+        """Export. Options: see `ReadyMadeOptions`."""
+        options = read_options(ReadyMadeOptions, job.options, recipe=self.name)
+        chosen = {part: getattr(options, part) for part in PARTS}
+        files = choose_files(job.checkpoint.folder, job.precision, chosen)
+        plan = make_plan(job.checkpoint, options, recipe=self.name)
+        write_text_files(job, plan.layout, book="edge")
         job.say(f"token table out of {files.embed.path.name}")
         table = write_table(read_table(files.embed, plan), job.folder / EMBEDDING_FILE, exact=job.precision == "fp32")
         job.say(f"putting our contract around {files.vision.path.name}, copying {files.decoder.path.name}")
@@ -84,18 +96,17 @@ class ReadyMade:
         spec = plan.spec(vision=vision, decoder=decoder)
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             original = original_of_hub(files, table, spec, job, plan, work=Path(work))
-        judged = _judge(job.folder, spec, original, files)
-        return _role_export(job, spec, judged)
+        vision_part, decoder_part = _compare(job.folder, spec, original, files)
+        if job.with_twins:
+            job.say(f"twins: {NO_TWINS}")
+        notes = {"tiling of pictures": NOT_TILED, "twins": NO_TWINS} | layout_notes(spec.layout)
+        made = captioner_role(job, spec, vision=vision_part, decoder=decoder_part, notes=notes)
+        return replace(made, source=f"{made.source}, ready-made ONNX")
 
 
-def _check_options(options: Mapping[str, str]) -> None:
-    known = (*OPTIONS, *PARTS)
-    for name in options:
-        if name not in known:
-            raise UsageError(f"recipe ready-made has no option {name!r}; it takes {', '.join(known)}")
+def _compare(folder: Path, spec: CaptionerSpec, original: Original, files: HubFiles) -> tuple[PartExport, PartExport]:
+    """Vision tower and decoder, each compared with the unrounded graph where the folder has one."""
 
-
-def _judge(folder: Path, spec: CaptionerSpec, original: Original, files: HubFiles) -> tuple[Comparison, ...]:
     def reference(exact: HubFile | None, chosen: HubFile) -> str:
         return f"the hub's {(exact or chosen).path.name}"
 
@@ -107,20 +118,8 @@ def _judge(folder: Path, spec: CaptionerSpec, original: Original, files: HubFile
         original.texts,
         reference=reference(files.exact_decoder, files.decoder),
     )
-    return vision, Comparison(parity, _DECODER_LIMITS[spec.decoder.precision])
-
-
-def _role_export(job: ExportJob, spec: CaptionerSpec, judged: tuple[Comparison, ...]) -> RoleExport:
-    if job.with_twins:
-        job.say(f"twins: {NO_TWINS}")
-    return RoleExport(
-        role="captioner",
-        spec=spec,
-        licence=job.checkpoint.licence or "not stated by the model card",
-        source=f"{job.checkpoint.label}, ready-made ONNX",
-        judged=judged,
-        kept_high={"tiling of pictures": NOT_TILED, "twins": NO_TWINS} | layout_notes(spec.layout),
-    )
+    decoder = Comparison(parity, _DECODER_LIMITS[spec.decoder.precision])
+    return PartExport(spec.vision, None, (vision,), {}), PartExport(spec.decoder, None, (decoder,), {})
 
 
 READY_MADE = ReadyMade()

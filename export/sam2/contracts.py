@@ -66,11 +66,22 @@ def memory_encoder_graph(s: Sam2Settings, precision: str = "fp32") -> GraphSpec:
     return _graph("memory_encoder", precision, (embeddings(s)[0], mask, presence, prompted), (memory,))
 
 
+GRAPHS = {
+    "encoder": encoder_graph,
+    "decoder": decoder_graph,
+    "memory_attention": attention_graph,
+    "memory_encoder": memory_encoder_graph,
+    "memory_decoder": memory_decoder_graph,
+}
+"""Part -> its declaration."""
+
+
 def segmenter_spec(s: Sam2Settings, precisions: dict[str, str]) -> SegmenterSpec:
-    """The role. `precisions`: of "encoder", "decoder", "memory_attention", "memory_encoder", "memory_decoder"."""
+    """The role. `precisions`: of each part of `GRAPHS`."""
+    graphs = {part: graph(s, precisions[part]) for part, graph in GRAPHS.items()}
     return SegmenterSpec(
-        encoder=encoder_graph(s, precisions["encoder"]),
-        decoder=decoder_graph(s, precisions["decoder"]),
+        encoder=graphs["encoder"],
+        decoder=graphs["decoder"],
         image_side=s.image_side,
         stride=s.image_side,
         pad_value=s.pad_value,
@@ -78,9 +89,9 @@ def segmenter_spec(s: Sam2Settings, precisions: dict[str, str]) -> SegmenterSpec
         box_margin=0.0,
         mask_threshold=0.0,
         memory=MemorySpec(
-            attention=attention_graph(s, precisions["memory_attention"]),
-            encoder=memory_encoder_graph(s, precisions["memory_encoder"]),
-            decoder=memory_decoder_graph(s, precisions["memory_decoder"]),
+            attention=graphs["memory_attention"],
+            encoder=graphs["memory_encoder"],
+            decoder=graphs["memory_decoder"],
             memory_frames=s.memory_frames,
             pointers=s.pointers,
         ),

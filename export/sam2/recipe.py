@@ -16,20 +16,18 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import ExportError, UsageError
 from edgecap.engines.graph.onnx_session import open_onnx_session
-from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import Comparison, ExportJob, Role, RoleExport
+from edgecap.export.job import Comparison, ExportJob, Role, RoleExport, read_options
 from edgecap.export.onnx.parity import GraphParity, mask_iou
 from edgecap.export.sam2.contracts import segmenter_spec
-from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
+from edgecap.export.sam2.settings import Sam2Options, Sam2Settings, read_settings, sized_config
 from edgecap.runtime.data.frame import Frame
-from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
+from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter
 
 PICTURES = 4
 BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0.45, 0.35, 0.9, 0.95]], np.float32)
@@ -37,7 +35,7 @@ BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0.45, 0.35, 0.9, 0.95]], np.float32)
 QUERY_CHUNK = 512
 """Queries of memory attention at once: at 1024 px it keeps the score matrix at 59 MB per object instead of 470."""
 IOU_LIMITS = {"fp32": 0.99, "fp16": 0.97, "int8": 0.9}
-_PLACES = {
+_PATHS = {
     "encoder": "segmenter.encoder",
     "decoder": "segmenter.decoder",
     "memory_attention": "segmenter.memory.attention",
@@ -60,7 +58,8 @@ class Sam2:
         if job.precision == "int4":
             raise UsageError("recipe sam2 has no int4 (4-bit weights speed up token decoders); use fp32, fp16 or int8")
         job.checkpoint.require(self.architectures, recipe=self.name)
-        settings = read_settings(job.checkpoint, job.options)
+        options = read_options(Sam2Options, job.options, recipe=self.name)
+        settings = read_settings(job.checkpoint, image_side=options.image_side)
         pictures = list(islice(job.pictures(), PICTURES))
         if len(pictures) < 2:
             raise ExportError(f"parity needs at least 2 pictures, got {len(pictures)}; give a longer calibration video")
@@ -84,15 +83,19 @@ def _export(job: ExportJob, settings: Sam2Settings, pictures: Sequence[NDArray[n
     with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
         written = write_graphs(noted, settings, job, work=Path(work))
     spec = segmenter_spec(settings, {part: graph.precision for part, graph in written.graphs.items()})
-    opened = MemorySegmenter(spec, _opened(written.graphs, job.folder))
-    judged = [*written.judged, judge_masks(original, follow(opened, pictures), limit=IOU_LIMITS[job.precision])]
+    files = {part: open_onnx_session(job.folder / graph.file, graph) for part, graph in written.graphs.items()}
+    opened = MemorySegmenter(spec, sessions(files))
+    comparisons = [
+        *written.comparisons,
+        judge_masks(original, follow(opened, pictures), limit=IOU_LIMITS[job.precision]),
+    ]
     return RoleExport(
         role="segmenter",
         spec=spec,
         licence=job.checkpoint.licence or "not stated by the model card",
         source=job.checkpoint.label,
-        judged=tuple(judged),
-        twins={_PLACES[part]: graph for part, graph in written.twins.items()},
+        comparisons=tuple(comparisons),
+        twins={_PATHS[part]: graph for part, graph in written.twins.items()},
         kept_high=written.kept_high,
     )
 
@@ -113,19 +116,6 @@ def judge_masks(original: Sequence[NDArray[np.bool_]], got: Sequence[NDArray[np.
     figures = {"mask_iou": float(values.mean()), "mask_iou_least": float(values.min()), "masks": float(len(values))}
     parity = GraphParity("segmenter, five graphs in a row", "transformers Sam2VideoModel", len(got), (), figures)
     return Comparison(parity, {"mask_iou": ("min", limit)})
-
-
-def _opened(graphs: dict[str, GraphSpec], folder: Path) -> MemorySessions:
-    def session(part: str) -> Any:
-        return open_onnx_session(folder / graphs[part].file, graphs[part])
-
-    return MemorySessions(
-        encoder=session("encoder"),
-        decoder=session("decoder"),
-        attention=session("memory_attention"),
-        memory_encoder=session("memory_encoder"),
-        memory_decoder=session("memory_decoder"),
-    )
 
 
 SAM2 = Sam2()

@@ -5,21 +5,25 @@ In: `Checkpoint`, options. Out: `Sam2Settings`. Imports no torch.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from edgecap.engines.errors import CheckpointError, UsageError
+from edgecap.engines.errors import CheckpointError
 from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.checkpoint.image_stats import image_stats
+from edgecap.export.job import multiple
 
-OPTIONS = {"image_side": "pixels, a multiple of 32 (default: the checkpoint's)"}
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 """Of ImageNet, which SAM2 was trained with (facebookresearch/sam2, sam2/utils/misc.py)."""
-_STEP = 32
-"""The coarsest stage of Hiera has a pixel per 32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sam2Options:
+    """Read by `read_options`."""
+
+    image_side: Annotated[int | None, multiple(32, least=64, most=8192)] = None
+    """Pixels, as the coarsest stage of Hiera has a pixel per 32; None = the checkpoint's, 1024 as SAM2 is trained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,13 @@ class Sam2Settings:
         return round(255 * sum(self.mean) / 3)
 
 
-def read_settings(checkpoint: Checkpoint, options: Mapping[str, str]) -> Sam2Settings:
-    """Raises `UsageError` for an option, `CheckpointError` for a config that our graphs can't follow."""
-    for name in options:
-        if name not in OPTIONS:
-            known = ", ".join(f"{key} ({text})" for key, text in OPTIONS.items())
-            raise UsageError(f"recipe sam2 has no option {name!r}; it has {known}")
+def read_settings(checkpoint: Checkpoint, *, image_side: int | None = None) -> Sam2Settings:
+    """`image_side`: in pixels; None = the checkpoint's. Raises `CheckpointError` for a config that our graphs can't
+    follow."""
     config = checkpoint.config
-    mean, std = _normalisation(checkpoint.folder)
+    mean, std = image_stats(checkpoint.folder, default=(IMAGE_MEAN, IMAGE_STD))
     return Sam2Settings(
-        image_side=_image_side(config, options.get("image_side")),
+        image_side=image_side or _image_side(checkpoint),
         hidden=int(config.get("memory_attention_hidden_size", 256)),
         memory_dim=int(config.get("memory_encoder_output_channels", 64)),
         memory_frames=int(config.get("num_maskmem", 7)),
@@ -96,13 +97,13 @@ def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
 
 def _refuse_unknown(checkpoint: Checkpoint, config: Any) -> None:
     """What would change the arithmetic and no published SAM2 has."""
-    wanted = {
+    followed = {
         "max_cond_frame_num": -1,
         "mask_downsampler_total_stride": 16,
         "enable_occlusion_spatial_embedding": True,
         "enable_temporal_pos_encoding_for_object_pointers": True,
     }
-    for name, value in wanted.items():
+    for name, value in followed.items():
         if getattr(config, name) != value:
             raise CheckpointError(
                 f"{checkpoint.folder}: config.json has {name}={getattr(config, name)!r}, recipe sam2 follows only "
@@ -114,27 +115,11 @@ def _refuse_unknown(checkpoint: Checkpoint, config: Any) -> None:
         )
 
 
-def _image_side(config: Mapping[str, Any], asked: str | None) -> int:
-    native = config.get("image_size", 1024)
-    text = str(native if asked is None else asked)
-    if not text.isdigit() or int(text) % _STEP or int(text) < 2 * _STEP:
-        raise UsageError(
-            f"image_side must be a multiple of {_STEP} from {2 * _STEP}, got {text!r}; SAM2 is trained at 1024"
+def _image_side(checkpoint: Checkpoint) -> int:
+    native = checkpoint.config.get("image_size", 1024)
+    if not isinstance(native, int) or native % 32 or native < 64:
+        raise CheckpointError(
+            f"{checkpoint.folder}: config.json has image_size={native!r}, expected a multiple of 32 from 64; set "
+            "image_side=1024, as SAM2 is trained"
         )
-    return int(text)
-
-
-def _normalisation(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Of the folder's image processor; SAM2's own where the folder says nothing of it."""
-    for name in ("preprocessor_config.json", "processor_config.json", "video_preprocessor_config.json"):
-        path = folder / name
-        if path.is_file():
-            try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                held = content.get("image_processor", content)
-                if "image_mean" in held:
-                    (a, b, c), (d, e, f) = held["image_mean"], held["image_std"]
-                    return (float(a), float(b), float(c)), (float(d), float(e), float(f))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-                raise CheckpointError(f"{path}: can't be read ({error}); fetch it again") from error
-    return IMAGE_MEAN, IMAGE_STD
+    return native

@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EngineError
 from edgecap.engines.graph.session import Arrays, Binding, check_feeds, check_outputs
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.sam2 import contracts
+from edgecap.export.sam2.contracts import GRAPHS
 from edgecap.export.sam2.memory_graphs import MemoryAttention, MemoryEncoder
 from edgecap.export.sam2.picture_graphs import BoxDecoder, ImageEncoder, MemoryDecoder
 from edgecap.export.sam2.settings import Sam2Settings
 from edgecap.runtime.perceive.memory.segmenter import MemorySessions
-
-PARTS = ("encoder", "decoder", "memory_attention", "memory_encoder", "memory_decoder")
 
 
 @dataclass(slots=True)
@@ -52,7 +50,7 @@ class TorchSession:
 
 
 def modules_of(model: Any, settings: Sam2Settings, *, query_chunk: int) -> dict[str, torch.nn.Module]:
-    """The module of each of `PARTS`, in eval mode."""
+    """The module of each part of `GRAPHS`, in eval mode."""
     with torch.no_grad():
         made: dict[str, torch.nn.Module] = {
             "encoder": ImageEncoder(model, settings),
@@ -64,21 +62,9 @@ def modules_of(model: Any, settings: Sam2Settings, *, query_chunk: int) -> dict[
     return {part: module.eval() for part, module in made.items()}
 
 
-def graphs_of(settings: Sam2Settings, precision: str) -> dict[str, GraphSpec]:
-    """The declaration of each of `PARTS`, all in one precision."""
-    return {
-        "encoder": contracts.encoder_graph(settings, precision),
-        "decoder": contracts.decoder_graph(settings, precision),
-        "memory_attention": contracts.attention_graph(settings, precision),
-        "memory_encoder": contracts.memory_encoder_graph(settings, precision),
-        "memory_decoder": contracts.memory_decoder_graph(settings, precision),
-    }
-
-
 def torch_sessions(modules: dict[str, torch.nn.Module], settings: Sam2Settings) -> dict[str, TorchSession]:
     """A session over each module."""
-    graphs = graphs_of(settings, "fp32")
-    return {part: TorchSession(graphs[part], modules[part]) for part in PARTS}
+    return {part: TorchSession(graph(settings), modules[part]) for part, graph in GRAPHS.items()}
 
 
 def sessions(by_part: dict[str, Any]) -> MemorySessions:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import onnx
 import torch
@@ -17,15 +16,14 @@ from torch.export import Dim
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.export.job import Comparison, ExportJob
+from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity, compare_outputs
 from edgecap.export.onnx.precision import dynamic_int8, to_fp16
 from edgecap.export.onnx.torch_graph import write_module
-from edgecap.export.sam2.contracts import OBJECTS
+from edgecap.export.sam2.contracts import GRAPHS, OBJECTS
 from edgecap.export.sam2.settings import Sam2Settings
-from edgecap.export.sam2.torch_sessions import PARTS, TorchSession, graphs_of
+from edgecap.export.sam2.torch_sessions import TorchSession
 
-Limits = dict[str, tuple[Literal["min", "max"], float]]
 LIMITS: dict[str, Limits] = {
     "fp32": {"relative_l2": ("max", 1e-4)},
     "fp16": {"relative_l2": ("max", 0.05), "cosine": ("min", 0.998)},
@@ -45,33 +43,33 @@ class Written:
 
     graphs: dict[str, GraphSpec] = field(default_factory=dict)
     twins: dict[str, GraphSpec] = field(default_factory=dict)
-    judged: list[Comparison] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     kept_high: dict[str, str] = field(default_factory=dict)
 
 
 def write_graphs(noted: dict[str, TorchSession], settings: Sam2Settings, job: ExportJob, *, work: Path) -> Written:
     """Files of the pack into `job.folder`; fp32 forms that it doesn't use into `work`."""
     written = Written()
-    for part in PARTS:
+    for part, graph in GRAPHS.items():
         job.say(f"exporting {part.replace('_', ' ')}")
-        exact = graphs_of(settings, "fp32")[part]
+        exact = graph(settings, "fp32")
         precision = _precision(part, job)
         source = (job.folder if precision == "fp32" else work) / exact.file
         write_exact(part, noted[part], source)
-        written.judged.append(judge_file(source, exact, noted[part], "PyTorch"))
-        written.graphs[part] = graphs_of(settings, precision)[part]
+        written.comparisons.append(judge_file(source, exact, noted[part], "PyTorch"))
+        written.graphs[part] = graph(settings, precision)
         if precision == "int8-dynamic":
             converted = dynamic_int8(onnx.load(str(source)))
             converted.save(job.folder / written.graphs[part].file, written.graphs[part])
             written.kept_high |= {f"{part}: {name}": why for name, why in converted.kept_high.items()} | KEPT_HIGH
-            written.judged.append(
+            written.comparisons.append(
                 judge_file(job.folder / written.graphs[part].file, written.graphs[part], noted[part], "PyTorch")
             )
         if job.with_twins or precision == "fp16":
-            half = graphs_of(settings, "fp16")[part]
+            half = graph(settings, "fp16")
             converted = to_fp16(onnx.load(str(source)), feeds=[noted[part].calls[-1][0]])
             converted.save(job.folder / half.file, half)
-            written.judged.append(judge_file(job.folder / half.file, half, noted[part], "PyTorch"))
+            written.comparisons.append(judge_file(job.folder / half.file, half, noted[part], "PyTorch"))
             if job.with_twins:
                 written.twins[part] = half
     return written
@@ -95,21 +93,21 @@ def write_exact(part: str, noted: TorchSession, path: Path) -> None:
 def judge_file(path: Path, spec: GraphSpec, noted: TorchSession, reference: str) -> Comparison:
     """The file on every noted call, once with all objects and once with the first alone, against what was noted."""
     session = open_onnx_session(path, spec)
-    wanted, got = [], []
+    expected, got = [], []
     for feeds, outputs in noted.calls:
-        wanted.append(outputs)
+        expected.append(outputs)
         got.append(session.run(feeds))
     feeds, outputs = noted.calls[-1]
     free = {t.name for t in (*spec.inputs, *spec.outputs) if t.axes[0] == "objects"}
     if free:
         alone = {name: value[:1] if name in free else value for name, value in feeds.items()}
-        wanted.append({name: value[:1] if name in free else value for name, value in outputs.items()})
+        expected.append({name: value[:1] if name in free else value for name, value in outputs.items()})
         got.append(session.run(alone))
     try:
-        tensors = compare_outputs(wanted, got)
+        tensors = compare_outputs(expected, got)
     except ValueError as error:
         raise ExportError(f"{path.name}: {error}; export with another --precision") from error
-    return Comparison(GraphParity(path.name, reference, len(wanted), tensors), LIMITS[spec.precision])
+    return Comparison(GraphParity(path.name, reference, len(expected), tensors), LIMITS[spec.precision])
 
 
 def _precision(part: str, job: ExportJob) -> str:

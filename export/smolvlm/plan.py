@@ -5,9 +5,8 @@ In: a `Checkpoint` and the command's options. Out: `CaptionerPlan`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.engines.graph.spec import GraphSpec
@@ -15,7 +14,10 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
+from edgecap.export.decoder.captioner_role import captioner_spec
 from edgecap.export.decoder.config import DecoderConfig
+from edgecap.export.decoder.text_model import HEAD, decoder_config, read_config
+from edgecap.export.job import COUNT
 from edgecap.export.prompts import prompt_data
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, book_for, longest_dialogue, paragraph_positions
 
@@ -23,14 +25,21 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 ARCHITECTURES = ("SmolVLMForConditionalGeneration", "Idefics3ForConditionalGeneration")
-EMBEDDING_FILE = "captioner.embedding.npy"
-TOKENIZER_FILE = "captioner.tokenizer.json"
 IMAGE, AROUND, WHOLE_PICTURE = "<image>", "<fake_token_around_image>", "<global-img>"
 """The processor writes AROUND WHOLE_PICTURE, T times IMAGE and AROUND for a picture that it does not tile."""
 DEFAULT_CONTEXT = 1024
 """Positions of a pack that needs fewer."""
-OPTIONS = ("views", "context")
 _BLOCK = 128
+
+
+@dataclass(frozen=True, slots=True)
+class SmolVlmOptions:
+    """Read by `read_options`."""
+
+    views: Annotated[int, COUNT] = prompt_data.VIEWS
+    """Pictures of a prompt."""
+    context: Annotated[int | None, COUNT] = None
+    """Positions; None = 1024, or more where the longest dialogue or a paragraph takes more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,46 +56,34 @@ class CaptionerPlan:
     eos_ids: tuple[int, ...]
     decoder: DecoderConfig
 
-    @property
-    def capacity(self) -> int:
-        """Positions of a cache of fixed length."""
-        return self.decoder.max_positions
-
     def spec(self, *, vision: GraphSpec, decoder: GraphSpec) -> CaptionerSpec:
         """The pack's captioner block over these two graphs."""
-        sizes = self.decoder
-        return CaptionerSpec(
+        return captioner_spec(
+            self.decoder,
+            eos_ids=self.eos_ids,
             vision=vision,
             decoder=decoder,
-            embedding_file=EMBEDDING_FILE,
-            tokenizer_file=TOKENIZER_FILE,
             view_side=self.side,
             views=self.views,
             tokens_per_view=self.tokens_per_view,
-            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
-            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
-            hidden_size=sizes.hidden_size,
-            layers=sizes.layers,
-            kv_heads=sizes.kv_heads,
-            head_dim=sizes.head_dim,
-            vocab_size=sizes.vocab_size,
-            bos_id=None,  # the template prints it, so it stands in layout.before
-            eos_id=self.eos_ids[0],
+            layers=self.decoder.layers,
             prompts=dict(prompt_data.PROMPTS),
             max_tokens=dict(prompt_data.MAX_TOKENS),
             layout=self.layout,
-            eos_ids=self.eos_ids[1:],
             prompt_file=PROMPT_FILE,
         )
 
 
-def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str) -> CaptionerPlan:
-    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options."""
+def make_plan(checkpoint: Checkpoint, options: SmolVlmOptions, *, recipe: str) -> CaptionerPlan:
+    """Raises `CheckpointError` for a folder that isn't such a model or lacks a file, `UsageError` for options that
+    don't fit together."""
     checkpoint.require(ARCHITECTURES, recipe=recipe)
-    wanted = _numbers(options)
-    config = _config(checkpoint)
+    import transformers
+
+    kinds = {ARCHITECTURES[0]: transformers.SmolVLMConfig, ARCHITECTURES[1]: transformers.Idefics3Config}
+    config = read_config(checkpoint, kinds[checkpoint.architecture])
     vision, folder = config.vision_config, checkpoint.folder
     patches, factor = int(vision.image_size) // int(vision.patch_size), int(config.scale_factor)
     if patches % factor:
@@ -94,14 +91,14 @@ def make_plan(checkpoint: Checkpoint, options: Mapping[str, str], *, recipe: str
             f"{folder}: {patches} patches a side can't be merged {factor} by {factor}; config.json is damaged"
         )
     tokens = (patches // factor) ** 2
-    views = wanted.get("views", prompt_data.VIEWS)
+    views = options.views
     tokenizer = open_tokenizer(folder)
     single_ids(tokenizer, (IMAGE, AROUND, WHOLE_PICTURE), folder=folder)
     layout = chat_layout(folder, views=views, picture=IMAGE, view_before=AROUND + WHOLE_PICTURE, view_after=AROUND)
     dialogue, paragraph = _text_positions(layout, tokenizer)
     need = views * (tokens + 3) + dialogue
     roomy = max(DEFAULT_CONTEXT, -(-max(need, paragraph) // _BLOCK) * _BLOCK)
-    decoder = _decoder_config(checkpoint, config, context=wanted.get("context", roomy))
+    decoder = _decoder_config(checkpoint, config, context=options.context or roomy)
     if need > decoder.max_positions:
         raise UsageError(
             f"{views} views of {tokens} tokens and the longest dialogue need {need} positions, the pack would have "
@@ -132,56 +129,17 @@ def _text_positions(layout: PromptLayout, tokenizer: Tokenizer) -> tuple[int, in
     return dialogue, paragraph_positions(book, layout, encode)
 
 
-def _numbers(options: Mapping[str, str]) -> dict[str, int]:
-    out = {}
-    for name, value in options.items():
-        if name not in OPTIONS:
-            raise UsageError(f"unknown option {name!r}; this recipe knows {', '.join(OPTIONS)}")
-        if not value.isdecimal() or int(value) < 1:
-            raise UsageError(f"option {name}={value!r}: expected a whole number of at least 1")
-        out[name] = int(value)
-    return out
-
-
-def _config(checkpoint: Checkpoint) -> Any:
-    """The transformers config object: it fills in what the hub's config.json leaves out."""
-    import transformers
-
-    kinds = {ARCHITECTURES[0]: transformers.SmolVLMConfig, ARCHITECTURES[1]: transformers.Idefics3Config}
-    try:
-        return kinds[checkpoint.architecture].from_pretrained(str(checkpoint.folder), local_files_only=True)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        line = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise CheckpointError(
-            f"{checkpoint.folder}: config.json is not one of {checkpoint.architecture} ({line}); fetch it again"
-        ) from error
-
-
 def _decoder_config(checkpoint: Checkpoint, config: Any, *, context: int) -> DecoderConfig:
     text = config.text_config
-    rope = dict(text.rope_parameters or {})
     unlike = {
         "model_type": (text.model_type, "llama"),
-        "hidden_act": (text.hidden_act, "silu"),
         "attention_bias": (bool(getattr(text, "attention_bias", False)), False),
         "mlp_bias": (bool(getattr(text, "mlp_bias", False)), False),
-        "rope_type": (rope.get("rope_type", "default"), "default"),
     }
-    checkpoint.require_like("text model", unlike)
-    heads = int(text.num_attention_heads)
-    try:
-        return DecoderConfig(
-            hidden_size=int(text.hidden_size),
-            layers=int(text.num_hidden_layers),
-            heads=heads,
-            kv_heads=int(text.num_key_value_heads or heads),
-            head_dim=int(getattr(text, "head_dim", None) or text.hidden_size // heads),
-            mlp_size=int(text.intermediate_size),
-            vocab_size=int(text.vocab_size),
-            max_positions=min(context, int(text.max_position_embeddings)),
-            rope_theta=float(rope["rope_theta"]),
-            norm_eps=float(text.rms_norm_eps),
-            tied_head=bool(config.tie_word_embeddings) and "lm_head.weight" not in checkpoint.shapes(),
-        )
-    except (ValueError, KeyError) as error:
-        raise CheckpointError(f"{checkpoint.folder}: {error}; the decoder builder can't take these sizes") from error
+    return decoder_config(
+        checkpoint,
+        text,
+        context=min(context, int(text.max_position_embeddings)),
+        tied_head=bool(config.tie_word_embeddings) and HEAD not in checkpoint.shapes(),
+        unlike=unlike,
+    )

@@ -14,21 +14,31 @@ the decoder is written from the safetensors directly (`decoder_graph`); the voca
 from __future__ import annotations
 
 import gc
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from edgecap.export.checkpoint.chat import TOKENIZER_FILE as CHECKPOINT_TOKENIZER
 from edgecap.export.checkpoint.chat import layout_notes
-from edgecap.export.job import ExportJob, Role, RoleExport
-from edgecap.export.prompts.prompt_data import write_book
-from edgecap.export.smolvlm.decoder import DecoderExport, export_decoder
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
+from edgecap.export.decoder.config import WeightFormat
+from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
+from edgecap.export.decoder.parity import DECODER_LIMITS
+from edgecap.export.decoder.text_model import TextWeights, require_text
+from edgecap.export.job import ExportJob, Limits, Role, RoleExport, read_options
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
-from edgecap.export.smolvlm.plan import ARCHITECTURES, EMBEDDING_FILE, TOKENIZER_FILE, CaptionerPlan, make_plan
-from edgecap.export.smolvlm.vectors import write_table
-from edgecap.export.smolvlm.vision import VisionExport, export_vision, vision_module
+from edgecap.export.smolvlm.plan import ARCHITECTURES, CaptionerPlan, SmolVlmOptions, make_plan
+from edgecap.export.smolvlm.vision import export_vision, vision_module
 
+TEXT_PREFIX = "model.text_model."
+_DECODER_LIMITS: dict[WeightFormat, Limits] = DECODER_LIMITS | {
+    "int4": DECODER_LIMITS["int4"] | {"cosine": ("min", 0.8)}
+}
 NOT_TILED = (
     "left out: a view is already a crop of one instance, given as one picture of the tower's own size; the processor's "
     "tiles would be up to 17 times the tokens"
@@ -46,20 +56,30 @@ class SmolVlm:
     notice: str = ""
 
     def __call__(self, job: ExportJob) -> RoleExport:
-        """Export. Options: views (pictures of a prompt, 4), context (positions; 1024, or more where the longest
-        dialogue or a paragraph takes more)."""
-        plan = make_plan(job.checkpoint, job.options, recipe=self.name)
-        shutil.copyfile(job.checkpoint.folder / CHECKPOINT_TOKENIZER, job.folder / TOKENIZER_FILE)
-        write_book(job.folder, "edge", plan.layout, say=job.say)
+        """Export. Options: see `SmolVlmOptions`."""
+        options = read_options(SmolVlmOptions, job.options, recipe=self.name)
+        plan = make_plan(job.checkpoint, options, recipe=self.name)
+        require_text(job.checkpoint, plan.decoder, TEXT_PREFIX)
+        write_text_files(job, plan.layout, book="edge")
         with TemporaryDirectory(dir=job.folder, prefix=".work") as work:
             vision, original = _export_vision(job, plan, Path(work))
             gc.collect()  # the PyTorch model: the decoder is built from the files
             job.say("writing the decoder")
-            decoder = export_decoder(plan, vision.graph, original.texts, job, work=Path(work))
-        return _role_export(job, plan, vision, decoder)
+            source = DecoderSource(
+                weights=TextWeights(job.checkpoint, TEXT_PREFIX),
+                config=plan.decoder,
+                texts=original.texts,
+                layers=plan.decoder.layers,
+                spec=lambda graph, layers: plan.spec(vision=vision.graph, decoder=graph),
+                limits=_DECODER_LIMITS,
+            )
+            decoder = export_decoder(source, job, work=Path(work))
+        spec = plan.spec(vision=vision.graph, decoder=decoder.graph)
+        notes = {"tiling of pictures": NOT_TILED} | layout_notes(plan.layout)
+        return captioner_role(job, spec, vision=vision, decoder=decoder, notes=notes)
 
 
-def _export_vision(job: ExportJob, plan: CaptionerPlan, work: Path) -> tuple[VisionExport, Original]:
+def _export_vision(job: ExportJob, plan: CaptionerPlan, work: Path) -> tuple[PartExport, Original]:
     """Everything that needs the PyTorch model: the table, the vision graphs, what it says of the pictures."""
     import transformers
 
@@ -71,26 +91,6 @@ def _export_vision(job: ExportJob, plan: CaptionerPlan, work: Path) -> tuple[Vis
     original = original_of_torch(model, module, kept, original_pixels(job, plan), job, plan)
     job.say("exporting the vision tower and the connector")
     return export_vision(module, original, plan, job, work=work), original
-
-
-def _role_export(
-    job: ExportJob,
-    plan: CaptionerPlan,
-    vision: VisionExport,
-    decoder: DecoderExport,
-) -> RoleExport:
-    twins = {"captioner.vision": vision.twin, "captioner.decoder": decoder.twin}
-    notes = {"tiling of pictures": NOT_TILED} | layout_notes(plan.layout)
-    return RoleExport(
-        role="captioner",
-        spec=plan.spec(vision=vision.graph, decoder=decoder.graph),
-        licence=job.checkpoint.licence or "not stated by the model card",
-        source=job.checkpoint.label,
-        judged=(*vision.judged, *decoder.judged),
-        twins={place: twin for place, twin in twins.items() if twin is not None},
-        kept_high=vision.kept_high | decoder.kept_high | notes,
-        sensitivity=decoder.sensitivity,
-    )
 
 
 SMOLVLM = SmolVlm()

@@ -7,13 +7,13 @@ every patch is a constant of the graph.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.export.decoder.captioner_role import PartExport
 from edgecap.export.job import Comparison, ExportJob, Limits
 from edgecap.export.onnx.parity import GraphParity, compare_tensors
 from edgecap.export.smolvlm.original import Original
@@ -101,17 +101,7 @@ def write_vision(module: Any, spec: GraphSpec, path: Path) -> None:
     write_module(module, (torch.zeros(2, 3, side, side),), path, spec, dynamic_shapes=({0: views},), opset=OPSET)
 
 
-@dataclass(frozen=True, slots=True)
-class VisionExport:
-    """`graph`: for ONNX Runtime. `twin`: for TensorRT, None where not asked for."""
-
-    graph: GraphSpec
-    twin: GraphSpec | None
-    judged: tuple[Comparison, ...]
-    kept_high: dict[str, str]
-
-
-def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: ExportJob, *, work: Path) -> VisionExport:
+def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: ExportJob, *, work: Path) -> PartExport:
     """Write the graphs of `job.precision` and the twin into `job.folder`, the fp32 form into `work` unless it is asked
     for; all are compared with `original`."""
     import onnx
@@ -128,12 +118,12 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
     graph, kept, exact = spec("fp32"), {}, spec("fp32")
     source = (job.folder if job.precision == "fp32" else work) / exact.file
     write_vision(module, exact, source)
-    judged = [judge_vision(source, exact, original, VISION_LIMITS["fp32"])]
+    comparisons = [judge_vision(source, exact, original, VISION_LIMITS["fp32"])]
     twin = spec("fp16") if job.with_twins or job.precision == "fp16" else None
     if twin is not None:
         # pictures are run so that what comes near the end of float16 stays float32: no CPU would show the overflow
         to_fp16(onnx.load(str(source)), feeds=[{"pixels": original.pixels[:1]}]).save(job.folder / twin.file, twin)
-        judged.append(judge_vision(job.folder / twin.file, twin, original, VISION_LIMITS["fp16"]))
+        comparisons.append(judge_vision(job.folder / twin.file, twin, original, VISION_LIMITS["fp16"]))
     if job.precision == "fp16" and twin is not None:
         graph = twin
     elif job.precision in ("int8", "int4"):
@@ -142,8 +132,8 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
         small = one_by_one(dynamic_int8(onnx.load(str(source))).model)
         onnx.save(small, str(job.folder / graph.file))
         check_file(job.folder / graph.file, graph)
-        judged.append(judge_vision(job.folder / graph.file, graph, original, VISION_LIMITS["int8"]))
-    return VisionExport(graph, twin if job.with_twins else None, tuple(judged), kept)
+        comparisons.append(judge_vision(job.folder / graph.file, graph, original, VISION_LIMITS["int8"]))
+    return PartExport(graph, twin if job.with_twins else None, tuple(comparisons), kept)
 
 
 def check_file(path: Path, spec: GraphSpec) -> None:

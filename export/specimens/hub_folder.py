@@ -33,6 +33,29 @@ def save_hub_folder(
         (folder / "README.md").write_text(f"---\nlanguage:\n- en\nlicense: {licence}\n---\n# A model\n")
 
 
+def save_captioner(
+    folder: Path,
+    model: Any,
+    *,
+    specials: tuple[str, ...],
+    end_ids: int | list[int],
+    pad_id: int,
+    image: dict[str, Any],
+    template: str,
+    fill: int = 0,
+    dtype: str = "float32",
+    shard_size: str = "5GB",
+) -> Any:
+    """The folder with tokenizer (`specials`, `fill`: see `write_tokenizer`), chat template and the image processor's
+    entries `image`; returns the model."""
+    model.generation_config.eos_token_id, model.generation_config.pad_token_id = end_ids, pad_id
+    save_hub_folder(folder, model, dtype=dtype, shard_size=shard_size)
+    write_tokenizer(folder, specials=specials, fill=fill)
+    (folder / "preprocessor_config.json").write_text(json.dumps(image))
+    (folder / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    return model
+
+
 def roughen(model: Any, *, seed: int) -> None:
     """Give norms and biases of every module values of their own, and logits a spread that makes greedy choice clear."""
     import torch

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edgecap.export.specimens.hub_folder import roughen, save_hub_folder, write_tokenizer
+from edgecap.export.specimens.hub_folder import roughen, save_captioner
 
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>",
@@ -24,6 +24,10 @@ CHAT_TEMPLATE = (
 )
 """Prints what Qwen2.5-VL's own template prints, for text and images."""
 
+_ROPE: dict[str, Any] = {"rope_type": "default", "rope_theta": 1e6}
+_TEXT: dict[str, Any] = {
+    "model_type": "qwen2_5_vl_text", "rms_norm_eps": 1e-6, "bos_token_id": None, "eos_token_id": END_ID,
+}  # fmt: skip
 TINY_VISION: dict[str, Any] = {
     "depth": 3, "hidden_size": 64, "num_heads": 4, "intermediate_size": 116, "out_hidden_size": 128,
     "fullatt_block_indexes": [1],
@@ -62,14 +66,7 @@ def save_qwen(
 
     config = Qwen2_5_VLConfig(
         vision_config={"model_type": "qwen2_5_vl_vision", **vision},
-        text_config={
-            "model_type": "qwen2_5_vl_text",
-            "rms_norm_eps": 1e-6,
-            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": list(sections)},
-            "bos_token_id": None,
-            "eos_token_id": END_ID,
-            **text,
-        },
+        text_config={**_TEXT, **text, "rope_parameters": {**_ROPE, "mrope_section": list(sections)}},
         image_token_id=IMAGE_ID,
         video_token_id=VIDEO_ID,
         vision_start_token_id=3,
@@ -81,14 +78,12 @@ def save_qwen(
     model.eval()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
     roughen(model, seed=seed)
     _liven(model, width=vision["hidden_size"], text_width=text["hidden_size"])
-    model.generation_config.eos_token_id = [END_ID, 0]
-    model.generation_config.pad_token_id = 0
-    save_hub_folder(folder, model, dtype=dtype, shard_size=shard_size)
-    write_tokenizer(folder, specials=SPECIALS)
+    save_captioner(
+        folder, model, specials=SPECIALS, end_ids=[END_ID, 0], pad_id=0, template=CHAT_TEMPLATE,
+        image={"image_mean": MEAN, "image_std": STD}, dtype=dtype, shard_size=shard_size,
+    )  # fmt: skip
     stated = {"eos_token": "<|im_end|>", "tokenizer_class": "GPT2Tokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(stated))
-    (folder / "preprocessor_config.json").write_text(json.dumps({"image_mean": MEAN, "image_std": STD}))
-    (folder / "chat_template.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
     if layout == "hub":
         _flatten_config(folder)
     elif layout == "nested":

@@ -5,11 +5,10 @@ True layer shapes unless a test asks for others.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from edgecap.export.specimens.hub_folder import roughen, save_hub_folder, write_tokenizer
+from edgecap.export.specimens.hub_folder import roughen, save_captioner
 
 SPECIALS = (
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<fake_token_around_image>", "<image>", "<global-img>",
@@ -43,19 +42,10 @@ def save_smolvlm(
     576, 9 heads, 3 KV heads, MLP 1536, 49280 tokens).
     """
     import torch
-    from transformers import (
-        Idefics3Config,
-        Idefics3ForConditionalGeneration,
-        SmolVLMConfig,
-        SmolVLMForConditionalGeneration,
-    )
+    import transformers
 
-    kinds: dict[str, tuple[Any, Any]] = {
-        "smolvlm": (SmolVLMConfig, SmolVLMForConditionalGeneration),
-        "idefics3": (Idefics3Config, Idefics3ForConditionalGeneration),
-    }
-    config_class, model_class = kinds[family]
-    config = config_class(
+    name = {"smolvlm": "SmolVLM", "idefics3": "Idefics3"}[family]
+    config = getattr(transformers, f"{name}Config")(
         vision_config=_SMOLVLM_VISION | (vision or {}),
         text_config=_SMOLVLM_TEXT | (text or {}),
         scale_factor=scale_factor,
@@ -63,18 +53,14 @@ def save_smolvlm(
         tie_word_embeddings=tied,
     )
     torch.manual_seed(seed)
-    model = model_class(config).eval()
+    model = getattr(transformers, f"{name}ForConditionalGeneration")(config).eval()
     roughen(model, seed=seed)
-    model.generation_config.eos_token_id = END_ID
-    model.generation_config.pad_token_id = 2
-    save_hub_folder(folder, model, dtype=dtype, shard_size=shard_size)
-    write_tokenizer(folder, specials=SPECIALS, fill=config.text_config.vocab_size)
     side = config.vision_config.image_size
-    (folder / "preprocessor_config.json").write_text(
-        json.dumps({"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "max_image_size": {"longest_edge": side}})
-    )
-    (folder / "chat_template.json").write_text(json.dumps({"chat_template": CHAT_TEMPLATE}))
-    return model
+    image = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "max_image_size": {"longest_edge": side}}
+    return save_captioner(
+        folder, model, specials=SPECIALS, end_ids=END_ID, pad_id=2, image=image, template=CHAT_TEMPLATE,
+        fill=config.text_config.vocab_size, dtype=dtype, shard_size=shard_size,
+    )  # fmt: skip
 
 
 _SMOLVLM_VISION: dict[str, Any] = {

@@ -1,8 +1,8 @@
 """`python -m edgecap.export.specimens.table --work DIR --out FILE.json`: every recipe, precision and GPU.
 
-In: the specimens of `export.specimens` and the pack nano. Out: bench/results/export.json, of which `make readme` makes
-the README's table; a run over some recipes replaces theirs and keeps the others. All goes through the commands
-`edgecap export` and `edgecap build`; a recipe that fails is an entry with the line it ended with.
+In: the specimens of `export.specimens` and the pack nano. Out: bench/results/export.json, from which `make readme`
+writes a table of docs/benchmarks.md; a run over some recipes replaces their rows and keeps the others. Everything goes
+through the commands `edgecap export` and `edgecap build`; a recipe that fails is an entry with its error line.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from edgecap.engines.graph.device import probe_device
 from edgecap.export.specimens.catalogue import SPECIMENS
 from edgecap.export.specimens.table_nano import NANO, nano_rows
 from edgecap.export.specimens.table_rows import recipe_rows
+from edgecap.runtime.output.files import replace_text
 
 _PACKAGES = ("torch", "transformers", "onnx", "onnxruntime", "tensorrt-rtx-cu13")
 NAMES = (*SPECIMENS, NANO)
@@ -33,7 +34,7 @@ NAMES = (*SPECIMENS, NANO)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The JSON; recipes not run now stay in it.")
 @click.option("--recipe", "names", multiple=True, type=click.Choice(NAMES), help="Only this; may be repeated.")
 def main(*, work: Path, out: Path, names: tuple[str, ...]) -> None:
-    """Export, compare and compile; write what came of it."""
+    """Export, compare and compile; write the results."""
     for name in names or NAMES:
         started, load = time.monotonic(), os.getloadavg()[0]
         folder = work / name
@@ -51,17 +52,15 @@ def main(*, work: Path, out: Path, names: tuple[str, ...]) -> None:
 
 def merge(out: Path, name: str, row: dict[str, Any]) -> None:
     """Put one recipe's row into the JSON, in the order of `NAMES`; written whole or not at all."""
-    held: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {"recipes": {}}
-    rows = held["recipes"] | {name: row}
-    held["recipes"] = {key: rows[key] for key in NAMES if key in rows}
+    content: dict[str, Any] = json.loads(out.read_text(encoding="utf-8")) if out.is_file() else {"recipes": {}}
+    rows = content["recipes"] | {name: row}
+    content["recipes"] = {key: rows[key] for key in NAMES if key in rows}
     out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = out.with_name(f".{out.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(held, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.replace(out)
+    replace_text(out, iter([json.dumps(content, indent=1, ensure_ascii=False) + "\n"]))
 
 
 def _versions() -> dict[str, str]:
-    """Of the packages that have a say; those not installed are named."""
+    """Of the packages that shape the figures, those not installed included."""
     found = {}
     for package in _PACKAGES:
         try:

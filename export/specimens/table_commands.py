@@ -39,7 +39,7 @@ class Done:
 
     @property
     def data(self) -> dict[str, Any]:
-        """stdout as the JSON object that it is."""
+        """stdout as a JSON object."""
         parsed: dict[str, Any] = json.loads(self.printed)
         return parsed
 
@@ -69,12 +69,12 @@ def run_module(module: str, *words: str) -> Done:
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"{module.rpartition('.')[2]} {words[0]}: stopped after {error.timeout:.0f} s") from error
     if done.returncode:
-        raise CommandFailed(_last_line(done.stderr) or f"exit code {done.returncode}, nothing said", done.stdout)
+        raise CommandFailed(_last_line(done.stderr) or f"exit code {done.returncode}, no message", done.stdout)
     return Done(done.stdout, time.monotonic() - started)
 
 
 def _environment() -> dict[str, str]:
-    """This process's, on one thread, with ultralytics in sight where `make yolo` has put it."""
+    """This process's, on one thread, with ultralytics importable where `make yolo` has installed it."""
     paths = [str(_ROOT / "src"), *([str(_YOLO)] if _YOLO.is_dir() else []), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path for path in paths if path), "OMP_NUM_THREADS": "1"}
 

@@ -17,7 +17,6 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.store.key import graph_paths
 from edgecap.engines.store.sessions import EnginesChoice, EngineSessions
 from edgecap.engines.store.store import EngineStore
-from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.specimens.table_commands import CommandFailed, edgecap_command
 from edgecap.export.specimens.table_rows import Say, built_rows, comparison_of, graph_entries, read_comparisons
 
@@ -50,16 +49,14 @@ def nano_rows(work: Path, *, say: Say) -> dict[str, Any]:
 
 
 def nano_comparisons(pack: Pack) -> list[dict[str, Any]]:
-    """Every comparison that the pack's own reports hold. The captioner's is a flat table of figures there."""
+    """Every comparison in the pack's own reports. The captioner's is a flat table of figures there."""
     report = json.loads((pack.folder / "parity.json").read_text(encoding="utf-8"))
     found = []
-    for held in report["vision"]:
-        tensors = tuple(TensorParity(**tensor) for tensor in held["tensors"])
+    for entry in report["vision"]:
         # The decoder was compared together with its encoder: its row is where a reader looks for that.
-        graph = held["graph"].replace("segmenter_encoder+decoder.", "segmenter_decoder.")
-        together = ", after the encoder" if graph != held["graph"] else ""
-        parity = GraphParity(graph + together, held["reference"], held["inputs"], tensors, held["figures"])
-        found.append(comparison_of(parity))
+        graph = entry["graph"].replace("segmenter_encoder+decoder.", "segmenter_decoder.")
+        together = ", after the encoder" if graph != entry["graph"] else ""
+        found.append(comparison_of(entry, graph + together))
     figures = report["captioner"]
     for key, file in _CAPTIONER_FILES.items():
         start = f"{key}_vs_torch_"
@@ -72,7 +69,7 @@ def nano_comparisons(pack: Pack) -> list[dict[str, Any]]:
 
 
 def session_times(pack: Pack, store: Path, *, say: Say) -> dict[str, Any]:
-    """Milliseconds that an ONNX Runtime session takes to open, place by place: from the pack and from the store.
+    """Milliseconds that an ONNX Runtime session takes to open, graph by graph: from the pack and from the store.
 
     Warm: the files have been read before, and `Pack.open` has checked them. Median of `OPENS`.
     """
@@ -82,24 +79,24 @@ def session_times(pack: Pack, store: Path, *, say: Say) -> dict[str, Any]:
         again = edgecap_command("build", str(pack.folder), "--store", str(store))
     except CommandFailed as error:
         return {"error": str(error)}
-    places: dict[str, dict[str, float]] = {}
+    graphs: dict[str, dict[str, float]] = {}
     for row in built.data["engines"]:
-        places[row["place"]] = {
+        graphs[row["place"]] = {
             "build_seconds": round(row["seconds"], 3),
             **{f"{origin}_ms": _open_ms(pack, row["place"], store, origin) for origin in ("pack", "store")},
         }
     return {
         "compiler": built.data["compiler"],
         "opens": OPENS,
-        "places": places,
+        "places": graphs,
         "build_command_seconds": round(built.seconds, 2),
         "again_command_seconds": round(again.seconds, 2),
         "again": {row["place"]: row["status"] for row in again.data["engines"]},
     }
 
 
-def _open_ms(pack: Pack, place: str, store: Path, origin: EnginesChoice) -> float:
-    graph = graph_paths(pack)[place]
+def _open_ms(pack: Pack, path: str, store: Path, origin: EnginesChoice) -> float:
+    graph = graph_paths(pack)[path]
     taken = []
     for _ in range(OPENS + 1):
         sessions = EngineSessions(origin, store=EngineStore(store))

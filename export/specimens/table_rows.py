@@ -1,14 +1,14 @@
 """One recipe of the table: its specimen exported in every precision, every twin compiled for every GPU generation.
 
-In: a specimen of the catalogue, a work folder. Out: plain data for `export.json`. What can't be made is an entry with
-the line that the command ended with; nothing is left out.
+In: a specimen of the catalogue, a work folder. Out: plain data for `export.json`. What fails is an entry with its error
+line; nothing is left out.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +49,9 @@ def recipe_rows(name: str, work: Path, *, say: Say) -> dict[str, Any]:
             made["error"] = _without(work, made["error"])
         if twins and "error" not in made:
             pack = Pack.open(work / precision)
-            places = _unseen(pack, seen)
+            paths = _unseen(pack, seen)
             store = work / f"store-{precision}"
-            row["builds"].append(_builds(f"{name} {precision}", pack, places, store, say=say))
+            row["builds"].append(_builds(f"{name} {precision}", pack, paths, store, say=say))
         shutil.rmtree(work / precision, ignore_errors=True)  # gigabytes; the figures are kept
     return row
 
@@ -62,13 +62,15 @@ def built_rows(pack: Pack, work: Path, *, say: Say) -> dict[str, Any]:
 
 
 def graph_entries(pack: Pack, comparisons: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Every graph of the pack and every twin: place, file, precision, bytes with its weights, and its comparisons."""
-    entries = [_entry(pack, place, graph, "own", comparisons) for place, graph in graph_paths(pack).items()]
-    return entries + [_entry(pack, place, graph, "twin", comparisons) for place, graph in pack.spec.twins.items()]
+    """Every graph of the pack and every twin: graph path, file, precision, bytes with weights, and its comparisons."""
+    entries = [_entry(pack, path, graph, "own", comparisons) for path, graph in graph_paths(pack).items()]
+    return entries + [_entry(pack, path, graph, "twin", comparisons) for path, graph in pack.spec.twins.items()]
 
 
-def comparison_of(parity: GraphParity, failures: Sequence[str] = ()) -> dict[str, Any]:
-    """What the table keeps of a comparison: the worst tensor's distances and the task figures."""
+def comparison_of(entry: Mapping[str, Any], graph: str, failures: Sequence[str] = ()) -> dict[str, Any]:
+    """What the table keeps of a report's comparison: the worst tensor's distances and the task figures."""
+    tensors = tuple(TensorParity(**tensor) for tensor in entry["tensors"])
+    parity = GraphParity(graph, entry["reference"], entry["inputs"], tensors, entry["figures"])
     worst = {name: figure_of(parity, name) for name in ("max_abs", "relative_l2", "cosine") if parity.tensors}
     return {
         "graph": parity.graph,
@@ -82,16 +84,12 @@ def comparison_of(parity: GraphParity, failures: Sequence[str] = ()) -> dict[str
 
 def read_comparisons(report: Path) -> list[dict[str, Any]]:
     """Of a parity report that the gate wrote into a pack."""
-    found = []
-    for held in json.loads(report.read_text(encoding="utf-8"))["comparisons"]:
-        tensors = tuple(TensorParity(**tensor) for tensor in held["tensors"])
-        parity = GraphParity(held["graph"], held["reference"], held["inputs"], tensors, held["figures"])
-        found.append(comparison_of(parity, held["failures"]))
-    return found
+    entries = json.loads(report.read_text(encoding="utf-8"))["comparisons"]
+    return [comparison_of(entry, entry["graph"], entry["failures"]) for entry in entries]
 
 
 def _without(work: Path, line: str) -> str:
-    """The line as it would read from inside the work folder: whose machine it was is nobody's business."""
+    """The line without the path of the work folder, which would name the machine."""
     return line.replace(f"{work.absolute()}/", "").replace(f"{work}/", "")
 
 
@@ -100,7 +98,7 @@ def _export(name: str, checkpoint: Path, out: Path, precision: Precision, *, twi
     options = [word for key, value in specimen.options.items() for word in ("--option", f"{key}={value}")]
     words = ["export", specimen.recipe, "--checkpoint", str(checkpoint), "--out", str(out), "--precision", precision]
     try:
-        # A form that misses its limits is shown with its failure, not left out.
+        # A form that misses its limits is listed with its failure.
         done = edgecap_command(*words, *options, "--allow-drift", *(() if twins else ("--no-twins",)))
     except CommandFailed as error:
         return {"error": str(error)}
@@ -117,50 +115,47 @@ def _export(name: str, checkpoint: Path, out: Path, precision: Precision, *, twi
     }
 
 
-def _entry(
-    pack: Pack, place: str, graph: GraphSpec, form: str, comparisons: Sequence[dict[str, Any]]
-) -> dict[str, Any]:
-    path = pack.path(graph.file)
+def _entry(pack: Pack, path: str, graph: GraphSpec, form: str, comparisons: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    file = pack.path(graph.file)
     return {
-        "place": place,
+        "place": path,
         "form": form,
         "file": graph.file,
         "precision": graph.precision,
-        "bytes": sum((path.parent / name).stat().st_size for name in (path.name, *external_files(path))),
+        "bytes": sum((file.parent / name).stat().st_size for name in (file.name, *external_files(file))),
         # A check over some layers is called "FILE, first 1 of 2 layers".
         "parity": [row for row in comparisons if row["graph"].partition(",")[0] == graph.file],
     }
 
 
 def _unseen(pack: Pack, seen: dict[str, str]) -> tuple[str, ...]:
-    """Places whose graph for TensorRT no earlier precision of this recipe had; `seen`: SHA-256 -> place, filled."""
+    """Graph paths whose graph for TensorRT no earlier precision of this recipe had; `seen` (SHA-256 -> path) grows."""
     fresh = []
-    for place, graph in graph_paths(pack).items():
-        digest = pack.spec.files[pack.spec.twins.get(place, graph).file].sha256
+    for path, graph in graph_paths(pack).items():
+        digest = pack.spec.files[pack.spec.twins.get(path, graph).file].sha256
         if digest not in seen:
-            seen[digest] = place
-            fresh.append(place)
+            seen[digest] = path
+            fresh.append(path)
     return tuple(fresh)
 
 
-def _builds(label: str, pack: Pack, places: Iterable[str], store: Path, *, say: Say) -> dict[str, Any]:
-    """Every place for every target; then `REPEATED` from the full store, and from an empty one."""
-    places = tuple(places)
+def _builds(label: str, pack: Pack, paths: tuple[str, ...], store: Path, *, say: Say) -> dict[str, Any]:
+    """Every graph for every target; then `REPEATED` from the full store, and from an empty one."""
     engines: dict[str, Any] = {}
     for target in TARGETS:
-        say(f"{label}: compiling {', '.join(places)} for {target}")
-        engines[target] = _build(pack, places, store, target)
+        say(f"{label}: compiling {', '.join(paths)} for {target}")
+        engines[target] = _build(pack, paths, store, target)
     say(f"{label}: compiling for {REPEATED} again, with the store and without")
-    again = _build(pack, places, store, REPEATED)
-    fresh = _build(pack, places, store.with_name(f"{store.name}-fresh"), REPEATED)
+    again = _build(pack, paths, store, REPEATED)
+    fresh = _build(pack, paths, store.with_name(f"{store.name}-fresh"), REPEATED)
     for folder in (store, store.with_name(f"{store.name}-fresh")):
         shutil.rmtree(folder, ignore_errors=True)
     return {"label": label, "targets": engines, "repeated": REPEATED, "again": again, "fresh": fresh}
 
 
-def _build(pack: Pack, places: Sequence[str], store: Path, target: str) -> dict[str, Any]:
-    """`edgecap build`: "engines" by place, "compiler", "command_seconds"; or "error"."""
-    graphs = [word for place in places for word in ("--graph", place)]
+def _build(pack: Pack, paths: Sequence[str], store: Path, target: str) -> dict[str, Any]:
+    """`edgecap build`: "engines" by path, "compiler", "command_seconds"; or "error"."""
+    graphs = [word for path in paths for word in ("--graph", path)]
     words = ["build", str(pack.folder), "--backend", "tensorrt-rtx", "--target", target, "--store", str(store)]
     seconds = None
     try:

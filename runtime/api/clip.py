@@ -103,7 +103,7 @@ def clip_of(record: Record) -> Clip:
 
 
 def _without_pixels(observation: Observation) -> Observation:
-    """The frame's size is kept (by an array of one byte, shown as [H, W, 3]), its picture is let go."""
+    """The frame's size is kept (by an array of one byte, shown as [H, W, 3]), its picture is freed."""
     shape = observation.frame.image_rgb.shape
     blank = np.broadcast_to(np.zeros(1, np.uint8), shape)
     return replace(observation, frame=replace(observation.frame, image_rgb=blank))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edgecap.runtime.pipeline.queues import StopSignal
     from edgecap.runtime.pipeline.summary import RunSummary
 
-_CLIPS_WAITING = 2  # a reader that is slow holds the run back instead of filling the memory
+_CLIPS_WAITING = 2  # a slow reader slows the run instead of filling the memory
 
 
 class VideoCaptioner:
@@ -77,7 +77,7 @@ class VideoCaptioner:
         self.close()
 
     def close(self) -> None:
-        """Let the models go; may be called twice. Afterwards the captioner can't be used."""
+        """Free the models; may be called twice. Afterwards the captioner can't be used."""
         self._pipeline = None
 
     def caption(self, path: str | Path) -> list[Clip]:

@@ -43,8 +43,8 @@ class InstanceCaption:
 @dataclass(frozen=True, slots=True)
 class Caption:
     """The words of one window. `model_calls` (graph runs), `prefill_tokens`, `decode_tokens` and `generations` (answers
-    written, those to rounds and retries included) count what the captioner did. `lexicon_used`: words of the pack's
-    lists to prefer and to avoid that stand in what the model said; None where they were not part of its prompt."""
+    written, earlier turns and retries included) count what the captioner did. `lexicon_used`: words of the pack's lists
+    to prefer and to avoid that the model said; None where they were not part of its prompt."""
 
     global_description: FieldText
     instances: tuple[InstanceCaption, ...]

@@ -30,7 +30,7 @@ class Detections:
         n = len(self.scores)
         if self.boxes_xyxy.shape != (n, 4) or self.class_ids.shape != (n,):
             raise ValueError(
-                f"want [N,4], [N], [N]; got {self.boxes_xyxy.shape = }, {self.scores.shape = }, "
+                f"expected [N, 4], [N], [N]; got {self.boxes_xyxy.shape = }, {self.scores.shape = }, "
                 f"{self.class_ids.shape = }"
             )
 

@@ -8,13 +8,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.data.relation import Relation
-
 Direction = Literal["static", "right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right"]
 Depth = Literal["constant", "approaching", "receding"]
 CameraLabel = Literal[
     "static", "pan_left", "pan_right", "tilt_up", "tilt_down", "zoom_in", "zoom_out", "roll_left", "roll_right", "shake"
 ]
+RelationName = Literal[
+    "left_of", "right_of", "above", "below", "near", "in_front_of",
+    "approaches", "moves_away_from", "follows", "crosses", "passes",
+]  # fmt: skip
+Order = Literal["", "in front", "behind"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class ColourShare:
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How an instance's centroid moves over its life in the window, in one reference (image plane, or world).
+    """How an instance's centroid moves while it is seen in the window, in one reference (image plane, or world).
 
     `displacement_xy`: last minus first position, in units of the frame's *width* on both axes, y down.
     `angle_degrees`: direction of that displacement, 0 = right, 90 = down (y grows downward), None when static.
@@ -88,7 +91,7 @@ class CameraEvidence:
     Totals are integrated over the whole path: `pan_total` and `tilt_total` sum of absolute view shifts in frame widths,
     `zoom_total` largest over smallest scale, `roll_total_degrees` swept angle. `confidence`: mean inlier share (0-1).
     `phases`: the same labels in the order of happening; labels of one group happen at the same time ("static" and
-    "shake" stand in no phase).
+    "shake" have no phase).
     """
 
     labels: tuple[CameraLabel, ...]
@@ -103,9 +106,34 @@ class CameraEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation between two tracks over a time: `subject_id` is `name` `object_id`.
+
+    `start_seconds`, `end_seconds`: first and last observation in which it holds (source clock, both included).
+    `confidence`: 0-1, how clearly beyond the rule's threshold, times the trust in the positions. `order`: of "crosses"
+    and "passes", whether the subject passed in front of the object or behind it, where masks show it; else "". Standing
+    relations (sides, near) and "passes" are given once per pair, with the more important instance as the subject.
+    """
+
+    name: RelationName
+    subject_id: int
+    object_id: int
+    start_seconds: float
+    end_seconds: float
+    confidence: float
+    order: Order = ""
+
+    def __post_init__(self) -> None:
+        if self.subject_id == self.object_id:
+            raise ValueError(f"a relation is between two instances; got {self.subject_id = } twice")
+        if not self.start_seconds <= self.end_seconds:
+            raise ValueError(f"a relation ends before it begins: {self.start_seconds = }, {self.end_seconds = }")
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """All measurements of one window: the camera, one `TrackEvidence` per reported instance (rank order), and how these
-    stand to each other."""
+    """All measurements of one window: the camera, one `TrackEvidence` per reported instance (rank order), and their
+    relations."""
 
     camera: CameraEvidence
     tracks: tuple[TrackEvidence, ...]

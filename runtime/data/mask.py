@@ -1,4 +1,4 @@
-"""One instance's pixels in one frame, kept as the small rectangle they lie in."""
+"""One instance's pixels in one frame, kept as their bounding rectangle."""
 
 from __future__ import annotations
 
@@ -57,38 +57,44 @@ class Mask:
 
     def full(self) -> NDArray[np.bool_]:
         """The whole frame's mask, bool [H, W]."""
-        width, height = self.size_wh
-        out = np.zeros((height, width), bool)
+        return self.part((0, 0, *self.size_wh))
+
+    def part(self, rectangle_xyxy: tuple[int, int, int, int]) -> NDArray[np.bool_]:
+        """The pixels in a rectangle x0 y0 x1 y1 (half-open) of the frame, bool [y1 - y0, x1 - x0]."""
+        x0, y0, x1, y1 = rectangle_xyxy
+        out = np.zeros((y1 - y0, x1 - x0), bool)
         (x, y), (h, w) = self.origin_xy, self.bits.shape
-        out[y : y + h, x : x + w] = self.bits
+        left, top, right, bottom = max(x, x0), max(y, y0), min(x + w, x1), min(y + h, y1)
+        if right > left and bottom > top:
+            out[top - y0 : bottom - y0, left - x0 : right - x0] = self.bits[top - y : bottom - y, left - x : right - x]
         return out
 
-    @classmethod
-    def from_full(cls, bits: NDArray[np.bool_]) -> Mask:
-        """Crop a whole-frame mask bool [H, W] to its bounding rectangle."""
-        height, width = bits.shape
-        rows, cols = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
-        if len(rows) == 0:
-            return cls(origin_xy=(0, 0), bits=np.zeros((0, 0), bool), size_wh=(width, height))
-        y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
-        return cls(origin_xy=(x0, y0), bits=bits[y0:y1, x0:x1].copy(), size_wh=(width, height))
-
-    def iou(self, other: Mask) -> float:
-        """Intersection over union with another mask of the same frame size; 0 where either is empty."""
-        inter = self._shared_pixels(other)
-        union = self.area_pixels + other.area_pixels - inter
-        return inter / union if union else 0.0
-
-    def _shared_pixels(self, other: Mask) -> int:
+    def shared_rectangle(self, other: Mask) -> tuple[int, int, int, int] | None:
+        """x0 y0 x1 y1 (half-open) of what both rectangles cover; None where they don't meet."""
         if self.size_wh != other.size_wh:
             raise ValueError(f"masks of two frame sizes: {self.size_wh = }, {other.size_wh = }")
         (ax, ay), (ah, aw) = self.origin_xy, self.bits.shape
         (bx, by), (bh, bw) = other.origin_xy, other.bits.shape
         x0, y0, x1, y1 = max(ax, bx), max(ay, by), min(ax + aw, bx + bw), min(ay + ah, by + bh)
-        if x1 <= x0 or y1 <= y0:
-            return 0
-        return int(
-            np.count_nonzero(
-                self.bits[y0 - ay : y1 - ay, x0 - ax : x1 - ax] & other.bits[y0 - by : y1 - by, x0 - bx : x1 - bx]
-            )
-        )
+        return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+    @classmethod
+    def from_full(cls, bits: NDArray[np.bool_]) -> Mask:
+        """Crop a whole-frame mask bool [H, W] to its bounding rectangle."""
+        return cls.from_part(bits, origin_xy=(0, 0), size_wh=(bits.shape[1], bits.shape[0]))
+
+    @classmethod
+    def from_part(cls, bits: NDArray[np.bool_], *, origin_xy: tuple[int, int], size_wh: tuple[int, int]) -> Mask:
+        """Crop a rectangle bool [h, w] of a frame, left and top pixel at `origin_xy`, to the mask's own rectangle."""
+        rows, cols = np.flatnonzero(bits.any(1)), np.flatnonzero(bits.any(0))
+        if len(rows) == 0:
+            return cls(origin_xy=(0, 0), bits=np.zeros((0, 0), bool), size_wh=size_wh)
+        y0, y1, x0, x1 = int(rows[0]), int(rows[-1]) + 1, int(cols[0]), int(cols[-1]) + 1
+        return cls((origin_xy[0] + x0, origin_xy[1] + y0), bits[y0:y1, x0:x1].copy(), size_wh)
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union with another mask of the same frame size; 0 where either is empty."""
+        rectangle = self.shared_rectangle(other)
+        shared = int((self.part(rectangle) & other.part(rectangle)).sum()) if rectangle is not None else 0
+        union = self.area_pixels + other.area_pixels - shared
+        return shared / union if union else 0.0

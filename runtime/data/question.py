@@ -23,8 +23,8 @@ class Turn:
 class Question:
     """One question about one view. `field` names the slot it fills, `text` is the pack's template filled in.
 
-    `banned_words`: words the answer must not use (set by a retry after a check failed). `earlier`: rounds asked before
-    it, in order. `history`: they and their answers stay in the conversation; False asks every round on the pictures
+    `banned_words`: words the answer must not use (set by a retry after a check failed). `earlier`: turns asked before
+    it, in order. `history`: they and their answers stay in the conversation; False asks every turn on the pictures
     alone.
     """
 
@@ -37,7 +37,7 @@ class Question:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """All rounds in order; the last is the question itself."""
+        """All turns in order; the last is the question itself."""
         return (*self.earlier, Turn(self.text, self.max_tokens))
 
 
@@ -47,7 +47,7 @@ class VisualPrompt:
 
     `track_id`: the instance, or None for the whole picture. `frames_rgb`: uint8 [F, H, W, 3], views in time order;
     (W, H) is one of the pack's `sizes_wh`; F = 0 asks on text alone. `pts_seconds`: [F] times of those views.
-    `system`: rules that stand before everything, "" for none.
+    `system`: rules that come before everything, "" for none.
     """
 
     track_id: int | None
@@ -64,7 +64,7 @@ class VisualPrompt:
 class Answer:
     """What the captioner said to one question. `token_count` includes the end token; `confidence` is the mean
     probability (0-1) of the chosen tokens; `truncated`: the token limit was reached before an end token. `reasoning`:
-    what it said to the earlier rounds; `reasoning_tokens`: their tokens together."""
+    what it said in the earlier turns; `reasoning_tokens`: their tokens together."""
 
     track_id: int | None
     field: FieldName

@@ -11,7 +11,7 @@ from edgecap.runtime.data.frame import VideoInfo
 from edgecap.runtime.data.window import Window
 
 ClipKey = tuple[str, int]
-"""(video, clip index). The video is its path in a run, its name of the "Video" field in a file of rows."""
+"""(video, clip index). The video is its path in a run, its "Video" field in a file of rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ class TrackedInstance:
     """One confirmed track in one analysed frame.
 
     `track_id`: stable over the whole video, across windows, never reused. `box_xyxy`: float32 [4] relative.
-    `class_id`: the detector's label index for this frame alone (vote over a track's life happens in measure).
+    `class_id`: the detector's label index for this frame alone (measure votes over all frames of a track).
     `score`: the detection's score; 0.0 never occurs: frames in which a track is only predicted carry no instance.
     """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from edgecap.runtime.data.question import Question
 from edgecap.runtime.decode.kv_cache import KvPool
-from edgecap.runtime.decode.wordban import WordBan
+from edgecap.runtime.decode.tokens import WordBan
 
 
 @dataclass(slots=True)
@@ -15,9 +15,9 @@ class AnswerRow:
     """`prompt`: index of its prompt; `slot`: its row in the pool; `length`: positions filled; `ids`: tokens chosen.
 
     `next_position` differs from `length` where pictures take fewer positions than tokens (M-RoPE). `turn_ids`: the text
-    of each round; `turn`: the round in hand; `said`: the answers to those before it; `unread`: the last token of one
+    of each turn; `turn`: the current one; `said`: the answers to those before it; `unread`: the last token of one
     that was cut off: it was chosen and not read yet; `pictures`: `length` and `next_position` behind the pictures,
-    where rounds without history start over.
+    where turns without history start over.
     """
 
     prompt: int
@@ -38,22 +38,22 @@ class AnswerRow:
 
     @property
     def done(self) -> bool:
-        """No token is wanted any more in this round."""
-        round_in_hand = self.question if self.last_turn else self.question.earlier[self.turn]
-        return self.ended or len(self.ids) >= round_in_hand.max_tokens
+        """Whether this turn needs no further token."""
+        current = self.question if self.last_turn else self.question.earlier[self.turn]
+        return self.ended or len(self.ids) >= current.max_tokens
 
     @property
     def last_turn(self) -> bool:
-        """Whether the answer in hand is the one that counts."""
+        """Whether the current answer is the one that counts."""
         return self.turn == len(self.turn_ids) - 1
 
     @property
     def text_ids(self) -> list[int]:
-        """What is read before this round's answer."""
+        """What is read before this turn's answer."""
         return self.unread + self.turn_ids[self.turn]
 
     def begin_turn(self) -> None:
-        """Go on to the next round; without history, from behind the pictures."""
+        """Go on to the next turn; without history, from behind the pictures."""
         self.unread = [] if self.ended or not self.question.history else self.ids[-1:]
         self.said.append(self.ids)
         self.turn += 1
@@ -62,7 +62,7 @@ class AnswerRow:
             self.length, self.next_position = self.pictures
 
     def lengths(self, pictures: int) -> Iterator[int]:
-        """Positions filled before each round at most."""
+        """Positions filled before each turn at most."""
         length = pictures
         for ids, turn in zip(self.turn_ids, self.question.turns, strict=True):
             yield length if self.question.history else pictures
@@ -81,7 +81,7 @@ def take_slots(rows: list[AnswerRow]) -> list[AnswerRow]:
 
 
 def gather(rows: Sequence[AnswerRow], kept: Sequence[AnswerRow], kv: KvPool) -> list[AnswerRow]:
-    """Bring `rows` to slots 0..n-1, in order of slot. A row of `kept` that is in the way changes places with the one
+    """Bring `rows` to slots 0..n-1, in order of slot. A row of `kept` that occupies such a slot swaps with the one
     that comes; anything else there is overwritten."""
     at = {row.slot: row for row in kept}
     gaps = iter(sorted(set(range(len(rows))) - {row.slot for row in rows}))
@@ -98,11 +98,11 @@ def gather(rows: Sequence[AnswerRow], kept: Sequence[AnswerRow], kv: KvPool) -> 
 
 
 def capacity_for(pictures: int, rows: list[AnswerRow]) -> int:
-    """Positions that a row needs at most, padding to the longest question of its round included."""
+    """Positions that a row needs at most, padding to the longest question of its turn included."""
     need = pictures
     for turn in range(max(len(row.turn_ids) for row in rows)):
         here = [row for row in rows if turn < len(row.turn_ids)]
-        # One more: the last token of a round that was cut off is read with the next text.
+        # One more: the last token of a turn that was cut off is read with the next text.
         longest = max(len(row.turn_ids[turn]) for row in here) + (turn > 0)
         begins = [list(row.lengths(pictures))[turn] for row in here]
         answers = [len(row.turn_ids[turn]) + row.question.turns[turn].max_tokens for row in here]
@@ -110,7 +110,7 @@ def capacity_for(pictures: int, rows: list[AnswerRow]) -> int:
     return need
 
 
-def turns_of(rows: list[AnswerRow], *, most_rows: int) -> Iterator[list[AnswerRow]]:
+def batches_of(rows: list[AnswerRow], *, most_rows: int) -> Iterator[list[AnswerRow]]:
     """Runs of rows with whole prompts, at most `most_rows` together (one prompt at least)."""
     group: list[AnswerRow] = []
     for prompt in dict.fromkeys(row.prompt for row in rows):

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.runtime.decode.chunk import Chunk
-from edgecap.runtime.decode.port import Port, columns
+from edgecap.runtime.decode.port import Chunk, Port, columns
 
 
 class GrowingPort(Port):

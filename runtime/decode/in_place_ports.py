@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from edgecap.engines.graph.session import Binding, Session
 from edgecap.engines.packs.specs import CaptionerSpec
-from edgecap.runtime.decode.chunk import Chunk
-from edgecap.runtime.decode.port import Port, columns
+from edgecap.runtime.decode.port import Chunk, Port, columns
 
 HIDDEN = np.float32(-30000.0)
-"""Added to the score of a position that must not be seen: its weight becomes 0, and float16 can hold it."""
+"""Added to the score of a position that must not be seen: its weight becomes 0, and it fits float16."""
 
 
 @dataclass(frozen=True, slots=True)

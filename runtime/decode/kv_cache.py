@@ -1,6 +1,6 @@
-"""The captioner's memory of what it has read: one block of keys and values per question, kept over calls.
+"""The language model's memory of what it has read: one block of keys and values per question, kept over calls.
 
-In: how many rows and positions a round needs. Out: array views to bind.
+In: how many rows and positions a batch needs. Out: array views to bind.
 
     rows      0 ..... P-1 | P ............ Q-1        P prompts, Q questions
               first question  further questions       prefixes are computed in rows 0..P-1, then copied to
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EngineError
 
 MOST_KV_BYTES = 2 << 30
-"""Bounds the memory of a crowded window; more questions make a second round."""
+"""Bounds the memory of a crowded window; more questions make a second batch."""
 _GRANULE = 32
-"""Capacities grow in these steps, so that a slightly longer round does not move the memory again."""
+"""Capacities grow in these steps, so that a slightly longer batch does not move the memory again."""
 
 
 class KvPool:
@@ -53,7 +53,7 @@ class KvPool:
 
     @property
     def bytes(self) -> int:
-        """Memory held, in bytes."""
+        """Memory in use, in bytes."""
         return sum(a.nbytes for a in (*self._keys, *self._values))
 
     def row_bytes(self, capacity: int) -> int:
@@ -64,7 +64,7 @@ class KvPool:
         """Make room for `rows` questions of up to `capacity` positions; True where memory moved (bindings
         are void then).
 
-        Nothing that was stored survives a move: a round reserves before it writes. Raises `EngineError` for more
+        Nothing that was stored survives a move: a batch reserves before it writes. Raises `EngineError` for more
         positions than the decoder takes.
         """
         if self.most_capacity is not None and capacity > self.most_capacity:
@@ -77,7 +77,7 @@ class KvPool:
         rounded = -(-capacity // _GRANULE) * _GRANULE
         capacity = self._fixed or min(rounded, self.most_capacity or rounded)
         both = max(self.rows, rows), max(self.capacity, capacity)
-        # Many short questions, then few long ones: room for both at once may be far more than either needs.
+        # Many short questions, then few long ones: room for both together may be far more than either needs.
         within = both[0] * self.row_bytes(both[1]) <= MOST_KV_BYTES
         self.rows, self.capacity = both if within else (rows, capacity)
         shape = (self.rows, self._kv_heads, self.capacity, self._head_dim)

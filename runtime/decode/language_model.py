@@ -2,10 +2,10 @@
 
 In: `VisualPrompt`s. Out: one `Answer` per question, in the order asked, and what it cost.
 
-A round is as few graph runs as the questions allow: every distinct picture is encoded once; what the
+A batch takes as few graph runs as the questions allow: every distinct picture is encoded once; what the
 questions of a prompt share (its pictures) is read once and the memory of it copied to each of them; all
 questions answer together, one token of each per run. Answers are those of asking one by one (a test
-compares them), only sooner. What kind of decoder reads is `decoder_ports`' business.
+compares them). `open_port` chooses the port for the decoder's kind.
 """
 
 from __future__ import annotations
@@ -25,18 +25,17 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import PromptBook, read_book
 from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.data.question import Answer, Question, VisualPrompt
-from edgecap.runtime.decode.generation import AnswerRow, capacity_for, gather, take_slots, turns_of
+from edgecap.runtime.decode.generation import AnswerRow, batches_of, capacity_for, gather, take_slots
 from edgecap.runtime.decode.kv_cache import MOST_KV_BYTES
 from edgecap.runtime.decode.open_port import Chunk, open_port
 from edgecap.runtime.decode.rotary import Part, positions_of, text_positions
-from edgecap.runtime.decode.tokens import PromptTokens
+from edgecap.runtime.decode.tokens import PromptTokens, Tokenizer, WordBan
 from edgecap.runtime.decode.view_encoder import ViewEncoder
-from edgecap.runtime.decode.wordban import Tokenizer, WordBan
 
-_MOST_ROWS_PER_ROUND = 32
-"""Bounds the key/value memory of a crowded window, as `MOST_KV_BYTES` does; more questions make a second round."""
+_MOST_ROWS_PER_BATCH = 32
+"""Bounds the key/value memory of a crowded window, as `MOST_KV_BYTES` does; more questions make a second batch."""
 _MOST_POSITIONS_PER_RUN = 4096
-"""Bounds what a large decoder's layers hold while pictures are read."""
+"""Bounds the memory of a large decoder's layers while pictures are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Answers:
 
     `model_calls` counts graph runs (vision batches, prefills and decode steps); `prefill_tokens` counts
     positions read (pictures and questions), `decode_tokens` the tokens answered, end tokens included; `generations`
-    the answers written, those to earlier rounds included (what a server would call requests).
+    the answers written, those to earlier turns included (what a server would call requests).
     """
 
     answers: tuple[Answer, ...]
@@ -65,9 +64,9 @@ class _Text:
 
 
 class LanguageModel:
-    """Answers questions about pictures, greedily. Its buffers are reused: one captioner per thread.
+    """Answers questions about pictures, greedily. Its buffers are reused: one language model per thread.
 
-    `spec`: the pack's captioner block; `book`: its rules, rounds and hints, for whoever asks. `vision`, `decoder`: open
+    `spec`: the pack's captioner block; `book`: its rules, turns and hints. `vision`, `decoder`: open
     sessions of its two graphs, or of their twins. `embedding`: [V, H] float16 or float32, usually memory mapped. Raises
     `GraphContractError` for a decoder of no known kind.
     """
@@ -83,7 +82,7 @@ class LanguageModel:
         book: PromptBook | None = None,
     ) -> None:
         if embedding.shape != (spec.vocab_size, spec.hidden_size):
-            raise ValueError(f"want embedding [{spec.vocab_size}, {spec.hidden_size}], got {embedding.shape = }")
+            raise ValueError(f"expected embedding [{spec.vocab_size}, {spec.hidden_size}], got {embedding.shape = }")
         self.spec, self.book = spec, book
         self._embedding, self._tokenizer = embedding, tokenizer
         self._views = ViewEncoder(spec, vision)
@@ -94,8 +93,8 @@ class LanguageModel:
 
     @classmethod
     def open(cls, pack: Pack, *, provider: Provider = "cpu", intra_threads: int = 1) -> LanguageModel:
-        """The captioner of a pack. Raises `PackError` where it has none or a file of it can't be read, and
-        what `Pack.open_session` raises."""
+        """The model of a pack's captioner. Raises `PackError` where there is none or a file can't be read, and what
+        `Pack.open_session` raises."""
         from tokenizers import Tokenizer as TokenizerFile
 
         spec = pack.spec.captioner
@@ -131,8 +130,8 @@ class LanguageModel:
         self._views.encode(frame for prompt in prompts for frame in prompt.frames_rgb)
         rows = self._rows(prompts)
         answers: list[Answer] = []
-        for group in turns_of(rows, most_rows=self._most_rows(prompts, rows)):
-            answers += self._round(prompts, group)
+        for batch in batches_of(rows, most_rows=self._most_rows(prompts, rows)):
+            answers += self._answer_batch(prompts, batch)
         return Answers(
             tuple(answers),
             model_calls=self._views.runs + self._port.runs - runs,
@@ -165,25 +164,25 @@ class LanguageModel:
         ]
 
     def _turn_ids(self, prompt: VisualPrompt, question: Question) -> list[list[int]]:
-        """The text of each round as ids."""
+        """The text of each turn as ids."""
         first, *further = [turn.text for turn in question.turns]
         begin = partial(self._tokens.question, views=len(prompt.frames_rgb), system=prompt.system)
         return [begin(first), *(self._tokens.further(text) if question.history else begin(text) for text in further)]
 
     def _most_rows(self, prompts: Sequence[VisualPrompt], rows: list[AnswerRow]) -> int:
-        """Questions that one round may have."""
+        """Questions that one batch may have."""
         if not rows:
             return 1
         pictures = max(self._picture_length(prompts[row.prompt]) for row in rows)
         row_bytes = self._port.kv.row_bytes(capacity_for(pictures, rows))
-        most = self._port.most_rows or _MOST_ROWS_PER_ROUND
-        return min(_MOST_ROWS_PER_ROUND, most, max(1, MOST_KV_BYTES // row_bytes))
+        most = self._port.most_rows or _MOST_ROWS_PER_BATCH
+        return min(_MOST_ROWS_PER_BATCH, most, max(1, MOST_KV_BYTES // row_bytes))
 
     def _picture_length(self, prompt: VisualPrompt) -> int:
         around = self._tokens.around(views=len(prompt.frames_rgb), system=prompt.system)
         return sum(map(len, around)) + sum(len(self._views[f].tokens) for f in prompt.frames_rgb)
 
-    def _round(self, prompts: Sequence[VisualPrompt], rows: list[AnswerRow]) -> list[Answer]:
+    def _answer_batch(self, prompts: Sequence[VisualPrompt], rows: list[AnswerRow]) -> list[Answer]:
         leaders = take_slots(rows)
         pictures = [self._pictures(prompts[row.prompt]) for row in leaders]
         self._port.reserve(rows=len(rows), capacity=capacity_for(max(len(p.embeds) for p in pictures), rows))
@@ -201,7 +200,7 @@ class LanguageModel:
         return [self._finish(row) for row in rows]
 
     def _converse(self, rows: list[AnswerRow]) -> None:
-        """Every round of every row: those that have a round left read and answer it together."""
+        """Every turn of every row: the rows that have a turn left read and answer it together."""
         active = sorted(rows, key=lambda r: r.slot)
         while active:
             for row, logits in self._read(active, [self._question(row) for row in active]):

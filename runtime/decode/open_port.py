@@ -4,7 +4,7 @@ In: a `Chunk` of embeddings. Out: logits; keys and values lie in the port's `KvP
 names say (see `CaptionerSpec`):
 
     shared   ONNX Runtime's GroupQueryAttention: past and present are one memory; lengths go in as numbers
-    scatter  standard operators: one memory too; places to write and to look at go in as arrays
+    scatter  standard operators: one memory too; positions to write and to read go in as arrays
     growing  the model hub's ready-made file: past goes in, a longer present comes out; new positions are copied back
 """
 
@@ -18,18 +18,17 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import GraphContractError
 from edgecap.engines.graph.session import Session
 from edgecap.engines.packs.specs import CaptionerSpec
-from edgecap.runtime.decode.chunk import Chunk
 from edgecap.runtime.decode.growing_port import GrowingPort
 from edgecap.runtime.decode.in_place_ports import ScatterPort, SharedPort
 from edgecap.runtime.decode.kv_cache import KvPool
-from edgecap.runtime.decode.port import Port
+from edgecap.runtime.decode.port import Chunk, Port
 
 __all__ = ["Chunk", "DecoderPort", "GrowingPort", "ScatterPort", "SharedPort", "open_port"]
 
 
 class DecoderPort(Protocol):
-    """What the captioner knows of a decoder. `kv`: its memory. `runs`: graph runs so far. `most_rows`: most rows that
-    one call takes, None where the graph sets no bound."""
+    """What a language model knows of a decoder. `kv`: its memory. `runs`: graph runs so far. `most_rows`: rows that one
+    call takes at most, None where the graph sets no bound."""
 
     kv: KvPool
     runs: int
@@ -56,7 +55,7 @@ def open_port(spec: CaptionerSpec, session: Session) -> DecoderPort:
     found = [kind for name, kind in kinds.items() if name in names]
     if len(found) != 1:
         raise GraphContractError(
-            f"{session.spec.file}: inputs {sorted(names)} are of no decoder known (want one of {', '.join(kinds)}); "
+            f"{session.spec.file}: inputs {sorted(names)} match no known decoder (expected one of {', '.join(kinds)}); "
             "export the captioner again"
         )
     return found[0](spec, session)

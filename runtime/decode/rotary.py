@@ -1,10 +1,10 @@
-"""Where each token stands, and the rotary angles of that place: plain, and the three-part positions of M-RoPE.
+"""Position of each token and its rotary angles: plain, and the three-part positions of M-RoPE.
 
 In: the parts of a prompt. Out: coordinates (time, row, column) and cos/sin for a decoder that takes its angles as
 inputs.
 
 M-RoPE (Qwen2-VL, arXiv 2409.12191, section 2.1): text has one coordinate three times; the tokens of a picture that
-begins at p stand at (p, p + row, p + column) of the merged patches; the text after it goes on one past the largest
+begins at p are at (p, p + row, p + column) of the merged patches; the text after it continues one past the largest
 coordinate. So a sequence's next position is no longer its length:
 
     text  a b   picture of 2 rows x 3 columns   c d

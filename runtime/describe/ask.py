@@ -1,6 +1,6 @@
 """One pass of questions: asked, checked, and what was refused asked once more with the offending words forbidden.
 
-In: `VisualPrompt`s and the `Evidence` that the answers are held against. Out: `Replies`.
+In: `VisualPrompt`s and the `Evidence` that the answers are checked against. Out: `Replies`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Slot = tuple[int | None, FieldName]
 
 
 class Answerer(Protocol):
-    """What describe needs of a captioner (`captioner.LanguageModel` is one)."""
+    """What describe needs of a language model (`LanguageModel` is one)."""
 
     @property
     def spec(self) -> CaptionerSpec:
@@ -30,7 +30,7 @@ class Answerer(Protocol):
 
     @property
     def book(self) -> PromptBook | None:
-        """Rules, rounds and hints; None where the pack has single questions only."""
+        """Rules, turns and hints; None where the pack has single questions only."""
         ...
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
@@ -40,7 +40,7 @@ class Answerer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one question: the accepted words or None, and why earlier ones were refused."""
+    """The outcome of one question: the accepted words or None, and why earlier ones were refused."""
 
     text: str | None = None
     confidence: float | None = None
@@ -70,18 +70,18 @@ class Replies:
 
 
 def ask(
-    captioner: Answerer, prompts: Sequence[VisualPrompt], window: Window, evidence: Evidence, before: Replies
+    model: Answerer, prompts: Sequence[VisualPrompt], window: Window, evidence: Evidence, before: Replies
 ) -> Replies:
-    """`before` with the replies to `prompts`. Raises `EngineError` when the captioner's engine fails."""
+    """`before` with the replies to `prompts`. Raises `EngineError` when the model's engine fails."""
     if not prompts:
         return before
-    first = captioner.answer(prompts)
+    first = model.answer(prompts)
     reasons = {slot_of(a): reasons_against(a, evidence, window) for a in first.answers}
     replies = before.plus({slot_of(a): _reply(a, reasons[slot_of(a)]) for a in first.answers}, first)
     again = _retries(prompts, reasons)
     if not again:
         return replies
-    second = captioner.answer(again)
+    second = model.answer(again)
     better = {
         slot_of(a): _reply(a, reasons_against(a, evidence, window), replies.by_slot[slot_of(a)].rejections)
         for a in second.answers
@@ -120,7 +120,7 @@ def _reply(answer: Answer, reasons: tuple[Reason, ...], earlier: tuple[str, ...]
 
 
 def _retries(prompts: Sequence[VisualPrompt], reasons: dict[Slot, tuple[Reason, ...]]) -> list[VisualPrompt]:
-    """The prompts again, with only the questions whose refusal a ban on words can cure.
+    """The prompts again, with only the questions whose refusal a ban on words can remedy.
 
     Decoding is greedy: asked again without a new ban, the model would say the same again.
     """

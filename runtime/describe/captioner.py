@@ -1,11 +1,11 @@
-"""The words of one window: the captioner's where they pass the checks, the Evidence's everywhere else.
+"""The words of one window: the language model's where they pass the checks, the Evidence's everywhere else.
 
 In: `Window`, `Evidence`, `DomainVerdict`. Out: `Caption`, each field with its provenance.
 
-The questions of a pass (`Questions.passes`) go to the captioner together; those whose answer is refused go once more
-(`ask`), and what is refused again is said from the Evidence (of the background there is none, so it stays unknown).
+The questions of a pass (`Questions.passes`) go to the model together; those whose answer is refused go once more
+(`ask`), and what is refused again is worded from the Evidence (there is none of the background, so it stays unknown).
 Positions are never asked; of the camera the measured sentence comes first. With a `ChangeGate` an instance is asked
-only for what may have changed since the captioner last spoke of it.
+only for what may have changed since the model last described it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ UNKNOWN = "unknown"
 class Captioner:
     """Writes captions.
 
-    `captioner` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
+    `model` None: every field comes from the Evidence (`--captioner none`). `asks_unchecked`: ask it
     about windows whose domain could not be checked too; False for a pack that has a domain check (its
-    captioner knows that domain only, and a detector of another kind leaves the check without its
+    model knows that domain only, and a detector of another kind leaves the check without its
     measurements). `gate`: see `ChangeGate`; None asks about every instance of every window. `options`: see
     `AskOptions`; `Questions` raises `UsageError` for those that the pack's prompts can't follow. `position`: the
     rule of the position sentence.
@@ -45,20 +45,20 @@ class Captioner:
 
     def __init__(
         self,
-        captioner: Answerer | None,
+        model: Answerer | None,
         *,
         asks_unchecked: bool = False,
         gate: ChangeGate | None = None,
         options: AskOptions | None = None,
         position: PositionChoice = "corrected",
     ) -> None:
-        self._captioner, self._options = captioner, options or AskOptions()
-        self._script = Questions(captioner.spec, captioner.book, self._options) if captioner else None
+        self._model, self._options = model, options or AskOptions()
+        self._questions = Questions(model.spec, model.book, self._options) if model else None
         self._asks_unchecked = asks_unchecked
         self._gate, self._position = gate, position
 
     def describe(self, window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
-        """The caption of one window. Raises `EngineError` when the captioner's engine fails.
+        """The caption of one window. Raises `EngineError` when the model's engine fails.
 
         Outside the pack's domain no instance is reported (a box from a detector outside its world is not
         known to be one) and everything seen is "unknown"; the camera is still computed.
@@ -80,23 +80,23 @@ class Captioner:
             decode_tokens=replies.decode_tokens,
             generations=replies.generations,
         )
-        lexicon = self._script.lexicon if self._script else None
+        lexicon = self._questions.lexicon if self._questions else None
         return caption if lexicon is None else replace(caption, lexicon_used=lexicon.used(_said(replies)))
 
     def _ask(self, window: Window, evidence: Evidence, verdict: DomainVerdict, acts: Mapping[int, str]) -> Replies:
         known = verdict.status == "inside" or self._asks_unchecked
-        if self._captioner is None or self._script is None or not known:
+        if self._model is None or self._questions is None or not known:
             return Replies({})
         kept = self._kept(window, evidence)
         replies, said = Replies(kept), ""
-        for fields in self._script.passes:
-            prompts = build_prompts(window, evidence, self._script, fields=fields, relations=acts, said=said)
-            replies = ask(self._captioner, unanswered(prompts, kept), window, evidence, replies)
+        for fields in self._questions.passes:
+            prompts = build_prompts(window, evidence, self._questions, fields=fields, relations=acts, said=said)
+            replies = ask(self._model, unanswered(prompts, kept), window, evidence, replies)
             said = self._field(replies.by_slot.get((None, "global")), words.global_sentence(evidence)).text
         return replies
 
     def _kept(self, window: Window, evidence: Evidence) -> dict[Slot, Reply]:
-        """What the captioner said earlier and may be said again; it must pass the checks as a new answer must."""
+        """What the model said earlier and may be said again; it must pass the checks as a new answer must."""
         kept: dict[Slot, Reply] = {}
         for track in evidence.tracks if self._gate else ():
             for field in INSTANCE_FIELDS:
@@ -145,7 +145,7 @@ class Captioner:
         return legacy_position_sentence(track, times)
 
     def _field(self, reply: Reply | None, computed: str) -> FieldText:
-        """The captioner's words where there are any that passed, else the computed sentence."""
+        """The model's words where any passed the checks, else the computed sentence."""
         if reply is not None and reply.text is not None:
             return FieldText(
                 reply.text,
@@ -154,13 +154,13 @@ class Captioner:
                 rejections=reply.rejections,
                 kept_from_clip=reply.kept_from_clip,
             )
-        if self._captioner is None:
+        if self._model is None:
             return FieldText(computed, "computed")
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
 
     def _camera(self, reply: Reply | None, computed: str) -> FieldText:
-        """The measured sentence, and behind it what the captioner adds of shot and angle; its words alone where the
-        hint is left out, since it is them that are looked at then."""
+        """The measured sentence, and behind it what the model adds of shot and angle; its words alone where the
+        hint is left out, as they are under test then."""
         if reply is None:
             return FieldText(computed, "computed")
         if reply.text is None:
@@ -183,13 +183,13 @@ def _said(replies: Replies) -> str:
 
 
 def _background(reply: Reply | None) -> FieldText:
-    """The captioner's words or "unknown": nothing is measured of the background that could speak for it."""
+    """The model's words or "unknown": nothing measured describes the background."""
     if reply is not None and reply.text is not None:
         return FieldText(reply.text, "model", confidence=reply.confidence, rejections=reply.rejections)
     return FieldText(UNKNOWN, "abstained", rejections=() if reply is None else reply.rejections)
 
 
 def _travels(track: TrackEvidence) -> bool:
-    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." says
+    """Whether there is a motion to add: after "It stands still." (checked), "It stays in place." adds
     nothing."""
     return track.motion_world.moving or track.depth != "constant"

@@ -1,10 +1,10 @@
-"""Which words of an earlier window still hold, so that the captioner need not be asked again.
+"""Which words of an earlier window still apply, so that the language model need not be asked again.
 
-In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still holds. A
+In: a track's `TrackEvidence` when a text was written and now. Out: `Change`s, empty where the text still applies. A
 kept text passes the checks against the *new* Evidence before it is used (describe).
 
 What the gate cannot see is a change that leaves no mark in the Evidence: a gesture of something at rest, words on a
-shirt. `MOST_WINDOWS` bounds how long such a change can go unsaid.
+shirt. `MOST_WINDOWS` bounds how long such a change can go unreported.
 
 Only words of the model are remembered, per track and field; what is computed is recomputed.
 """
@@ -26,7 +26,7 @@ LOOK_DISTANCE = 0.25
 """Half the L1 distance of two palettes (0 the same, 1 no colour in common) from which an instance looks different.
 Measured on two 60-s clips of the moving world (seeds 904 and 911, windows of 5 s): 79 pairs of the same instance in
 consecutive windows lie at a median of 0.01, 95 % under 0.19, the farthest at 0.27; of two instances in one window
-95 % lie over 0.70. With 0.5, 11 kept texts are not what the captioner would say now, with 0.25 7 and with 0.1 6 (of
+95 % lie over 0.70. With 0.5, 11 kept texts are not what the model would say now, with 0.25 7 and with 0.1 6 (of
 132, 131 and 128 kept)."""
 SIZE_RATIO = 2.0
 """Seen this much larger (area of its best view) than when its looks were described, it may show more."""
@@ -34,7 +34,7 @@ SPEED_RATIO = 1.6
 """Change of pace from which an action may be another: people walk at about 1.4 m/s and begin to run at about 2.2."""
 MOST_WINDOWS = 6
 """A text is kept for at most this many windows after its own (30 s at the default length): what the Evidence does not
-show, a gesture, is looked at again by then. On the same clips 6 kept 131 of 178 texts, of which the captioner would
+show, a gesture, is looked at again by then. On the same clips 6 kept 131 of 178 texts, of which the model would
 have said 7 otherwise (6 of them gestures), with 485 instead of 616 graph runs and half the tokens; 12 kept 143, of
 which 11 otherwise."""
 
@@ -49,7 +49,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class KeptText:
-    """The captioner's words of an earlier window. `evidence`: of the track when they were written."""
+    """The model's words of an earlier window. `evidence`: of the track when they were written."""
 
     text: str
     confidence: float | None
@@ -58,7 +58,7 @@ class KeptText:
 
 
 def appearance_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
-    """What speaks against keeping the words about an instance's looks."""
+    """Reasons against keeping the words about an instance's appearance."""
     changes = _class_changes(before, after)
     distance = palette_distance(before.palette, after.palette)
     if distance > LOOK_DISTANCE:
@@ -70,7 +70,7 @@ def appearance_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Cha
 
 
 def action_changes(before: TrackEvidence, after: TrackEvidence) -> tuple[Change, ...]:
-    """What speaks against keeping the words about what an instance does. Its direction does not: that is said in the
+    """Reasons against keeping the words about what an instance does. Its direction does not: that is worded in the
     computed sentence, which is never kept."""
     changes = _class_changes(before, after)
     then, now = before.motion_world, after.motion_world
@@ -95,7 +95,7 @@ def palette_distance(before: Sequence[ColourShare], after: Sequence[ColourShare]
 
 
 class ChangeGate:
-    """Remembers the captioner's words of one video, per track and field. Not for two videos at a time."""
+    """Remembers the model's words of one video, per track and field. Not for two videos at a time."""
 
     def __init__(self) -> None:
         self._texts: dict[tuple[int, FieldName], KeptText] = {}
@@ -125,7 +125,7 @@ class ChangeGate:
     def remember(
         self, track: TrackEvidence, field: FieldName, text: str, *, confidence: float | None, clip_index: int
     ) -> None:
-        """Keep the captioner's own words (never computed ones), which passed the checks."""
+        """Keep the model's own words (never computed ones), which passed the checks."""
         old = [slot for slot, known in self._texts.items() if clip_index - known.clip_index > MOST_WINDOWS]
         for slot in old:  # an endless stream must not fill the memory
             del self._texts[slot]

@@ -16,7 +16,7 @@ from edgecap.runtime.data.evidence import TrackEvidence
 
 OUT = "out of frame"
 _MOST_STATES = 8
-"""The reference looks at one frame a second where that gives at most eight, else at eight spread evenly (1.3)."""
+"""The reference samples one frame a second where that gives at most eight, else at eight spread evenly (1.3)."""
 
 
 def legacy_position_sentence(track: TrackEvidence, times_seconds: NDArray[np.float64]) -> str:
@@ -51,7 +51,7 @@ def legacy_text(class_name: str, states: Sequence[str]) -> str:
 
 
 def legacy_sampling(times_seconds: NDArray[np.float64]) -> list[int]:
-    """Indices of the frames that the reference would look at: the first of each second, or eight spread evenly."""
+    """Indices of the frames that the reference would sample: the first of each second, or eight spread evenly."""
     count = len(times_seconds)
     if count == 0:
         return []

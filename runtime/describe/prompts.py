@@ -1,4 +1,4 @@
-"""From a window and its Evidence to what the captioner is shown and asked.
+"""From a window and its Evidence to what the language model is shown and asked.
 
 One prompt per instance (isolated views of it; appearance and action), one of the whole picture (background,
 global and camera). The views are made by `views`, as in training; the questions by `script`.

@@ -1,8 +1,7 @@
-"""What a captioner is asked, in which order and in which words: the stages of the method over one pack's prompts.
+"""What a language model is asked, in which order and in which words: the passes of the method over one pack's prompts.
 
 In: a pack's prompts (`CaptionerSpec.prompts`, `PromptBook`) and a run's `AskOptions`. Out: `Question`s with their hints
-filled in. No word of a question is written here: all of them are data of the
-pack.
+filled in. All words of the questions are data of the pack.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from edgecap.runtime.english import instances_phrase
 INSTANCE_FIELDS: tuple[FieldName, ...] = ("appearance", "action")
 SCENE_FIELDS: tuple[FieldName, ...] = ("background", "global", "camera")
 _TOGETHER = ((*INSTANCE_FIELDS, *SCENE_FIELDS),)
-_IN_ROUNDS: tuple[tuple[FieldName, ...], ...] = (("global",), (*INSTANCE_FIELDS, "background", "camera"))
+_IN_TWO_PASSES: tuple[tuple[FieldName, ...], ...] = (("global",), (*INSTANCE_FIELDS, "background", "camera"))
 
 
 class Questions:
@@ -34,15 +33,15 @@ class Questions:
 
     def __init__(self, spec: CaptionerSpec, book: PromptBook | None, options: AskOptions) -> None:
         self.spec, self.options, self._book = spec, options, book
-        self.passes = _IN_ROUNDS if options.stages == "full" else _TOGETHER
+        self.passes = _IN_TWO_PASSES if options.stages == "full" else _TOGETHER
         if options.stages == "full":
             if book is None or not book.full:
                 raise UsageError(
                     "--stages full: the pack has no rounds, only single questions; ask for fast, or export it again"
                 )
-            self._rounds: Mapping[str, tuple[PromptTurn, ...]] = book.full
+            self._turns: Mapping[str, tuple[PromptTurn, ...]] = book.full
         else:
-            self._rounds = {name: (PromptTurn(text, spec.max_tokens[name]),) for name, text in spec.prompts.items()}
+            self._turns = {name: (PromptTurn(text, spec.max_tokens[name]),) for name, text in spec.prompts.items()}
         self._history = book is None or book.history
         self.system = book.system if book else ""
         self._check_ablations()
@@ -95,22 +94,22 @@ class Questions:
     def _questions(self, fields: tuple[FieldName, ...], values: Mapping[str, str]) -> tuple[Question, ...]:
         asked = []
         for name in fields:
-            if name not in self._rounds:
+            if name not in self._turns:
                 continue
             *earlier, last = [
-                Turn(" ".join(one.text.format(**values).split()), one.max_tokens) for one in self._rounds[name]
+                Turn(" ".join(one.text.format(**values).split()), one.max_tokens) for one in self._turns[name]
             ]
             asked.append(Question(name, last.text, last.max_tokens, earlier=tuple(earlier), history=self._history))
         return tuple(asked)
 
     def _check_ablations(self) -> None:
-        texts = [one.text for one in chain.from_iterable(self._rounds.values())]
-        held = set[str]().union(*(placeholders(text, at="prompt") for text in texts))
+        texts = [one.text for one in chain.from_iterable(self._turns.values())]
+        used = set[str]().union(*(placeholders(text, at="prompt") for text in texts))
         for option, place in (("class_hint", "class_hint"), ("camera_hint", "camera_hint")):
-            if not getattr(self.options, option) and place not in held:
+            if not getattr(self.options, option) and place not in used:
                 what = option.replace("_", " ")
                 raise UsageError(
-                    f"--no-{what.replace(' ', '-')}: the pack's questions hold no {what}, so there is nothing to leave "
+                    f"--no-{what.replace(' ', '-')}: the pack's questions have no {what}, so there is nothing to leave "
                     "out; use another pack"
                 )
         if self.options.lexicon and (self._book is None or self._book.lexicon is None):

@@ -1,7 +1,7 @@
 """Relations in sentences: deterministic, grammatical, nothing that was not measured.
 
 In: `Relation` rows and the `Evidence` they are of. Out: sentences, one per subject that does something, then one per
-pair that only stands there. "The dog follows the person, then crosses in front of the car."
+pair that does nothing. "The dog follows the person, then crosses in front of the car."
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from edgecap.runtime.data.evidence import Evidence, TrackEvidence
-from edgecap.runtime.data.relation import Relation
+from edgecap.runtime.data.evidence import Evidence, Relation, TrackEvidence
+from edgecap.runtime.describe.sentences import clothes_colours
+from edgecap.runtime.english import is_person
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _STANDING = {
@@ -24,19 +25,19 @@ _STANDING = {
 _ACTS = {"approaches": "approaches", "moves_away_from": "moves away from", "follows": "follows", "crosses": "passes"}
 _CROSSES = {"in front": "crosses in front of", "behind": "crosses behind", "": "passes"}
 _LEAST_CONFIDENCE = 0.3
-"""Below it a row is kept but not said."""
+"""Below it a row is kept but not worded."""
 _CLEAR_APPROACH = 0.5
-"""From here on an approach is said in the action field of the one who approaches."""
+"""From here on an approach goes into the action field of the one who approaches."""
 _MOST_ACTS = 3
 _IMPLIED = ("approaches", "moves_away_from")
 _LEAST_SHARE = 0.6
-"""Share of the time both are seen that a side must hold to be said of the whole clip."""
+"""Share of the time both are seen that a side must last to be reported for the whole clip."""
 
 
 def relation_sentences(relations: Sequence[Relation], evidence: Evidence, *, most: int = 4) -> tuple[str, ...]:
-    """At most `most` sentences: what instances do to each other in order of time, then how the rest stand.
+    """At most `most` sentences: what instances do to each other in order of time, then where the rest are.
 
-    Rows about tracks that `evidence` doesn't hold are passed over; the same rows give the same sentences.
+    Rows about tracks that `evidence` does not have are skipped; the same rows give the same sentences.
     """
     names = instance_names(evidence.tracks)
     sure, pairs, acts = _sure(relations, names)
@@ -45,16 +46,16 @@ def relation_sentences(relations: Sequence[Relation], evidence: Evidence, *, mos
     subjects = sorted(
         {r.subject_id for r in acts}, key=lambda i: min(r.start_seconds for r in acts if r.subject_id == i)
     )
-    told = [_acts_sentence([r for r in acts if r.subject_id == i], names) for i in subjects]
+    sentences = [_acts_sentence([r for r in acts if r.subject_id == i], names) for i in subjects]
     spoken = {frozenset((r.subject_id, r.object_id)) for r in sure if r.name in _ACTS or r.name == "passes"}
-    return (*mutual, *told, *_standing(sure, spoken, tracks, names))[:most]
+    return (*mutual, *sentences, *_standing(sure, spoken, tracks, names))[:most]
 
 
 def instance_names(tracks: Sequence[TrackEvidence]) -> dict[int, str]:
     """Track id -> what it is called: its class; where several share it, with its colour where that tells them apart,
     else by order ("the second dog")."""
     classes = Counter(t.class_name for t in tracks)
-    coloured = {t.track_id: f"{t.palette[0].name} {t.class_name}" if t.palette else "" for t in tracks}
+    coloured = {t.track_id: _coloured(t) for t in tracks}
     looks = Counter(coloured.values())
     names, seen = {}, Counter[str]()
     for track in tracks:
@@ -72,6 +73,14 @@ def instance_names(tracks: Sequence[TrackEvidence]) -> dict[int, str]:
     return names
 
 
+def _coloured(track: TrackEvidence) -> str:
+    """ "red car", "person in red"; "" where no colour was seen."""
+    if is_person(track.class_name):
+        worn = clothes_colours(track)
+        return f"{track.class_name} in {worn[0].name}" if worn else ""
+    return f"{track.palette[0].name} {track.class_name}" if track.palette else ""
+
+
 def act_sentences(relations: Sequence[Relation], tracks: Sequence[TrackEvidence]) -> dict[int, str]:
     """Track id -> what this instance does to others, one sentence behind those about itself: "It follows the person,
     then crosses in front of the red car."; "It and the second dog pass each other.".
@@ -81,16 +90,16 @@ def act_sentences(relations: Sequence[Relation], tracks: Sequence[TrackEvidence]
     """
     names = instance_names(tracks)
     _, mutual, acts = _sure(relations, names)
-    told: dict[int, str] = {}
+    sentences: dict[int, str] = {}
     for pair in mutual:
         if pair[0].name == "passes":
-            told.setdefault(pair[0].subject_id, _mutual_sentence(pair, {**names, pair[0].subject_id: "it"}))
+            sentences.setdefault(pair[0].subject_id, _mutual_sentence(pair, {**names, pair[0].subject_id: "it"}))
     for subject in dict.fromkeys(r.subject_id for r in acts):
         own = [r for r in acts if r.subject_id == subject]
         rows = [r for r in own if r.name not in _IMPLIED] or _clearest_approach(own)
         if rows:
-            told.setdefault(subject, _acts_sentence(rows, {**names, subject: "it"}))
-    return told
+            sentences.setdefault(subject, _acts_sentence(rows, {**names, subject: "it"}))
+    return sentences
 
 
 def _clearest_approach(rows: Sequence[Relation]) -> list[Relation]:
@@ -162,7 +171,7 @@ def _standing(
     tracks: Mapping[int, TrackEvidence],
     names: Mapping[int, str],
 ) -> list[str]:
-    """One sentence per pair that does nothing to each other: where it stands, and in front of what."""
+    """One sentence per pair that does nothing to each other: where it is, and in front of what."""
     out: list[str] = []
     pairs = sorted({(min(r.subject_id, r.object_id), max(r.subject_id, r.object_id)) for r in rows})
     for pair in pairs:

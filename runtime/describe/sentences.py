@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
+from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, ColourShare, Evidence, TrackEvidence
+from edgecap.runtime.english import is_person, listed, plural
 from edgecap.runtime.measure.position import cell
 
 _TOWARDS: dict[str, str] = {
@@ -53,18 +54,14 @@ _BACK: dict[str, str] = {
     "roll_right": "back to the right",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_IRREGULAR = {
-    "person": "people",
-    "mouse": "mice",
-    "knife": "knives",
-    "sheep": "sheep",
-    "broccoli": "broccoli",
-    "skis": "skis",
-    "scissors": "scissors",
-}
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
+_SKIN_AND_HAIR = frozenset({"brown", "orange", "pink"})
+_MOST_SKIN_SHARE = 0.5
+"""Skin and hair rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_CLOTHES = {"black": "dark"}
+"""Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
-"""Share of the frame by which an instance must leave its first cell before it is said to have been
+"""Share of the frame by which an instance must leave its first cell before it counts as having been
 elsewhere."""
 _MOST_WORDS = 20
 _MOST_GROUPS = 4
@@ -136,8 +133,11 @@ def camera_sentence(camera: CameraEvidence) -> str:
 
 
 def appearance_sentence(track: TrackEvidence) -> str:
-    """ "A red car.", "A mostly red person with some blue.", "A red and blue dog."; no colour where none was
-    seen."""
+    """ "A red car.", "A mostly red bus with some blue.", "A red and blue dog."; no colour where none was seen.
+
+    People have clothes of a colour: "A person in mostly red clothes with some blue."."""
+    if is_person(track.class_name):
+        return _clothes_sentence(track)
     named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
     if not track.palette or not named:
         return _sentence(_article(f"{track.class_name}"))
@@ -148,7 +148,26 @@ def appearance_sentence(track: TrackEvidence) -> str:
     second = named[1]
     if len(named) == 2 and second.share < 0.6 * first.share:
         return _sentence(_article(f"mostly {first.name} {track.class_name} with some {second.name}"))
-    return _sentence(_article(f"{_listed([c.name for c in named])} {track.class_name}"))
+    return _sentence(_article(f"{listed([c.name for c in named])} {track.class_name}"))
+
+
+def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
+    """Colours of a person's clothes, largest first: those of the whole person without what may be skin or hair."""
+    return [c for c in track.palette if c.share >= (_MOST_SKIN_SHARE if c.name in _SKIN_AND_HAIR else _SECOND_SHARE)][
+        :2
+    ]
+
+
+def _clothes_sentence(track: TrackEvidence) -> str:
+    named = [(_CLOTHES.get(c.name, c.name), c.share) for c in clothes_colours(track)]
+    if not named:
+        return _sentence(_article(track.class_name))
+    (first, share), *others = named
+    clothes = f"{'' if share >= _MOSTLY_SHARE else 'mostly '}{first} clothes"
+    if others:
+        (second, less) = others[0]
+        clothes = f"{first} and {second} clothes" if less >= 0.6 * share else f"{clothes} with some {second}"
+    return _sentence(_article(f"{track.class_name} in {clothes}"))
 
 
 def global_sentence(evidence: Evidence) -> str:
@@ -163,7 +182,7 @@ def global_sentence(evidence: Evidence) -> str:
 
 
 def _farthest_cell(track: TrackEvidence) -> str | None:
-    """The cell of the farthest excursion from the first one, where it lasted and was no jitter across a
+    """The cell of the farthest excursion from the first one, where it lasted and was not jitter across a
     cell's border."""
     if not track.motion_image.moving:
         return None
@@ -225,7 +244,7 @@ _OPPOSITE: dict[CameraLabel, CameraLabel] = {
 
 
 def _sequence(clauses: Sequence[str]) -> str:
-    """a; a, then b; a, then b, then c; longer ones are cut, honestly."""
+    """a; a, then b; a, then b, then c; longer ones end in "and so on"."""
     if len(clauses) > 3:
         return f"{', then '.join(clauses[:3])}, and so on"
     return ", then ".join(clauses)
@@ -234,33 +253,15 @@ def _sequence(clauses: Sequence[str]) -> str:
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
     counts: Counter[str] = Counter()
     for track in tracks:
-        told = colours and track.palette and track.palette[0].share >= 0.5
-        colour = f"{track.palette[0].name} " if told else ""
+        named = colours and track.palette and track.palette[0].share >= 0.5 and not is_person(track.class_name)
+        colour = f"{track.palette[0].name} " if named else ""
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:
         return "no instance is reported"
     groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
     if len(groups) > _MOST_GROUPS:
         groups = [*groups[: _MOST_GROUPS - 1], "others"]
-    return _listed(groups)
-
-
-def plural(noun: str) -> str:
-    """English plural of a COCO class name, whose last word is the noun.
-
-    >>> plural("red bus"), plural("teddy bear"), plural("person"), plural("knife")
-    ('red buses', 'teddy bears', 'people', 'knives')
-    """
-    *head, last = noun.split(" ")
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    elif last.endswith(("s", "x", "ch", "sh")):
-        last += "es"
-    elif last.endswith("y") and last[-2:-1] not in "aeiou":
-        last = f"{last[:-1]}ies"
-    else:
-        last += "s"
-    return " ".join([*head, last])
+    return listed(groups)
 
 
 def _number(count: int) -> str:
@@ -269,10 +270,6 @@ def _number(count: int) -> str:
 
 def _article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
-
-
-def _listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _sentence(text: str) -> str:

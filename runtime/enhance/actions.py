@@ -91,7 +91,7 @@ def _after_preposition(chunks: list[Chunk], phrase: Phrase) -> bool:
 
 
 def _joined(chunks: list[Chunk], left: Phrase, right: Phrase, covered: int) -> bool:
-    """Whether only "and", commas, articles and traits stand between them, outside an earlier clause."""
+    """Whether only "and", commas, articles and traits are between them, outside an earlier clause."""
     between = chunks[left.index + 1 : right.first]
     return (
         left.index > covered
@@ -114,7 +114,7 @@ def _clause_end(chunks: list[Chunk], v: int, phrases: list[Phrase]) -> int:
 
 
 def _opens_clause(chunks: list[Chunk], conj: int, phrases: list[Phrase]) -> bool:
-    """Whether a verb follows the conjunction, with or without a subject of its own, before the next stop."""
+    """Whether a verb follows the conjunction, with or without its own subject, before the next stop."""
     for i in range(conj + 1, len(chunks)):
         inside = any(p.first <= i <= p.index for p in phrases)
         if chunks[i].kind in ("verb", "be") and not inside:

@@ -6,7 +6,6 @@ In: two paths and a function from prompt to `Enhanced`. Out: `BatchResult`.
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from edgecap.engines.errors import (
 )
 from edgecap.runtime.enhance.plan import Enhanced
 from edgecap.runtime.enhance.row import enhanced_to_json, refused_to_json
-from edgecap.runtime.output.files import writing
+from edgecap.runtime.output.jsonl import JsonLinesFile, whole_lines
 
 MOST_DEAD_ANSWERS = 3
-"""Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail alike."""
+"""Prompts in a row that the endpoint may fail before the run stops: it is down, and the rest would fail too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class BatchResult:
 
 
 def read_prompts(path: Path) -> list[str]:
-    """The file's lines without their ends; bytes that are no UTF-8 become U+FFFD. Raises `InputError`."""
+    """The file's lines without their ends; bytes that are not UTF-8 become U+FFFD. Raises `InputError`."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -56,9 +55,9 @@ def read_prompts(path: Path) -> list[str]:
         raise InputError(f"{path}: can't be read ({error.strerror}); --file expects a text file") from error
     lines = data.decode("utf-8-sig", "replace").split("\n")
     if not any(line.strip() for line in lines):
-        raise InputError(f"{path}: holds no prompt; write one a line")
+        raise InputError(f"{path}: has no prompt; write one a line")
     if not lines[-1].strip():
-        lines.pop()  # what follows the last line's end is no line
+        lines.pop()  # what follows the last newline is not a line
     return [line.rstrip("\r") for line in lines]
 
 
@@ -76,10 +75,7 @@ def run_batch(
     row."""
     done = _earlier(out, resume=resume, settings=settings)
     counts, dead, first_error = Counter[str](), 0, ""
-    with writing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        file = out.open("ab")
-    with file:
+    with JsonLinesFile(out) as file:
         for number, prompt in enumerate(prompts, start=1):
             key = _plain(prompt)
             if not key.strip() or done[key]:
@@ -96,12 +92,11 @@ def run_batch(
                 dead = dead + 1 if isinstance(error, EndpointError) else dead
                 say(f"line {number}: {error}")
             row["meta"]["prompt"] = key
-            _append(file, row, out)
+            file.append(row)
             if dead >= MOST_DEAD_ANSWERS:
                 raise EndpointError(
                     f"{dead} prompts in a row got no answer, stopped at line {number}; {out} keeps what is done: "
-                    f"run again with "
-                    f"--resume (the last: {first_error})"
+                    f"run again with --resume (the last: {first_error})"
                 )
     return BatchResult(counts["written"], counts["refused"], counts["skipped"], counts["blank"], first_error)
 
@@ -111,28 +106,15 @@ def _plain(prompt: str) -> str:
     return prompt.encode("utf-8", "replace").decode("utf-8")
 
 
-def _append(file: Any, row: dict[str, Any], out: Path) -> None:
-    with writing(out):
-        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _earlier(out: Path, *, resume: bool, settings: dict[str, Any]) -> Counter[str]:
-    """Prompt -> how often an earlier run has finished it; a last line cut short is removed. Prompts that the endpoint
-    failed are not finished: they are asked again, and their new row comes after the old one."""
+    """Prompt -> how often an earlier run has finished it. Prompts that the endpoint failed are not finished: they are
+    asked again, and their new row comes after the old one."""
     if not out.exists() or out.stat().st_size == 0:
         return Counter()
     if not resume:
         raise OutputError(f"{out}: is there already; add --resume to go on with it, or choose another --out")
-    with writing(out):
-        data = out.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            with out.open("r+b") as file:
-                file.truncate(len(whole))
     done = Counter[str]()
-    for number, line in enumerate(whole.decode("utf-8", "replace").split("\n")[:-1], start=1):
+    for number, line in enumerate(whole_lines(out), start=1):
         try:
             meta = json.loads(line)["meta"]
             status, prompt = meta["status"], meta["prompt"]

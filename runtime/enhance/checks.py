@@ -62,6 +62,5 @@ def check_position(text: str, class_name: str) -> list[str]:
         return []
     return [
         f"write 'The {class_name} stays at ROW-COLUMN.' or 'The {class_name} moves from ROW-COLUMN to ROW-COLUMN.' "
-        f"with rows "
-        "top, center, bottom and columns left, middle, right"
+        "with rows top, center, bottom and columns left, middle, right"
     ]

@@ -1,7 +1,7 @@
 """An OpenAI-compatible chat endpoint that the user names, through urllib: time limits, retries, clear errors.
 
 In: messages. Out: the answer's text. The key is sent to that
-address only (redirects are refused) and never stands in an error.
+address only (redirects are refused) and is never in an error.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from edgecap.engines.errors import EndpointError, UsageError
-from edgecap.runtime.decode.chat_model import Message
+from edgecap.runtime.decode.chat import Message
 
 MOST_BYTES = 4 << 20
 _RETRIED_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -33,7 +33,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class Endpoint:
     """`url`: the server's base ("http://localhost:8000/v1") or the full .../chat/completions. `timeout_seconds`: for
     one answer from first byte sent to last received. `attempts` >= 1; the waits between them are 1, 2, 4... seconds,
-    or what the server asks for. Raises `UsageError` for an address that is no http(s) URL."""
+    or what the server asks for. Raises `UsageError` for an address that is not an http(s) URL."""
 
     mode = "endpoint"
 
@@ -53,7 +53,7 @@ class Endpoint:
                 f"--endpoint expects an http or https address such as http://localhost:8000/v1; got {url!r}"
             )
         if parts.username or parts.password:
-            raise UsageError("--endpoint must hold no user or password; name a variable with --api-key-env")
+            raise UsageError("--endpoint must not contain a user or password; name a variable with --api-key-env")
         base = url.rstrip("/")
         self._url = base if base.endswith("/chat/completions") else f"{base}/chat/completions"
         self._shown = f"{parts.scheme}://{parts.netloc}{urlsplit(self._url).path}"
@@ -67,7 +67,7 @@ class Endpoint:
         return self._model
 
     def ask(self, messages: Sequence[Message]) -> str:
-        """The answer's text. Raises `EndpointError` after the last attempt, or at once where trying again can't
+        """The answer's text. Raises `EndpointError` after the last attempt, or immediately where trying again can't
         help."""
         body = json.dumps({"model": self._model, "messages": list(messages), "temperature": 0.7}).encode()
         for attempt in range(1, self._attempts + 1):
@@ -76,7 +76,7 @@ class Endpoint:
                 return self._content(self._post(body))
             except urllib.error.HTTPError as error:
                 problem = f"HTTP {error.code} {error.reason}"
-                error.close()  # it holds the connection
+                error.close()  # it keeps the connection
                 if error.code not in _RETRIED_STATUS:
                     raise self._failed(problem, attempt) from error
                 wait = _wanted_wait(error, wait)
@@ -110,17 +110,16 @@ class Endpoint:
             content = json.loads(data)["choices"][0]["message"]["content"]
         except (ValueError, LookupError, TypeError, RecursionError):
             start = data[:60].decode("utf-8", "replace")
-            raise EndpointError(f"the answer is no chat completion; it begins with {start!r}") from None
+            raise EndpointError(f"the answer is not a chat completion; it begins with {start!r}") from None
         if not isinstance(content, str) or not content.strip():
-            raise EndpointError("the answer holds no text")
+            raise EndpointError("the answer has no text")
         return content
 
     def _failed(self, problem: str, attempts: int) -> EndpointError:
         tries = "once" if attempts == 1 else f"{attempts} times"
         return EndpointError(
             f"{self._shown}: asked {tries} for an answer of {self._model!r}, got: {problem}; check --endpoint, "
-            f"--model and "
-            "--api-key-env, or leave them out to enhance by rules"
+            "--model and --api-key-env, or leave them out to enhance by rules"
         )
 
 

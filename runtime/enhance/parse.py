@@ -1,23 +1,28 @@
-"""Stage A by rules: what a short prompt says. Things with counts and their own words, places, light, camera.
+"""Step A by rules: what a short prompt says. Things with counts and their own words, places, light, camera.
 
-In: a prompt. Out: `Reading`. Everything it takes over stands in the prompt word for
+In: a prompt. Out: `Reading`. Everything it takes over is in the prompt word for
 word; what it can't read is named in `not_understood`, never dropped in silence.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
+from edgecap.engines.errors import InputError
 from edgecap.runtime.data.evidence import CameraLabel
+from edgecap.runtime.english import printable
 from edgecap.runtime.enhance.actions import attach_actions, is_not
 from edgecap.runtime.enhance.plan import Mention, Reading
 from edgecap.runtime.enhance.words import scenes
 from edgecap.runtime.enhance.words.chunks import Chunk, chunks_of
-from edgecap.runtime.enhance.words.clean import clean, foreign_script
 from edgecap.runtime.enhance.words.nouns import Noun, noun_forms
-from edgecap.runtime.enhance.words.phrase import Phrase, find_phrases
-from edgecap.runtime.enhance.words.traits import trait_spans
+from edgecap.runtime.enhance.words.phrase import Phrase, find_phrases, trait_spans
 
+MOST_WORDS = 200
+"""The method's long form has 151 to 196 words (docs/spec/instancecap.md 6, step A): longer ones need no enhancing."""
+_BIDI_CONTROLS = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_MOSTLY = 0.5
 _WHERE = re.compile(
     r"\bfrom (?:the )?(?:left|right|top|bottom) to (?:the )?(?:left|right|top|bottom)"
     r"|\b(?:on|at|in|to|towards?)(?: the)?(?: far)? "
@@ -33,8 +38,8 @@ _BESIDE = frozenset(
 
 def read(prompt: str) -> Reading:
     """Raises `InputError` where the prompt is empty or too long."""
-    text, notes = clean(prompt)
-    script = foreign_script(text)
+    text, notes = _clean(prompt)
+    script = _foreign_script(text)
     chunks = chunks_of(text)
     traits = trait_spans(text, chunks)
     in_trait = [any(low <= c.start < high for low, high in traits) for c in chunks]
@@ -180,3 +185,33 @@ def _camera(text: str) -> tuple[tuple[CameraLabel, ...], tuple[str, ...], str]:
 
 def _inside(chunk: Chunk, spans: list[tuple[int, int]]) -> bool:
     return any(low <= chunk.start < high for low, high in spans)
+
+
+def _clean(prompt: str) -> tuple[str, tuple[str, ...]]:
+    """(the prompt on one line, notes). Raises `InputError` where it is empty or over `MOST_WORDS` words."""
+    text = printable(prompt)
+    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or not _is_control(c))
+    removed = sum(1 for c in text if _is_control(c) and not c.isspace())
+    kept = " ".join(kept.split())
+    if not any(c.isalnum() for c in kept):
+        raise InputError("the prompt is empty: no letter in it; write a few words, such as 'a dog runs on a beach'")
+    if (count := len(kept.split())) > MOST_WORDS:
+        raise InputError(
+            f"the prompt has {count} words, at most {MOST_WORDS} can be enhanced; a text of that length is a "
+            "description already: shorten it to a sentence or two"
+        )
+    return kept, (f"{removed} control characters were removed",) if removed else ()
+
+
+def _foreign_script(text: str) -> str | None:
+    """The script most letters are of, where that is not Latin: "HANGUL", "CYRILLIC", "CJK"; else None."""
+    letters = [c for c in text if c.isalpha()]
+    foreign = [c for c in letters if not unicodedata.name(c, "?").startswith("LATIN")]
+    if len(foreign) <= _MOSTLY * len(letters):
+        return None
+    names = [unicodedata.name(c, "UNKNOWN").split()[0] for c in foreign]
+    return max(sorted(set(names)), key=names.count)
+
+
+def _is_control(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cs", "Cn") or char in _BIDI_CONTROLS

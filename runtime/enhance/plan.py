@@ -17,9 +17,9 @@ EnhancedProvenance = Literal["prompt", "invented", "mixed"] | Provenance
 
 @dataclass(slots=True)
 class Mention:
-    """One noun phrase of the prompt; parse.py fills it while it reads, nobody changes it later.
+    """One noun phrase of the prompt; parse.py fills it while it reads; it does not change later.
 
-    `modifiers`: the words before the noun, as they stand ("small brown"); `traits`: what follows it ("in a red
+    `modifiers`: the words before the noun, verbatim ("small brown"); `traits`: what follows it ("in a red
     dress"). `count_stated`: False where the prompt says "several dogs" and the number is ours. `actions`: present-tense
     clauses ("runs along the beach"), the prompt's own words. `acted`: (participle, index of the actor's mention) of a
     thing something is done to. `travels`: True, False, or None where no verb tells. `where`: the prompt's words of
@@ -42,7 +42,7 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a prompt says (stage A of the spec: objects and counts), and what of it could not be read.
+    """What a prompt says (step A of the spec: objects and counts), and what of it could not be read.
 
     `text`: the prompt with control characters and surplus space removed. `places`: (phrase, group, outdoor or indoor).
     `light`: phrases of light, weather and time. `camera`: moves; `shots`: kinds of shot; `adverb`: of the camera.
@@ -83,6 +83,12 @@ class EnhancedField:
     rejections: tuple[str, ...] = ()
 
 
+def field_of(text: str, said: tuple[str, ...], invented: tuple[str, ...]) -> EnhancedField:
+    """`said`: the prompt's words in it; `invented`: ours."""
+    provenance: EnhancedProvenance = "mixed" if said and invented else "prompt" if said else "invented"
+    return EnhancedField(text, provenance, tuple(p for p in said if p), tuple(p for p in invented if p))
+
+
 @dataclass(frozen=True, slots=True)
 class EnhancedInstance:
     """`name`: how the texts call it, one name per instance ("the first dog"). `class_name`: what a detector would say.
@@ -102,7 +108,7 @@ class EnhancedInstance:
 class Enhanced:
     """The caption of a prompt. `omitted`: class -> how many the prompt names beyond `max_instances`.
 
-    `story`: the long form (stage A of a model; "" by rules). `used`: mode, and model where one spoke.
+    `story`: the long form (step A of a model; "" by rules). `used`: mode, and model where one spoke.
     """
 
     reading: Reading

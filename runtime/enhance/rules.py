@@ -1,4 +1,4 @@
-"""The enhancer without a model: stages B(I) and B(II) by rules and a seed.
+"""The enhancer without a model: steps B(I) and B(II) by rules and a seed.
 
 In: a prompt. Out: `Enhanced`. What
 the prompt says is kept word for word; what it leaves open is drawn from slots.py and scenes.py and marked as
@@ -10,15 +10,13 @@ from __future__ import annotations
 from random import Random
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.enhance.looks import appearance
-from edgecap.runtime.enhance.naming import Chosen, choose
+from edgecap.runtime.english import capital, listed, plural
+from edgecap.runtime.enhance.instances import Chosen, appearance, choose
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.places import Course, beside, choose_course, position_sentence
-from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Mention, Reading
+from edgecap.runtime.enhance.plan import Enhanced, EnhancedField, EnhancedInstance, Mention, Reading, field_of
 from edgecap.runtime.enhance.setting import background, camera
 from edgecap.runtime.enhance.slots import still_actions
-from edgecap.runtime.enhance.text import capital, field_of, listed
-from edgecap.runtime.enhance.words.nouns import plural_of
 from edgecap.runtime.enhance.words.verbs import verb_forms
 
 MOST_INSTANCES = 3
@@ -44,7 +42,7 @@ def check_limit(max_instances: int) -> None:
 
 def enhance_reading(reading: Reading, *, seed: int, max_instances: int) -> Enhanced:
     """The same from a prompt already read."""
-    # A seed of its own per prompt: a line of a file gets the same words wherever it stands in it.
+    # One seed per prompt: a line of a file gets the same words wherever it is in the file.
     random = Random(f"{seed}:{reading.text}")
     chosen, omitted = choose(reading, max_instances=max_instances)
     courses = _courses(reading, chosen, random)
@@ -103,7 +101,7 @@ def _courses(reading: Reading, chosen: tuple[Chosen, ...], random: Random) -> li
 
 
 def _companion(reading: Reading, earlier: tuple[Chosen, ...], mention: Mention) -> int | None:
-    """An earlier instance that the same clause is said of: they go the same way."""
+    """An earlier instance with the same clause: they go the same way."""
     same = (j for j, one in enumerate(earlier) if reading.mentions[one.mention].actions == mention.actions)
     return next(same, None) if mention.actions else None
 
@@ -171,7 +169,7 @@ def _from_modifiers(mention: Mention) -> list[str]:
 def _for_one(clause: str, mention: Mention) -> str:
     """A clause said of several, said of one of them: "chase each other" -> "chases the other dog"."""
     if mention.count > 1:
-        others = plural_of(mention.noun.singular) if mention.count > 2 else mention.noun.singular
+        others = plural(mention.noun.singular) if mention.count > 2 else mention.noun.singular
         clause = clause.replace("each other", f"the other {others}").replace("one another", f"the other {others}")
     return clause if mention.noun.kind == "person" else clause.replace(" their ", " its ")
 
@@ -181,4 +179,4 @@ def _by(reading: Reading, chosen: tuple[Chosen, ...], actor: int) -> str:
     mention = reading.mentions[actor]
     if len(names) == 1 and mention.count == 1:
         return f" by {names[0]}"
-    return f" by the {plural_of(mention.noun.singular)}" if names else ""
+    return f" by the {plural(mention.noun.singular)}" if names else ""

@@ -10,8 +10,8 @@ from random import Random
 
 from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel
 from edgecap.runtime.describe.sentences import camera_sentence
-from edgecap.runtime.enhance.plan import EnhancedField, Reading
-from edgecap.runtime.enhance.text import article, capital, field_of, listed
+from edgecap.runtime.english import article, capital, listed
+from edgecap.runtime.enhance.plan import EnhancedField, Reading, field_of
 from edgecap.runtime.enhance.words import scenes
 
 UNKNOWN = "unknown"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edgecap.runtime.enhance.words.nouns import Kind
-from edgecap.runtime.enhance.words.traits import BODY, GARMENTS
+from edgecap.runtime.enhance.words.phrase import BODY, GARMENTS
 from edgecap.runtime.verify.words.lexicon import COLOUR_SYNONYMS, COLOURS
 
 SlotForm = Literal["adjective", "with", "in"]

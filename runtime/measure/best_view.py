@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from edgecap.runtime.data.boxes import box_areas, shared_areas
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 
@@ -65,12 +66,7 @@ def view_weight(mask: Mask) -> float:
 
 def moment_weight(moment: Moment) -> float:
     """`view_weight` of the moment, discounted by how much of the instance's box another instance's box covers."""
-    x1, y1, x2, y2 = moment.instance.box_xyxy
-    area = max(float((x2 - x1) * (y2 - y1)), 1e-9)
-    covered = 0.0
-    for other in moment.observation.instances:
-        if other.track_id != moment.instance.track_id:
-            u1, v1, u2, v2 = other.box_xyxy
-            shared = max(0.0, float(min(x2, u2) - max(x1, u1))) * max(0.0, float(min(y2, v2) - max(y1, v1)))
-            covered = max(covered, shared / area)
+    box = moment.instance.box_xyxy
+    others = (i.box_xyxy for i in moment.observation.instances if i.track_id != moment.instance.track_id)
+    covered = max((float(shared_areas(box, other)) for other in others), default=0.0) / max(float(box_areas(box)), 1e-9)
     return view_weight(moment.instance.mask) * (1.0 - (1.0 - CROWDED_WEIGHT) * min(1.0, covered))

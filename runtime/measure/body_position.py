@@ -2,17 +2,18 @@
 
 The centroid of a visible mask moves less than the body while the body slides behind an edge. So on each axis
 the position is taken from whichever side of the box is free, at the distance from the centroid that it has
-where the whole body shows. In: `Tracklet`, the boxes of the others, the camera's scale. Out: `BodyPosition`.
+where the whole body shows. In: `Tracklet`, its window, the camera's path. Out: `BodyPosition`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.window import Window
+from edgecap.runtime.measure.camera_path import CameraPath, mapped
 from edgecap.runtime.measure.tracklet import Tracklet
 
 BORDER = 0.012
@@ -29,28 +30,26 @@ _WEIGHT_ONE_SIDE, _WEIGHT_NO_SIDE = 0.3, 0.05
 
 @dataclass(frozen=True, slots=True)
 class BodyPosition:
-    """`points_xy` float64 [T, 2]: relative position of the body. `weights` float64 [T]: trust in it, 0.05 to
-    1. `clean` bool [T]: the whole body shows (nothing cuts its box on any side). `blind_xy` bool [T, 2]: most
-    of the body is cut off along the *other* axis, so that the part which shows tells nothing of the whole on
-    this one (of a horse that comes in, the head shows first)."""
+    """A tracklet with the position of its body. `points_xy` float64 [T, 2]: relative position of the body.
+    `weights` float64 [T]: trust in it, 0.05 to 1. `clean` bool [T]: the whole body shows (nothing cuts its box on any
+    side). `blind_xy` bool [T, 2]: most of the body is cut off along the *other* axis, so that the part which shows
+    says nothing about the whole on this one (of a horse that comes in, the head shows first). `scales` float64 [T]: how
+    much larger than in its first frame of the stretch the camera shows things where the instance is; lengths are
+    divided by it before they are compared."""
 
+    tracklet: Tracklet
     points_xy: NDArray[np.float64]
     weights: NDArray[np.float64]
     clean: NDArray[np.bool_]
     blind_xy: NDArray[np.bool_]
+    scales: NDArray[np.float64]
 
 
-def body_position(
-    tracklet: Tracklet, others: Sequence[NDArray[np.float32]], *, scales: NDArray[np.float64]
-) -> BodyPosition:
-    """Body position of every observation.
-
-    `others`: per observation the boxes float32 [K, 4] of the other instances in that frame. `scales` [T] > 0:
-    how much larger than in a common reference the camera shows things in that frame; lengths are divided by
-    it before they are compared.
-    """
+def body_position(tracklet: Tracklet, window: Window, path: CameraPath) -> BodyPosition:
+    """Body position of every observation of a tracklet of `window`; `path` is the window's camera path."""
+    scales = _camera_scales(tracklet, path)
     cut = np.concatenate([tracklet.boxes_xyxy[:, :2] <= BORDER, tracklet.boxes_xyxy[:, 2:] >= 1 - BORDER], axis=1)
-    hidden = _hidden_sides(tracklet, others, scales, cut)  # [T, 4] x1 y1 x2 y2
+    hidden = _hidden_sides(tracklet, window, scales, cut)  # [T, 4] x1 y1 x2 y2
     clean: NDArray[np.bool_] = np.logical_not(hidden.any(1))
     points = tracklet.centroids_xy.astype(np.float64)
     weights = np.ones(len(tracklet))
@@ -65,7 +64,15 @@ def body_position(
         weights[low & high] = _WEIGHT_NO_SIDE
         small = extents[:, axis] < _BLIND_SHARE * extents[:, axis].max()
         blind[:, 1 - axis] = (cut[:, axis] | cut[:, axis + 2]) & small
-    return BodyPosition(points_xy=points, weights=weights, clean=clean, blind_xy=blind)
+    return BodyPosition(tracklet, points, weights, clean, blind, scales)
+
+
+def _camera_scales(tracklet: Tracklet, path: CameraPath) -> NDArray[np.float64]:
+    scales = np.empty(len(tracklet))
+    for i, step in enumerate(tracklet.steps):
+        _, jacobian = mapped(path.to_first[step], tracklet.centroids_xy[i] * np.array([1.0, path.aspect]))
+        scales[i] = 1.0 / np.sqrt(max(float(np.linalg.det(jacobian)), 1e-6))
+    return scales
 
 
 def _from_side(
@@ -91,7 +98,7 @@ def _from_side(
 
 
 def _hidden_sides(
-    tracklet: Tracklet, others: Sequence[NDArray[np.float32]], scales: NDArray[np.float64], cut: NDArray[np.bool_]
+    tracklet: Tracklet, window: Window, scales: NDArray[np.float64], cut: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """bool [T, 4]: the box side is not the body's own: `cut` by the border, or another instance is in
     front."""
@@ -99,13 +106,12 @@ def _hidden_sides(
     sizes = tracklet.areas / scales**2
     whole = ~cut.any(1)
     for i, seconds in enumerate(tracklet.pts_seconds):
-        if len(others[i]) == 0:
-            continue
         # Compared with its size around that time, so that a body that comes nearer isn't "hidden" while it is far.
         near = whole & (np.abs(tracklet.pts_seconds - seconds) <= _USUAL_SECONDS)
         if near.any() and sizes[i] < _HIDDEN_AREA * float(np.percentile(sizes[near], 75)):
-            for other in others[i]:
-                hidden[i] |= _covered(tracklet.boxes_xyxy[i], other)
+            for other in window.observations[tracklet.steps[i]].instances:
+                if other.track_id != tracklet.track_id:
+                    hidden[i] |= _covered(tracklet.boxes_xyxy[i], other.box_xyxy)
     return hidden
 
 

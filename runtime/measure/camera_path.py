@@ -1,7 +1,7 @@
 """The camera's path over a window: steps composed, split into a smooth part (pan, tilt, zoom, roll) and a
 shaking rest.
 
-In: the `camera_step` of every observation (camera.py). Out: `CameraPath` (for motion.py) and
+In: the `camera_step` of every observation (runtime/perceive/camera_step.py). Out: `CameraPath` (for motion.py) and
 `CameraEvidence`.
 
 Signs (docs/spec/instancecap.md 2.3): background points moving left = the camera pans right; moving down = it tilts
@@ -9,7 +9,7 @@ up; spreading = it zooms in; the picture turning counter-clockwise = it rolls ri
 are the visible shift of the point at the *centre of the frame*, so that a zoom or roll about the centre is no
 pan.
 
-Thresholds stand about half way between none and the least movement of the synthetic world (pan 25 % of the
+Thresholds are about half way between none and the least movement of the synthetic world (pan 25 % of the
 width, zoom 1.25, roll 12 degrees, shake 1 % of the width).
 """
 
@@ -55,7 +55,7 @@ _NAMES: tuple[tuple[CameraLabel, CameraLabel], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class CameraPath:
-    """Where the camera's view lay in every observation, relative to the others.
+    """Where the camera's view was in every observation, relative to the others.
 
     Coordinates are frame widths on both axes, y down. `to_first` float64 [T, 3, 3] maps a frame's coordinates
     to those of the first frame of its stretch; `stretches` int64 [T] numbers the stretches without a missing
@@ -66,14 +66,23 @@ class CameraPath:
     stretches: NDArray[np.int64]
     aspect: float
 
-    def between(self, *, source: int, target: int) -> NDArray[np.float64]:
-        """float64 [3, 3] from the coordinates of observation `source` to those of `target`, both of one
+    def between(self, *, source: int | NDArray[np.int64], target: int) -> NDArray[np.float64]:
+        """float64 [..., 3, 3] from the coordinates of observation(s) `source` [...] to those of `target`, all of one
         stretch."""
-        if self.stretches[source] != self.stretches[target]:
+        if (self.stretches[source] != self.stretches[target]).any():
             raise ValueError(f"no camera path from observation {source} to {target}: a step is missing")
         matrix = np.linalg.solve(self.to_first[target], self.to_first[source])
-        scaled: NDArray[np.float64] = matrix / matrix[2, 2]
+        scaled: NDArray[np.float64] = matrix / matrix[..., 2:, 2:]
         return scaled
+
+    def carried(
+        self, points_xy: NDArray[np.float64], *, sources: NDArray[np.int64], target: int
+    ) -> NDArray[np.float64]:
+        """Where background points [N, 2], each of one of the observations `sources` [N], are in `target`: [N, 2]."""
+        homogeneous = np.column_stack([points_xy, np.ones(len(points_xy))])[..., None]
+        moved = (self.between(source=sources, target=target) @ homogeneous)[..., 0]
+        carried: NDArray[np.float64] = moved[:, :2] / moved[:, 2:]
+        return carried
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +108,15 @@ def camera_path(observations: Sequence[Observation], *, aspect: float) -> Camera
             composed = to_first[i - 1] @ np.linalg.inv(_in_widths(observation.camera_step, aspect))
             to_first[i], stretches[i] = composed / composed[2, 2], stretches[i - 1]
     return CameraPath(to_first=to_first, stretches=stretches, aspect=aspect)
+
+
+def mapped(
+    matrix: NDArray[np.float64], point_xy: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Where a homography [3, 3] takes a point, float64 [2], and its Jacobian there, float64 [2, 2]."""
+    moved = matrix @ np.array([point_xy[0], point_xy[1], 1.0])
+    point: NDArray[np.float64] = moved[:2] / moved[2]
+    return point, (matrix[:2, :2] - np.outer(point, matrix[2, :2])) / moved[2]
 
 
 def camera_evidence(observations: Sequence[Observation], *, aspect: float) -> CameraEvidence:
@@ -151,16 +169,14 @@ def _in_widths(step: NDArray[np.float64], aspect: float) -> NDArray[np.float64]:
 def _coordinates(steps: Sequence[NDArray[np.float64] | None], aspect: float) -> NDArray[np.float64]:
     """Running sums float64 [T, 4]: view shift right and down (widths), log scale, picture turned clockwise
     (radians)."""
-    centre = np.array([0.5, 0.5 * aspect, 1.0])
+    centre = np.array([0.5, 0.5 * aspect])
     rows = [np.zeros(4)]
     for step in steps:
         if step is None:
             rows.append(np.zeros(4))
             continue
         matrix = _in_widths(step, aspect)
-        moved = matrix @ centre
-        point = moved[:2] / moved[2]
-        jacobian = (matrix[:2, :2] - np.outer(point, matrix[2, :2])) / moved[2]
+        point, jacobian = mapped(matrix, centre)
         # y grows downward, so a positive angle is a picture turning clockwise on the screen.
         angle = np.arctan2(jacobian[1, 0] - jacobian[0, 1], jacobian[0, 0] + jacobian[1, 1])
         scale = np.log(max(float(np.linalg.det(jacobian)), 1e-6)) / 2
@@ -245,9 +261,9 @@ def _phases(sweeps: list[_Sweep]) -> tuple[tuple[CameraLabel, ...], ...]:
     shorter one."""
     groups: list[list[_Sweep]] = []
     for sweep in sorted(sweeps, key=lambda s: (s.start_seconds, s.label)):
-        mates = groups[-1] if groups else []
-        if mates and all(_overlap(sweep, mate) > 0.5 for mate in mates):
-            mates.append(sweep)
+        group = groups[-1] if groups else []
+        if group and all(_overlap(sweep, other) > 0.5 for other in group):
+            group.append(sweep)
         else:
             groups.append([sweep])
     return tuple(tuple(s.label for s in sorted(group, key=lambda s: s.label)) for group in groups)

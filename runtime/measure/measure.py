@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.measure.body_position import BodyPosition, body_position
 from edgecap.runtime.measure.camera_path import CameraPath, camera_evidence, camera_path
-from edgecap.runtime.measure.motion import camera_scales, depth, image_motion, world_motion
+from edgecap.runtime.measure.motion import depth, image_motion, world_motion
 from edgecap.runtime.measure.palette import best_views, palette
 from edgecap.runtime.measure.position import cells, left_frame, well_seen
 from edgecap.runtime.measure.ranking import held, importance, long_enough, without_duplicates
@@ -46,13 +45,15 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     path = camera_path(window.observations, aspect=height / width)
     count = len(window.observations)
     kept = without_duplicates(long_enough(tracklets(window), observation_count=count))
-    tracks = [(_track(tracklet, window, path), tracklet) for tracklet in kept]
+    bodies = [body_position(tracklet, window, path) for tracklet in kept]
+    tracks = [(_track(body, window, path), body) for body in bodies]
     camera = camera_evidence(window.observations, aspect=path.aspect)
     if movers_only:
-        tracks = [(track, tracklet) for track, tracklet in tracks if camera.labels and track.motion_world.moving]
-    ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1], kept, count))
-    reported = tuple(track for track, _ in ranked[:max_instances])
-    return Evidence(camera=camera, tracks=reported, relations=relate(window, reported, path=path))
+        tracks = [(track, body) for track, body in tracks if camera.labels and track.motion_world.moving]
+    ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1].tracklet, kept, count))[:max_instances]
+    times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
+    relations = relate([body for _, body in ranked], path, times)
+    return Evidence(camera=camera, tracks=tuple(track for track, _ in ranked), relations=relations)
 
 
 def _rank(
@@ -67,9 +68,8 @@ def _rank(
     return -worth, tracklet.track_id
 
 
-def _track(tracklet: Tracklet, window: Window, path: CameraPath) -> TrackEvidence:
-    scales = camera_scales(tracklet, path)
-    body = body_position(tracklet, _others(tracklet, window), scales=scales)
+def _track(body: BodyPosition, window: Window, path: CameraPath) -> TrackEvidence:
+    tracklet = body.tracklet
     class_name, confidence = _vote(tracklet, window.labels)
     where, (first_seen, last_seen) = cells(tracklet), well_seen(tracklet)
     first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
@@ -86,22 +86,13 @@ def _track(tracklet: Tracklet, window: Window, path: CameraPath) -> TrackEvidenc
         position_start=where[first_seen],
         position_end=where[last_seen],
         out_of_frame_at_end=left_frame(tracklet, step_count=len(window.observations), end_seconds=window.end_seconds),
-        motion_image=image_motion(tracklet, body, path),
-        motion_world=world_motion(tracklet, body, path),
-        depth=depth(tracklet, body, scales),
-        palette=_palette(tracklet, body, window),
+        motion_image=image_motion(body, path),
+        motion_world=world_motion(body, path),
+        depth=depth(body),
+        palette=_palette(body, window),
         born=float(tracklet.pts_seconds[0]) - first > _EDGE_SECONDS,
         lost=last - float(tracklet.pts_seconds[-1]) > _EDGE_SECONDS,
     )
-
-
-def _others(tracklet: Tracklet, window: Window) -> list[NDArray[np.float32]]:
-    """Per observation the boxes float32 [K, 4] of every other instance in that frame."""
-    out = []
-    for step in tracklet.steps:
-        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != tracklet.track_id]
-        out.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
-    return out
 
 
 def _vote(tracklet: Tracklet, labels: tuple[str, ...]) -> tuple[str, float]:
@@ -111,7 +102,8 @@ def _vote(tracklet: Tracklet, labels: tuple[str, ...]) -> tuple[str, float]:
     return labels[winner], float(weights[winner] / weights.sum())
 
 
-def _palette(tracklet: Tracklet, body: BodyPosition, window: Window) -> tuple[ColourShare, ...]:
+def _palette(body: BodyPosition, window: Window) -> tuple[ColourShare, ...]:
+    tracklet = body.tracklet
     return palette(
         [
             (window.observations[tracklet.steps[i]].frame.image_rgb, tracklet.masks[i])

@@ -1,6 +1,6 @@
 """How an instance moves: in the image plane, and in the world with the camera's own movement taken out.
 
-In: `Tracklet`, `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`.
+In: `BodyPosition`, `CameraPath`. Out: `Motion`, `Depth`.
 
 All lengths are frame widths. A path is smoothed over about half a second before anything is decided, so that
 jitter of the masks and camera shake are no movement. The dead zone of a direction is 2 % of the frame's
@@ -37,39 +37,35 @@ _LEAST_LEG = 0.03
 Path = NDArray[np.float64]
 
 
-def image_motion(tracklet: Tracklet, anchor: BodyPosition, path: CameraPath) -> Motion:
+def image_motion(body: BodyPosition, path: CameraPath) -> Motion:
     """Movement across the picture, whatever the camera does."""
-    widths = anchor.points_xy * np.array([1.0, path.aspect])
+    widths = body.points_xy * np.array([1.0, path.aspect])
     return describe_path(
-        tracklet.pts_seconds,
-        _sighted(widths, anchor.blind_xy),
-        anchor.weights,
-        clean=anchor.clean,
-        size=_body_size(tracklet, path),
+        body.tracklet.pts_seconds,
+        _sighted(widths, body.blind_xy),
+        body.weights,
+        clean=body.clean,
+        size=_body_size(body.tracklet, path),
         aspect=path.aspect,
         camera_steps=0,
     )
 
 
-def world_motion(tracklet: Tracklet, anchor: BodyPosition, path: CameraPath) -> Motion:
+def world_motion(body: BodyPosition, path: CameraPath) -> Motion:
     """Movement against the background, in the picture of the track's middle observation.
 
     Where camera steps are missing, only the longest stretch of observations without a gap is looked at.
     """
+    tracklet = body.tracklet
     rows = longest_stretch(tracklet, path)
     middle = int(tracklet.steps[rows[len(rows) // 2]])
-    widths = anchor.points_xy[rows] * np.array([1.0, path.aspect])
-    carried = np.stack(
-        [
-            _apply(path.between(source=int(tracklet.steps[row]), target=middle), point)
-            for row, point in zip(rows, widths, strict=True)
-        ]
-    )
+    widths = body.points_xy[rows] * np.array([1.0, path.aspect])
+    carried = path.carried(widths, sources=tracklet.steps[rows], target=middle)
     return describe_path(
         tracklet.pts_seconds[rows],
-        _sighted(carried, anchor.blind_xy[rows]),
-        anchor.weights[rows],
-        clean=anchor.clean[rows],
+        _sighted(carried, body.blind_xy[rows]),
+        body.weights[rows],
+        clean=body.clean[rows],
         size=_body_size(tracklet, path),
         aspect=path.aspect,
         camera_steps=int(tracklet.steps[rows[-1]] - tracklet.steps[rows[0]]),
@@ -84,31 +80,19 @@ def longest_stretch(tracklet: Tracklet, path: CameraPath) -> NDArray[np.intp]:
     return np.flatnonzero(stretches == best)
 
 
-def camera_scales(tracklet: Tracklet, path: CameraPath) -> NDArray[np.float64]:
-    """float64 [T]: how much larger than in its first frame of the stretch the camera shows things at the
-    instance's place."""
-    scales = np.empty(len(tracklet))
-    for i, (step, (x, y)) in enumerate(zip(tracklet.steps, tracklet.centroids_xy, strict=True)):
-        to_first = path.to_first[step]
-        moved = to_first @ np.array([x, y * path.aspect, 1.0])
-        jacobian = (to_first[:2, :2] - np.outer(moved[:2] / moved[2], to_first[2, :2])) / moved[2]
-        scales[i] = 1.0 / np.sqrt(max(float(np.linalg.det(jacobian)), 1e-6))
-    return scales
-
-
-def depth(tracklet: Tracklet, anchor: BodyPosition, scales: NDArray[np.float64]) -> Depth:
+def depth(body: BodyPosition) -> Depth:
     """approaching or receding where the mask's scale changes by over 1.25 with the camera's zoom divided out,
     and its box grows or shrinks on both axes.
 
     Only observations that show the whole body count; with fewer than four of them, or under half a second, it
     is "constant".
     """
-    clean = anchor.clean
+    tracklet, clean = body.tracklet, body.clean
     times = tracklet.pts_seconds[clean]
     if clean.sum() < 4 or times[-1] - times[0] < 0.5:
         return "constant"
     extent = tracklet.boxes_xyxy[clean, 2:] - tracklet.boxes_xyxy[clean, :2]
-    sizes = np.column_stack([extent, np.sqrt(tracklet.areas[clean])]) / scales[clean, None]
+    sizes = np.column_stack([extent, np.sqrt(tracklet.areas[clean])]) / body.scales[clean, None]
     logs = np.log(np.maximum(sizes, 1e-6)).astype(np.float64)
     centred = times - times.mean()
     # A straight line per size: a gesture swings about it; what comes out from behind something grows on one axis.
@@ -188,7 +172,7 @@ def _sighted(points: Path, blind: NDArray[np.bool_]) -> Path:
     it had there.
 
     Only where the body mostly moves across the border that cuts it; of one that moves along a border, the
-    part that shows does tell.
+    part that shows is a good measure.
     """
     out = points.copy()
     for axis in (0, 1):
@@ -216,12 +200,6 @@ def _angle(vector: NDArray[np.float64]) -> float:
 
 def _apart(a: float, b: float) -> float:
     return abs((a - b + 180.0) % 360.0 - 180.0)
-
-
-def _apply(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> NDArray[np.float64]:
-    moved = matrix @ np.array([point[0], point[1], 1.0])
-    result: NDArray[np.float64] = moved[:2] / moved[2]
-    return result
 
 
 def _body_size(tracklet: Tracklet, path: CameraPath) -> float:

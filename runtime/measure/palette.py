@@ -141,12 +141,6 @@ def palette(views: Sequence[tuple[NDArray[np.uint8], Mask]]) -> tuple[ColourShar
     return tuple(ColourShare(name=TERMS[i], share=float(shares[i])) for i in order if shares[i] > 0)
 
 
-def colour_name(rgb: tuple[int, int, int]) -> str:
-    """The basic term of one sRGB colour (0-255 per channel), as the table has it."""
-    r, g, b = (c * _SIDE // 256 for c in rgb)
-    return TERMS[int(colour_table()[r, g, b])]
-
-
 def best_views(areas: NDArray[np.float32], clean: NDArray[np.bool_], *, count: int = MOST_VIEWS) -> list[int]:
     """Indices of up to `count` observations to look at, in time order: the largest of each of `count` equal
     stretches of the tracklet, whole bodies (`clean` bool [T]) before cut ones, and none smaller than a third of

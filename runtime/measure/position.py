@@ -61,7 +61,7 @@ def left_frame(tracklet: Tracklet, *, step_count: int, end_seconds: float) -> bo
 
     It has gone out where its last movement carries its whole box past a border that it was near to before
     `end_seconds`, or where a border hid most of it and it has not been seen for a second. Occlusion or loss
-    in mid-frame is not "out of frame", nor is a part that still stands in the picture.
+    in mid-frame is not "out of frame", nor is a part that is still in the picture.
     """
     if int(tracklet.steps[-1]) >= step_count - 1:
         return False
@@ -71,7 +71,7 @@ def left_frame(tracklet: Tracklet, *, step_count: int, end_seconds: float) -> bo
     mostly_gone = float(tracklet.areas[-1]) < 0.5 * float(np.percentile(tracklet.areas, 75))
     gap = max(end_seconds - float(tracklet.pts_seconds[-1]), 0.0)
     for near, far, sign in ((0, 2, -1.0), (1, 3, -1.0), (2, 0, 1.0), (3, 1, 1.0)):
-        # `near` is the edge at the border in question: clipped, it stands still, so the far one tells.
+        # `near` is the edge at the border in question: clipped, it does not move, so the far one is used.
         distance = box[near] if sign < 0 else 1.0 - box[near]
         outward = sign * velocity[far]
         left_to_go = (box[far] if sign < 0 else 1.0 - box[far]) - outward * gap

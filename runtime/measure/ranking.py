@@ -10,18 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.boxes import box_areas, box_ious, shared_areas
 from edgecap.runtime.measure.tracklet import Tracklet
-from edgecap.runtime.perceive.detector import iou_matrix
 
 LEAST_OBSERVATIONS = 3
 LEAST_SECONDS = 0.3
 LEAST_WHOLE_OBSERVATIONS, LEAST_WHOLE_SECONDS = 5, 0.5
-"""The same for a tracklet that begins and ends inside the window: nothing before or after it vouches for it. Measured
+"""The same for a tracklet that begins and ends inside the window: nothing before or after it confirms it. Measured
 on 100 clean clips: hallucinated instances .021 -> .007, recall .993 either way."""
 _SAME_IOU, _SAME_BOX_IOU = 0.8, 0.85
 _CONTAINED = 0.8
-"""Share of the lesser track's observations that must lie on the other's for both to be one instance."""
-_INSIDE, _WHOLE_LIFE, _STEADY = 0.9, 0.9, 0.05
+"""Share of the lesser track's observations that must coincide with the other's for both to be one instance."""
+_INSIDE, _WHOLE_TRACKLET, _STEADY = 0.9, 0.9, 0.05
 """Share of a box inside another's, share of its tracklet where it is so, and how far it may stray (box sides, one
 sigma): what is worn, carried or ridden stays in its place."""
 _HELD = 0.5
@@ -54,14 +54,14 @@ def without_duplicates(tracklets: Sequence[Tracklet]) -> list[Tracklet]:
     for tracklet in sorted(tracklets, key=lambda one: (-len(one) * float(one.scores.mean()), one.track_id)):
         if not any(_same(tracklet, other) for other in kept):
             kept.append(tracklet)
-    wanted = {tracklet.track_id for tracklet in kept}
-    return [tracklet for tracklet in tracklets if tracklet.track_id in wanted]
+    kept_ids = {tracklet.track_id for tracklet in kept}
+    return [tracklet for tracklet in tracklets if tracklet.track_id in kept_ids]
 
 
 def held(tracklet: Tracklet, tracklets: Sequence[Tracklet]) -> bool:
-    """Whether a track keeps its place inside a larger one's box nearly always: a tie on a person, a bag, a
-    part that was detected as a second instance. It may be real, so it is not left out, but it comes after what stands
-    for itself (the reference lets a tie compete on its area alone: docs/spec/instancecap.md 2.1)."""
+    """Whether a track keeps its position inside a larger one's box nearly always: a tie on a person, a bag, a
+    part that was detected as a second instance. It may be real, so it is not left out, but it comes after independent
+    instances (the reference lets a tie compete on its area alone: docs/spec/instancecap.md 2.1)."""
     return any(_held_by(tracklet, other) for other in tracklets if other is not tracklet)
 
 
@@ -83,21 +83,19 @@ def _same(lesser: Tracklet, other: Tracklet) -> bool:
     if float(np.mean([lesser.masks[i].iou(other.masks[j]) for i, j in shared])) > _SAME_IOU:
         return True
     one, two = _boxes(lesser, other, shared)
-    return _class_of(lesser) == _class_of(other) and float(np.mean(np.diagonal(iou_matrix(one, two)))) > _SAME_BOX_IOU
+    return _class_of(lesser) == _class_of(other) and float(np.mean(box_ious(one, two))) > _SAME_BOX_IOU
 
 
 def _held_by(lesser: Tracklet, other: Tracklet) -> bool:
     shared = _shared_steps(lesser, other)
-    if len(shared) < _WHOLE_LIFE * len(lesser):
+    if len(shared) < _WHOLE_TRACKLET * len(lesser):
         return False
     one, two = _boxes(lesser, other, shared)
-    sides_one, sides_two = one[:, 2:] - one[:, :2], two[:, 2:] - two[:, :2]
-    if not float(sides_one.prod(1).mean()) < float(sides_two.prod(1).mean()):
+    if not float(box_areas(one).mean()) < float(box_areas(two).mean()):
         return False
-    overlap = np.clip(np.minimum(one[:, 2:], two[:, 2:]) - np.maximum(one[:, :2], two[:, :2]), 0, None).prod(1)
-    inside = overlap >= _INSIDE * sides_one.prod(1)
-    place = ((one[:, :2] + one[:, 2:]) - (two[:, :2] + two[:, 2:])) / 2 / np.maximum(sides_two, 1e-6)
-    return float(inside.mean()) >= _WHOLE_LIFE and float(place.std(0).max()) <= _STEADY
+    inside = shared_areas(one, two) >= _INSIDE * box_areas(one)
+    offset = ((one[:, :2] + one[:, 2:]) - (two[:, :2] + two[:, 2:])) / 2 / np.maximum(two[:, 2:] - two[:, :2], 1e-6)
+    return float(inside.mean()) >= _WHOLE_TRACKLET and float(offset.std(0).max()) <= _STEADY
 
 
 def _boxes(
@@ -113,5 +111,5 @@ def _class_of(tracklet: Tracklet) -> int:
 
 def _shared_steps(lesser: Tracklet, other: Tracklet) -> list[tuple[int, int]]:
     """Indices of both in the frames that both are in."""
-    places = {int(step): i for i, step in enumerate(other.steps)}
-    return [(i, places[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in places]
+    rows = {int(step): i for i, step in enumerate(other.steps)}
+    return [(i, rows[int(step)]) for i, step in enumerate(lesser.steps) if int(step) in rows]

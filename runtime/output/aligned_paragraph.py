@@ -1,4 +1,4 @@
-"""A structured caption as one paragraph, written by a language model and held against the caption it was given.
+"""A structured caption as one paragraph, written by a language model and checked against the caption it was given.
 
 In: a `CaptionRow`. Out: `Paragraph`. The aligning step of docs/spec/instancecap.md 9; the prompt is data of the pack
 (`PromptBook.paragraph`). What the model adds or loses is refused, asked once more, and then the deterministic
@@ -15,8 +15,7 @@ from edgecap.engines.errors import EngineError, UsageError
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import PromptTurn, read_book
-from edgecap.runtime.decode.chat import PackChat, check_instructable
-from edgecap.runtime.decode.chat_model import ChatModel
+from edgecap.runtime.decode.chat import ChatModel, PackChat, check_instructable
 from edgecap.runtime.output.paragraph import Paragraph, dense_paragraph
 from edgecap.runtime.output.reader import CaptionRow
 from edgecap.runtime.verify.appearance import mentions
@@ -37,7 +36,7 @@ the room."""
 
 
 class ParagraphWriter:
-    """`template`: holds {caption}. Each row is asked about once, however often its paragraph is wanted."""
+    """`template`: contains {caption}. Each row is asked about once; its paragraph is kept."""
 
     def __init__(self, model: ChatModel, template: str) -> None:
         self._model, self._template = model, template
@@ -110,8 +109,8 @@ def _facts(row: CaptionRow) -> dict[str, object]:
         {"class": i.class_name, "appearance": i.appearance, "action": i.action, "position": i.position}
         for i in row.instances
     ]
-    told = {"summary": row.global_description, "background": row.background, "camera": row.camera}
-    return {"instances": instances} | {k: v for k, v in told.items() if v and v != "unknown"}
+    scene = {"summary": row.global_description, "background": row.background, "camera": row.camera}
+    return {"instances": instances} | {k: v for k, v in scene.items() if v and v != "unknown"}
 
 
 def _texts(row: CaptionRow) -> Sequence[str]:

@@ -114,7 +114,7 @@ class EventStream:
         }
 
     def _of_instance(self, instance: InstanceCaption, track: TrackEvidence, window: Window) -> dict[str, Any] | None:
-        """ "born" or "updated"; None where nothing new is said of it."""
+        """ "born" or "updated"; None where nothing about it is new."""
         fields = (instance.class_name, instance.appearance, instance.action, instance.position)
         texts = tuple(f.text for f in fields)
         before = self._alive.get(track.track_id)

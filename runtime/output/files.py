@@ -22,8 +22,7 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"{path}: can't be written ({error.strerror or error}); choose another --out, or "
-            f"free the disk "
+            f"{path}: can't be written ({error.strerror or error}); choose another --out, or free the disk "
             "and check permissions"
         ) from error
 
@@ -115,7 +114,7 @@ class VideoFiles:
 def fresh_path(path: Path) -> Path:
     """`path`, or where that exists the first free of NAME.resumed-1, NAME.resumed-2... (before all its suffixes)."""
     stem, dot, suffixes = path.name.partition(".")
-    if path.name.endswith(".annotated.mp4"):  # the video's own name may hold dots
+    if path.name.endswith(".annotated.mp4"):  # the video's own name may contain dots
         stem, dot, suffixes = path.name.removesuffix(".annotated.mp4"), ".", "annotated.mp4"
     others = (path.with_name(f"{stem}.resumed-{n}{dot}{suffixes}") for n in itertools.count(1))
     return next(p for p in itertools.chain([path], others) if not p.exists())

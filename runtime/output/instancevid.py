@@ -6,7 +6,7 @@ at all, so that they always agree with the captions file, after `--resume` too.
 
 Fields (docs/spec/instancecap.md 4.2): num_frames, height, width, aspect_ratio, fps, resolution; the csv columns and
 their meaning are Open-Sora's, which InstanceVid's card points to: aspect_ratio = height / width, resolution = height x
-width in pixels (tools/datasets/utils.py there). A row is a clip, a file of its own in InstanceVid: "Video" is named
+width in pixels (tools/datasets/utils.py there). A row is a clip, a separate file in InstanceVid: "Video" is named
 as there, `<id>_<k>_<a>to<b>.mp4` (clip k, source frames a up to and without b, by the average rate), and `source`
 with `start_seconds`, `end_seconds` tell where to cut it. Where the container tells no rate, `fps`, `num_frames` and
 the frame numbers are not made up: they are null (in csv: empty) and the name is `<id>_<k>.mp4`.

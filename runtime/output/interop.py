@@ -1,6 +1,6 @@
 """Observations to and from `supervision.Detections`, the field's common carrier of boxes, masks and ids.
 
-`supervision` is no dependency of edgecap: it is imported when a function here is called. Its layout (class
+`supervision` is not a dependency of edgecap: it is imported when a function here is called. Its layout (class
 `supervision.detection.core.Detections`; checked with 0.31.2): `xyxy` float32 [N, 4] in pixels, `mask` bool [N, H, W] or
 None, `confidence` float32 [N], `class_id` and `tracker_id` int64 [N], `data["class_name"]` str [N].
 """
@@ -48,8 +48,8 @@ def from_supervision(detections: Any, *, size_wh: tuple[int, int]) -> Detections
     """
     if detections.confidence is None or detections.class_id is None:
         raise ValueError(
-            f"want confidence and class_id for every box; got {detections.confidence = }, {detections.class_id = }; "
-            "set them before the conversion"
+            f"expected confidence and class_id for every box; got {detections.confidence = }, "
+            f"{detections.class_id = }; set them before the conversion"
         )
     width, height = size_wh
     if detections.mask is not None and detections.mask.shape[1:] != (height, width):
@@ -68,5 +68,5 @@ def _supervision() -> Any:
         return importlib.import_module("supervision")
     except ImportError as error:
         raise MissingExtraError(
-            f"supervision is not installed ({error}); it is no part of edgecap: pip install supervision"
+            f"supervision is not installed ({error}); it is not part of edgecap: pip install supervision"
         ) from error

@@ -1,4 +1,4 @@
-"""A structured caption as one flowing paragraph: instances with their places, how they stand to each other, then the
+"""A structured caption as one flowing paragraph: instances with their places, their relations, then the
 setting, then the camera.
 
 In: a `CaptionRow`. Out: plain prose, third person, present tense, no keys, no lists. Order and rules:
@@ -160,12 +160,12 @@ def _related(row: CaptionRow) -> list[str]:
     """Sentences of the row's own measured relations, without those that an action field already states (a record
     puts what an instance does to others behind its action); [] in rows without them."""
     actions = [f" {i.action.lower()}" for i in row.instances]
-    told = []
+    kept = []
     for sentence in row.meta.get("relation_sentences", ()):
         acts = [act.group().rstrip(".") for act in _ACT.finditer(sentence.lower())]
         if not any(re.search(rf"\b{re.escape(act)}\b", action) for act in acts for action in actions):
-            told += _split(sentence)
-    return told
+            kept += _split(sentence)
+    return kept
 
 
 def _setting(background: str, *, choice: int) -> list[str]:
@@ -206,7 +206,7 @@ def _names(instances: Sequence[InstanceTexts]) -> list[str]:
 
 
 def _again(sentence: str, who: str) -> str:
-    """A sentence that was said of another before: "It stands still." -> "The second dog also stands still."."""
+    """A sentence that was used for another before: "It stands still." -> "The second dog also stands still."."""
     return re.sub(r"^(?:It|He|She) ", f"{_capital(who)} also ", sentence)
 
 

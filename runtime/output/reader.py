@@ -1,11 +1,10 @@
-"""InstanceCap JSON Lines read back, ours or another's, with what is wrong in it as rows of their own.
+"""InstanceCap JSON Lines read back, ours or another's, with what is wrong in it as separate rows.
 
-In: a file, or its lines. Out: one `CaptionRow` or `BrokenLine` per line, in order; never an exception for what a line
-holds.
+In: a file, or its lines. Out: one `CaptionRow` or `BrokenLine` per line, in order; the content of a line never raises.
 
 Format: docs/spec/instancecap.md 4.1. The structural block is read under both of its names ("Structural Description" in
 code and released data, "Structured Description" in README and figure). A text that is missing or of another type is
-"" and its name stands in `CaptionRow.problems`: the rest of the row is still good.
+"" and its name is in `CaptionRow.problems`: the rest of the row is still good.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ class CaptionRow:
 
 @dataclass(frozen=True, slots=True)
 class BrokenLine:
-    """A line that holds no row, and why."""
+    """A line that is not a row, and why."""
 
     line_number: int
     reason: str
@@ -113,7 +112,7 @@ def _parse(line: bytes, number: int) -> CaptionRow | BrokenLine:
     try:
         row = json.loads(line.decode("utf-8"))
         if not isinstance(row, dict):
-            return BrokenLine(number, f"want a JSON object, got {type(row).__name__}: {_shown(line)}")
+            return BrokenLine(number, f"expected a JSON object, got {type(row).__name__}: {_shown(line)}")
         return caption_row(row, line_number=number)
     except UnicodeDecodeError as error:
         return BrokenLine(number, f"not UTF-8 at byte {error.start}: {_shown(line)}")
@@ -132,7 +131,7 @@ def _instances(block: Any, problems: list[str]) -> tuple[InstanceTexts, ...]:
     for key, texts in block.items():
         match = _KEY.fullmatch(key)
         if match is None or not isinstance(texts, dict):
-            problems.append(f"Main Instance: {key[:_SHOWN]!r} is no instance (want No.<number> with an object)")
+            problems.append(f"Main Instance: {key[:_SHOWN]!r} is not an instance (expected No.<number> with an object)")
         else:
             numbered.append((int(match.group(1)), key, texts))
     return tuple(
@@ -148,7 +147,7 @@ def _instances(block: Any, problems: list[str]) -> tuple[InstanceTexts, ...]:
 
 
 def _meta(row: Mapping[str, Any], problems: list[str]) -> Mapping[str, Any]:
-    """Our own meta block, so that whoever reads it may trust its types; another's, or a damaged one, is {}."""
+    """Our own meta block, so that its types can be trusted; another's, or a damaged one, is {}."""
     if "meta" not in row:
         return {}
     complaints = [c for c in schema_errors(dict(row)) if c.startswith("row.meta")]
@@ -169,7 +168,7 @@ def _text(block: Mapping[str, Any], name: str, where: str, problems: list[str]) 
 
 
 def _complaint(where: str, name: str, value: Any, *, want: str) -> str:
-    return f"{where}: {name!r} is " + ("missing" if value is None else f"{type(value).__name__}, want {want}")
+    return f"{where}: {name!r} is " + ("missing" if value is None else f"{type(value).__name__}, expected {want}")
 
 
 def _shown(line: bytes) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from edgecap.engines.errors import InputError, OutputError, UsageError
 from edgecap.runtime.data.record import ClipKey
-from edgecap.runtime.output.files import writing
+from edgecap.runtime.output.jsonl import whole_lines
 from edgecap.runtime.output.row import structure_of, video_name
 
 _LONGEST = 80
@@ -47,16 +47,12 @@ class EarlierRun:
     def read(cls, path: str | Path) -> Self:
         """A file that is not there is an empty run; a broken last line counts as not done.
 
-        Raises `OutputError` for any other line that is no row of ours.
+        Raises `OutputError` for any other line that is not a row of edgecap.
         """
         path = Path(path)
-        if not path.exists():
-            return cls(path)
-        with writing(path):
-            lines = path.read_bytes().split(b"\n")[:-1]  # after the last newline: nothing, or a line cut short
         clips: list[EarlierClip] = []
         failures: set[tuple[str, str, str]] = set()
-        for number, line in enumerate(lines, 1):
+        for number, line in enumerate(whole_lines(path), 1):
             try:
                 row = json.loads(line)
                 if row["meta"]["status"] == "ok":
@@ -66,7 +62,7 @@ class EarlierRun:
                     failures.add((video, kind, message))
             except _BROKEN as error:
                 raise OutputError(
-                    f"{path}: line {number} is no row of edgecap ({type(error).__name__}); choose another --out, or "
+                    f"{path}: line {number} is not a row of edgecap ({type(error).__name__}); choose another --out, or "
                     "remove that line to resume"
                 ) from error
         return cls(path, tuple(clips), frozenset(failures))

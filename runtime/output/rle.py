@@ -40,7 +40,7 @@ def decode(rle: CocoRle) -> Mask:
 
 
 def encode_counts(mask: Mask) -> NDArray[np.int64]:
-    """Uncompressed counts int64 [R]; their sum is width x height, their number is odd or even as it falls."""
+    """Uncompressed counts int64 [R]; their sum is width x height, their number may be odd or even."""
     width, height = mask.size_wh
     left, top = mask.origin_xy
     counts: NDArray[np.int64] = _runs(np.ascontiguousarray(mask.bits), left, top, width, height)
@@ -54,8 +54,7 @@ def decode_counts(counts: NDArray[np.int64], *, size_wh: tuple[int, int]) -> Mas
     if (counts < 0).any() or int(counts.sum()) != width * height:
         raise ValueError(
             f"run lengths must be >= 0 and sum to {width * height} for {size_wh = }; got "
-            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for "
-            "another picture size?"
+            f"{int(counts.sum()) = }, {int(counts.min(initial=0)) = }: was the mask encoded for another picture size?"
         )
     full = np.empty(width * height, np.bool_)
     _fill(np.ascontiguousarray(counts, np.int64), full)
@@ -74,7 +73,7 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
     raw = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8)
     if len(raw) and (raw.min() < 48 or raw.max() > 111 or (int(raw[-1]) - 48) & 32):
         raise ValueError(
-            f"not a COCO run-length string: {text[:40]!r} (want characters '0' to 'o', the last one closing a number)"
+            f"not a COCO run-length string: {text[:40]!r} (expected '0' to 'o', the last one closing a number)"
         )
     counts: NDArray[np.int64] = _unpack(raw)
     return counts
@@ -83,7 +82,7 @@ def string_to_counts(text: str) -> NDArray[np.int64]:
 @compiled
 def _runs(bits: NDArray[np.bool_], left: int, top: int, width: int, height: int) -> NDArray[np.int64]:
     rows, columns = bits.shape
-    out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column holds at most (rows + 1) / 2 runs of ones
+    out = np.empty(columns * (rows + 1) + 2, np.int64)  # a column has at most (rows + 1) / 2 runs of ones
     count, last_end, run_end = 0, 0, -1
     # Runs are found per column of the rectangle; one that ends where the next begins is joined to it.
     for x in range(columns):

@@ -86,8 +86,7 @@ def structure_of(row: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(block := row.get(key), dict):
             return block
     raise InputError(
-        f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys "
-        f"{sorted(row)}; "
+        f"an InstanceCap row holds {_STRUCTURE!r} or {_STRUCTURE_ALSO!r}; got the keys {sorted(row)}; "
         "is it another kind of JSON Lines file?"
     )
 
@@ -251,7 +250,7 @@ def _camera(camera: CameraEvidence) -> dict[str, Any]:
 
 
 def _relations(record: Record) -> dict[str, Any]:
-    """How the instances of the row stand to each other, as rows and as sentences; none where none is reported."""
+    """Relations of the row's instances, as rows and as sentences; none where no instance is reported."""
     reported = {instance.track_id for instance in record.caption.instances}
     rows = [r for r in record.evidence.relations if {r.subject_id, r.object_id} <= reported]
     return {
@@ -280,7 +279,7 @@ def _lexicon(caption: Caption) -> dict[str, Any]:
 
 
 def _round(value: float | None, digits: int) -> float | None:
-    """A plain float (numpy's are no JSON); a value that is no number has no place in JSON either and
+    """A plain float (JSON can't encode numpy's); NaN and infinity can't be written as JSON either and
     becomes null."""
     if value is None:
         return None

@@ -79,12 +79,12 @@ def _errors(value: Any, schema: dict[str, Any], root: dict[str, Any], at: str) -
     kinds = schema.get("type", [])
     kinds = [kinds] if isinstance(kinds, str) else kinds
     if kinds and not any(_TYPES[kind](value) for kind in kinds):
-        yield f"{at}: want {' or '.join(kinds)}, got {type(value).__name__}"
+        yield f"{at}: expected {' or '.join(kinds)}, got {type(value).__name__}"
         return
     if "const" in schema and value != schema["const"]:
-        yield f"{at}: want {schema['const']!r}, got {value!r}"
+        yield f"{at}: expected {schema['const']!r}, got {value!r}"
     if "enum" in schema and value not in schema["enum"]:
-        yield f"{at}: want one of {schema['enum']}, got {value!r}"
+        yield f"{at}: expected one of {schema['enum']}, got {value!r}"
     if isinstance(value, dict):
         yield from _object_errors(value, schema, root, at)
     elif isinstance(value, list):
@@ -102,8 +102,8 @@ def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str
     named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
     rest = schema.get("additionalProperties", {})
     for name, item in value.items():
-        matching = [rule for pattern, rule in patterns.items() if re.search(pattern, name)]
-        rules = [named[name]] if name in named else matching
+        known = name in named
+        rules = [named[name]] if known else [rule for pattern, rule in patterns.items() if re.search(pattern, name)]
         if not rules and rest is False:
             yield f"{at}: {name!r} is unknown"
         for rule in rules or ([rest] if rest else []):
@@ -113,7 +113,7 @@ def _object_errors(value: dict[str, Any], schema: dict[str, Any], root: dict[str
 def _array_errors(value: list[Any], schema: dict[str, Any], root: dict[str, Any], at: str) -> Iterator[str]:
     low, high = schema.get("minItems", 0), schema.get("maxItems", len(value))
     if not low <= len(value) <= high:
-        yield f"{at}: want {low} to {high} items, got {len(value)}"
+        yield f"{at}: expected {low} to {high} items, got {len(value)}"
     for i, item in enumerate(value):
         yield from _errors(item, schema.get("items", {}), root, f"{at}[{i}]")
 

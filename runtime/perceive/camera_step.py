@@ -91,7 +91,7 @@ def _corners(picture: NDArray[np.uint8], masks: Sequence[Mask]) -> NDArray[np.fl
 
 
 def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.uint8]:
-    """255 where corners may lie: outside the grown masks and off the border, where LK windows leave the picture."""
+    """255 where corners may be: outside the grown masks and off the border, where LK windows leave the picture."""
     allowed = np.zeros((size_wh[1], size_wh[0]), np.uint8)
     allowed[2:-2, 2:-2] = 255
     growth = max(1, round(_MASK_GROWTH * max(size_wh)))

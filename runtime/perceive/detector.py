@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edgecap.engines.graph.letterbox import Letterbox, boxes_to_frame, fit_image, letterbox
 from edgecap.engines.graph.session import Session
 from edgecap.engines.packs.specs import DetectorSpec
+from edgecap.runtime.data.boxes import iou_matrix
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 
@@ -67,14 +68,3 @@ def suppress(boxes_xyxy: NDArray[np.float32], *, max_iou: float) -> NDArray[np.i
         if not (overlap[i, kept] > max_iou).any():
             kept.append(i)
     return np.array(kept, np.int64)
-
-
-def iou_matrix(a_xyxy: NDArray[np.float32], b_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of boxes [N, 4] and [M, 4] in the same units: float32 [N, M], 0 for empty boxes."""
-    low = np.maximum(a_xyxy[:, None, :2], b_xyxy[None, :, :2])
-    high = np.minimum(a_xyxy[:, None, 2:], b_xyxy[None, :, 2:])
-    inter = np.prod(np.clip(high - low, 0, None), axis=2)
-    area_a = np.prod(np.clip(a_xyxy[:, 2:] - a_xyxy[:, :2], 0, None), axis=1)
-    area_b = np.prod(np.clip(b_xyxy[:, 2:] - b_xyxy[:, :2], 0, None), axis=1)
-    union = area_a[:, None] + area_b[None] - inter
-    return np.asarray(np.divide(inter, union, out=np.zeros_like(inter), where=union > 0), np.float32)

@@ -1,8 +1,7 @@
 """Does a window look like what the pack was trained on? The check, and its calibration, in one arithmetic.
 
-In: frame embeddings of the detector. Out: `DomainVerdict` (pipeline.py), or statistics and threshold
-(export's recipe). The distance is Mahalanobis inside the leading principal components plus the normalised
-residual outside them; see `DomainSpec`.
+In: frame embeddings of the detector. Out: `DomainVerdict`, or statistics and threshold for a pack. The distance is
+Mahalanobis inside the leading principal components plus the normalised residual outside them; see `DomainSpec`.
 """
 
 from __future__ import annotations
@@ -36,7 +35,8 @@ class DomainStats:
         k, c = self.components.shape
         if self.mean.shape != (c,) or self.scales.shape != (k,) or k == 0:
             raise ValueError(
-                f"want [C], [k,C], [k]; got {self.mean.shape = }, {self.components.shape = }, {self.scales.shape = }"
+                f"expected [C], [k, C], [k]; got {self.mean.shape = }, {self.components.shape = }, "
+                f"{self.scales.shape = }"
             )
         if not (self.scales > 0).all() or not self.residual_scale > 0:
             raise ValueError(f"scales must be positive; got {self.scales.min() = }, {self.residual_scale = }")
@@ -56,7 +56,7 @@ class DomainStats:
 
     @classmethod
     def load(cls, path: Path) -> DomainStats:
-        """Read a pack's statistics file. PackSchemaError where it is no such file."""
+        """Read a pack's statistics file. PackSchemaError where it is not such a file."""
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls(
@@ -67,7 +67,7 @@ class DomainStats:
                 )
         except (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise PackSchemaError(
-                f"domain statistics {path}: {error}; want mean, components, scales and "
+                f"domain statistics {path}: {error}; expected mean, components, scales and "
                 "residual_scale in an .npz: restore the pack's file"
             ) from error
 
@@ -102,7 +102,7 @@ class DomainCheck:
 
 
 def unchecked() -> DomainVerdict:
-    """The verdict where the pack has no check, or another detector than the pack's looked."""
+    """The verdict where the pack has no check, or the detector is not the pack's."""
     return DomainVerdict(status="unchecked", distance=None, threshold=None)
 
 
@@ -129,10 +129,10 @@ def calibrate(
     count, size = embeddings.shape
     if not 1 <= components <= min(size - 1, count // 2 - 1):
         raise ValueError(
-            f"want components from 1 to {min(size - 1, count // 2 - 1)} for {embeddings.shape = }, got {components}"
+            f"expected components from 1 to {min(size - 1, count // 2 - 1)} for {embeddings.shape = }, got {components}"
         )
     if not 0 < quantile <= 1 or slack < 1:
-        raise ValueError(f"want 0 < quantile <= 1 and slack >= 1; got {quantile = }, {slack = }")
+        raise ValueError(f"expected 0 < quantile <= 1 and slack >= 1; got {quantile = }, {slack = }")
     fit, held_out = embeddings[0::2].astype(np.float64), embeddings[1::2].astype(np.float64)
     mean = fit.mean(0)
     rows = np.linalg.svd(fit - mean, full_matrices=False)[2][:components]

@@ -35,7 +35,7 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A detector that compares frames and must know of a cut."""
+    """A detector that compares frames and has to be reset at a cut."""
 
     def reset(self) -> None:
         """Forget the last frame."""
@@ -46,8 +46,7 @@ class Perceiver:
     """Perception of one video, frame after frame.
 
     `segmenter` is None for detectors that make masks themselves. `stage_seconds`: time spent so far in "detect",
-    "camera", "track" and "segment". `empty_masks`: instances left out because the segmenter found no pixel in their
-    box.
+    "camera", "track" and "segment".
     """
 
     def __init__(
@@ -63,7 +62,6 @@ class Perceiver:
         self._previous: tuple[Frame, tuple[Mask, ...]] | None = None
         self.labels = detector.labels
         self.stage_seconds = {"detect": 0.0, "camera": 0.0, "track": 0.0, "segment": 0.0}
-        self.empty_masks = 0
 
     def observe(self, frame: Frame) -> Observation:
         """The frame's instances, unconfirmed tracks included: `drop_unconfirmed` the window before use."""
@@ -117,7 +115,8 @@ class Perceiver:
 
     def _masks(self, detections: Detections, frame: Frame, indices: Sequence[int]) -> tuple[Mask, ...]:
         if self._segmenter is not None:
-            return self._segmenter.masks(frame, detections.boxes_xyxy[list(indices)])[0]
+            chosen = list(indices)
+            return self._segmenter.masks(frame, detections.boxes_xyxy[chosen], detections.class_ids[chosen])[0]
         if detections.masks is None:
             raise ValueError("a detector without masks needs a segmenter")
         return tuple(detections.masks[i] for i in indices)
@@ -128,8 +127,7 @@ class Perceiver:
         instances = []
         for assignment, mask in zip(assigned, masks, strict=True):
             if mask.bits.size == 0:
-                self.empty_masks += 1
-                continue
+                continue  # the segmenter found no pixel in its box
             i = assignment.detection_index
             box: NDArray[np.float32] = detections.boxes_xyxy[i].copy()
             instances.append(

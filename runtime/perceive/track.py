@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 _ACCELERATION = 1.2  # box sides per second^2 that an object may speed up or slow down by (one sigma)
 _MEASURED = 0.035  # box sides that a detector's edge is off by (one sigma)
-_FIRST_SPEED = 1.5  # box sides per second: what a newborn's speed may be (one sigma)
+_FIRST_SPEED = 1.5  # box sides per second: what a new track's speed may be (one sigma)
 _GROWTH = 1.6  # a size that changes by more than this factor in one step was not what it was believed to be
 _EDGE = 0.006  # frame widths: a box this near the border is taken as cut off by it
 
@@ -24,28 +24,31 @@ class Track:
 
     `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2,
     2], covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman
-    filter). `votes`: score mass per class id. `look`: float32 [n], colour histogram, running mean. `seen_seconds`: when
-    it was last detected. `hits`, `misses`: frames with a detection, and frames without since the last. `sure_hits`: the
-    hits that count for its confirmation.
+    filter). `votes`: score mass per class id. `histogram`: float32 [n], running mean of its colours. `seen_seconds`:
+    its last detection. `origin`: where its centre was at its first, carried along with the background. `hits`,
+    `misses`: frames with a detection, and frames without since the last. `sure_hits`: the hits that count for its
+    confirmation, `sure_seconds`: the time they stand for.
     """
 
     track_id: int
     state: NDArray[np.float64]
     votes: dict[int, float]
-    look: NDArray[np.float32]
-    born_seconds: float
+    histogram: NDArray[np.float32]
     seen_seconds: float
     speed: NDArray[np.float64] = field(default_factory=lambda: np.zeros(4))
     cov: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2, 2)))
     hits: int = 1
     sure_hits: int = 0
+    sure_seconds: float = 0.0
     frames: int = 1
     misses: int = 0
     confirmed: bool = False
     overlapped_frames: int = 0
     left_frame: bool = False
+    origin: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.origin = self.state[:2].copy()
         side = self._sides()
         self.cov[:, 0, 0] = (_MEASURED * side) ** 2
         self.cov[:, 1, 1] = (_FIRST_SPEED * side) ** 2
@@ -54,6 +57,16 @@ class Track:
     def class_id(self) -> int:
         """The class that the detections so far voted for."""
         return max(self.votes, key=lambda class_id: self.votes[class_id])
+
+    @property
+    def mean_score(self) -> float:
+        """Of its detections so far, whatever their class; 0-1."""
+        return sum(self.votes.values()) / self.hits
+
+    @property
+    def travel(self) -> float:
+        """How far it is from where it began, against the background, in its own box sides."""
+        return float(np.linalg.norm(self.state[:2] - self.origin) / self._sides()[0])
 
     def _sides(self) -> NDArray[np.float64]:
         """The length that each of the four values is judged against: the geometric mean of the box's sides."""
@@ -76,11 +89,12 @@ class Track:
         linear = step[:2, :2]
         scale = float(np.sqrt(abs(np.linalg.det(linear))))
         self.state = np.concatenate([linear @ self.state[:2] + step[:2, 2], self.state[2:] * scale])
+        self.origin = linear @ self.origin + step[:2, 2]
         self.speed = np.concatenate([linear @ self.speed[:2], self.speed[2:] * scale])
         self.cov = self.cov * scale**2
 
     def correct(self, box: NDArray[np.float64], *, frame_height: float, trust: float = 1.0) -> None:
-        """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, what it is worth beside a box of
+        """Take in a detection float64 [4] (x1, y1, x2, y2, width units). `trust`: 0-1, its weight against a box of
         this object alone; below 1 it never restarts a size."""
         measured, cut = self._uncut(box, frame_height)
         if trust >= 1.0:
@@ -136,8 +150,8 @@ class Track:
         return float((x2 - x1) * (y2 - y1) / max(float(self.state[2] * self.state[3]), 1e-9))
 
 
-_LOOK_SIDE = 16
-_LOOK_BINS = (8, 12, 12)
+_HISTOGRAM_SIDE = 16
+_HISTOGRAM_BINS = (8, 12, 12)
 
 
 def colour_histogram(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -146,21 +160,21 @@ def colour_histogram(image_rgb: NDArray[np.uint8], box_xyxy: NDArray[np.float32]
     x1, y1, x2, y2 = np.clip(box_xyxy, 0, 1) * np.array([width, height, width, height])
     left, top = min(int(x1), width - 1), min(int(y1), height - 1)
     crop = image_rgb[top : max(top + 1, int(y2)), left : max(left + 1, int(x2))]
-    small = cv2.resize(crop, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(crop, (_HISTOGRAM_SIDE, _HISTOGRAM_SIDE), interpolation=cv2.INTER_AREA)
     lab = cv2.cvtColor(small, cv2.COLOR_RGB2LAB)
-    bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_LOOK_BINS), [0, 256, 0, 256, 0, 256])
+    bins = cv2.calcHist([lab], [0, 1, 2], _ELLIPSE, list(_HISTOGRAM_BINS), [0, 256, 0, 256, 0, 256])
     return (bins.ravel() / max(float(bins.sum()), 1.0)).astype(np.float32)
 
 
 def histogram_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
-    """Hellinger distance of two looks, 0 (same) to 1 (no colour in common)."""
+    """Hellinger distance of two histograms, 0 (same) to 1 (no colour in common)."""
     return float(np.sqrt(max(0.0, 1.0 - float(np.sqrt(a * b).sum()))))
 
 
 _ELLIPSE = cv2.ellipse(
-    np.zeros((_LOOK_SIDE, _LOOK_SIDE), np.uint8),
-    (_LOOK_SIDE // 2, _LOOK_SIDE // 2),
-    (_LOOK_SIDE * 3 // 8, _LOOK_SIDE * 3 // 8),
+    np.zeros((_HISTOGRAM_SIDE, _HISTOGRAM_SIDE), np.uint8),
+    (_HISTOGRAM_SIDE // 2, _HISTOGRAM_SIDE // 2),
+    (_HISTOGRAM_SIDE * 3 // 8, _HISTOGRAM_SIDE * 3 // 8),
     0,
     0,
     360,

@@ -1,8 +1,8 @@
 """Boxes of consecutive frames into tracks with lasting ids.
 
 The rules are ByteTrack's (Zhang et al., ECCV 2022): good detections first, then the doubtful ones for tracks that found
-none, newborn tracks last. Added to them: the camera's motion carries the predictions, the pairing cost knows looks and
-centre distance beside overlap, and boxes cut by the frame's border keep their size beyond it.
+none, new tracks last. Added to them: the camera's motion carries the predictions, the pairing cost counts colour
+histograms and centre distance beside overlap, and boxes cut by the frame's border keep their size beyond it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.boxes import box_areas, box_ious, iou_matrix, shared_areas
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.association import assign
-from edgecap.runtime.perceive.detector import iou_matrix
 from edgecap.runtime.perceive.track import Track, colour_histogram, histogram_distance
 
 
@@ -23,12 +23,15 @@ from edgecap.runtime.perceive.track import Track, colour_histogram, histogram_di
 class TrackerSettings:
     """Scores are 0-1, times seconds, overlaps IoU.
 
-    `birth_score`: what a candidate needs; `good_score`: below it detections only prolong a confirmed track that is
-    expected there. `confirm_hits` detections of at least `sure_score` make a candidate real, and its first, doubtful
-    frames with it (an object comes in across the border before a detector is sure of it); a candidate that is unseen in
-    more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen track is waited for;
-    `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track of
-    the same class that is born on an older one and stays this close for `duplicate_frames` frames is dropped.
+    `birth_score`: what a new track needs; `good_score`: below it detections only prolong a confirmed track that is
+    expected there. `confirm_hits` detections of at least `sure_score`, over `confirm_seconds`, make a candidate real,
+    and its first, doubtful frames with it (an object comes in across the border before a detector is sure of it). One
+    that has not moved by `still_travel` box sides against the background needs a mean score of `still_score` too: a
+    stain is taken for a bird in every frame alike, and the hundredth frame says no more than the first. A candidate
+    that is unseen in more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen
+    track is waited for; `keep_outside_seconds`: the same when it left the frame (a camera may pan back).
+    `duplicate_iou`: a younger track of the same class that begins on an older one and stays this close for
+    `duplicate_frames` frames is dropped.
     """
 
     birth_score: float = 0.3
@@ -36,10 +39,18 @@ class TrackerSettings:
     sure_score: float = 0.5
     confirm_hits: int = 3
     confirm_frames: int = 6
+    confirm_seconds: float = 0.0
+    still_travel: float = 0.0
+    still_score: float = 0.0
     keep_seconds: float = 1.5
     keep_outside_seconds: float = 4.0
     duplicate_iou: float = 0.7
     duplicate_frames: int = 4
+
+
+PROBABILITIES = TrackerSettings(sure_score=0.6, confirm_seconds=0.2, still_travel=0.6, still_score=0.8)
+"""For detectors whose scores are probabilities. Chosen on two sequences of MOT15 (TUD-Campus and TUD-Stadtmitte), where
+neighbours do as well (still_travel .4-.8, still_score .8-.85)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +79,20 @@ class Tracker:
         """
         height = frame.image_rgb.shape[0] / frame.image_rgb.shape[1]
         boxes = detections.boxes_xyxy.astype(np.float64) * np.array([1, height, 1, height])
-        looks = [colour_histogram(frame.image_rgb, box) for box in detections.boxes_xyxy]
+        histograms = [colour_histogram(frame.image_rgb, box) for box in detections.boxes_xyxy]
         self._predict(frame.pts_seconds, camera_step, height)
-        pairs = self._associate(detections, boxes, looks, height, frame.pts_seconds)
+        pairs = self._associate(detections, boxes, histograms, height, frame.pts_seconds)
         merged = self._merged(pairs, boxes, height)
         for track, index in pairs:
             track.correct(boxes[index], frame_height=height, trust=_MERGED_TRUST if track.track_id in merged else 1.0)
             class_id, score = int(detections.class_ids[index]), float(detections.scores[index])
-            self._hit(track, looks[index], class_id, score, frame.pts_seconds)
+            self._hit(track, histograms[index], class_id, score, frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
                 track.frames += 1
                 track.misses += 1
-        pairs += self._bear(detections, boxes, looks, pairs, frame.pts_seconds)
+        pairs += self._start_tracks(detections, boxes, histograms, pairs, frame.pts_seconds)
         pairs = self._without_duplicates(pairs, boxes)
         self._tracks = [t for t in self._tracks if self._alive(t, frame.pts_seconds, height)]
         return sorted((Assignment(t.track_id, i) for t, i in pairs), key=lambda a: a.track_id)
@@ -108,7 +119,7 @@ class Tracker:
         self,
         detections: Detections,
         boxes: NDArray[np.float64],
-        looks: list[NDArray[np.float32]],
+        histograms: list[NDArray[np.float32]],
         height: float,
         seconds: float,
     ) -> list[tuple[Track, int]]:
@@ -126,7 +137,7 @@ class Tracker:
             if not rows or not columns:
                 continue
             cost = _costs(
-                rows, boxes[columns], [looks[i] for i in columns], detections.class_ids[columns], height, seconds
+                rows, boxes[columns], [histograms[i] for i in columns], detections.class_ids[columns], height, seconds
             )
             if indices is doubtful:
                 predicted = np.stack([t.box(height) for t in rows]).astype(np.float32)
@@ -138,7 +149,7 @@ class Tracker:
     def _merged(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64], height: float) -> set[int]:
         """Ids of the tracks whose box may hold another one too: a neighbour of the same class, expected in the same
         place, found none. When twins cross they are distinguished afterwards by how they moved before, so such a box
-        must not teach either a new speed.
+        must not change the speed of either.
         """
         taken = {id(track) for track, _ in pairs}
         lost = [
@@ -148,36 +159,44 @@ class Tracker:
         ]
         merged = set()
         for track, index in pairs:
-            expected = track.box(height).astype(np.float32)[None]
+            expected = track.box(height).astype(np.float32)
             for other in (t for t in lost if t.class_id == track.class_id):
                 box = other.box(height).astype(np.float32)
-                near = iou_matrix(expected, box[None])[0, 0] > _MERGED_OVERLAP
-                if near and _share_inside(box, boxes[index]) > _MERGED_COVER:
+                near = box_ious(expected, box) > _MERGED_OVERLAP
+                if near and shared_areas(box, boxes[index]) > _MERGED_COVER * box_areas(box):
                     merged.add(track.track_id)
         return merged
 
-    def _hit(self, track: Track, look: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
+    def _hit(self, track: Track, histogram: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
+        if score >= self.settings.sure_score:
+            track.sure_hits += 1
+            track.sure_seconds += min(seconds - track.seen_seconds, _MOST_BETWEEN)
         track.frames += 1
         track.hits += 1
         track.misses = 0
         track.seen_seconds = seconds
         track.votes[class_id] = track.votes.get(class_id, 0.0) + score
-        track.look = 0.85 * track.look + np.float32(0.15) * look
-        track.sure_hits += score >= self.settings.sure_score
-        if track.sure_hits >= self.settings.confirm_hits and not track.confirmed:
+        track.histogram = 0.85 * track.histogram + np.float32(0.15) * histogram
+        if not track.confirmed and self._is_proven(track):
             track.confirmed = True
             self._confirmed.add(track.track_id)
 
-    def _bear(
+    def _is_proven(self, track: Track) -> bool:
+        settings = self.settings
+        if track.sure_hits < settings.confirm_hits or track.sure_seconds < settings.confirm_seconds - _ROUNDING:
+            return False
+        return track.travel >= settings.still_travel or track.mean_score >= settings.still_score
+
+    def _start_tracks(
         self,
         detections: Detections,
         boxes: NDArray[np.float64],
-        looks: list[NDArray[np.float32]],
+        histograms: list[NDArray[np.float32]],
         pairs: list[tuple[Track, int]],
         seconds: float,
     ) -> list[tuple[Track, int]]:
         taken = {i for _, i in pairs}
-        born = []
+        started = []
         for i, score in enumerate(detections.scores):
             if i in taken or score < self.settings.birth_score:
                 continue
@@ -186,20 +205,19 @@ class Tracker:
                 track_id=self._next_id,
                 state=np.array([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]),
                 votes={int(detections.class_ids[i]): float(score)},
-                look=looks[i],
+                histogram=histograms[i],
                 sure_hits=int(score >= self.settings.sure_score),
-                born_seconds=seconds,
                 seen_seconds=seconds,
             )
             self._next_id += 1
-            born.append((track, i))
-        self._tracks += [track for track, _ in born]
-        return born
+            started.append((track, i))
+        self._tracks += [track for track, _ in started]
+        return started
 
     def _without_duplicates(
         self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]
     ) -> list[tuple[Track, int]]:
-        """Drop tracks that were born on an older one of their class and never left it. Crossing objects are safe: they
+        """Drop tracks that began on an older one of their class and never left it. Crossing objects are safe: they
         were apart once, which ends their probation."""
         overlap = iou_matrix(*(boxes[[i for _, i in pairs]].astype(np.float32),) * 2)
         dropped: set[int] = set()
@@ -226,34 +244,30 @@ class Tracker:
 
 
 # Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
-_OVERLAP, _DISTANCE, _LOOK, _CLASS = 0.37, 0.23, 0.24, 0.16
+_OVERLAP, _DISTANCE, _HISTOGRAM, _CLASS = 0.37, 0.23, 0.24, 0.16
 _MAX_COST = 0.68
-_DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must lie where its track is expected
+_DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must be where its track is expected
 _NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
 _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most
 _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found
 _MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
 _MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
-_STRANGE_LOOK = 0.8  # a look this different never reclaims a track that went unseen
-
-
-def _share_inside(part: NDArray[np.float32], whole: NDArray[np.float64]) -> float:
-    """Share (0-1) of box `part` inside box `whole`."""
-    low, high = np.maximum(part[:2], whole[:2]), np.minimum(part[2:], whole[2:])
-    return float(np.prod(np.clip(high - low, 0, None)) / max(float(np.prod(part[2:] - part[:2])), 1e-9))
+_MOST_BETWEEN = 0.15  # seconds that one detection stands for: after a gap it does not vouch for the gap
+_ROUNDING = 1e-6  # seconds: frame times are sums of fractions
+_STRANGE_HISTOGRAM = 0.8  # a histogram this different never reclaims a track that went unseen
 
 
 def _costs(
     tracks: list[Track],
     boxes: NDArray[np.float64],
-    looks: list[NDArray[np.float32]],
+    histograms: list[NDArray[np.float32]],
     class_ids: NDArray[np.int64],
     height: float,
     seconds: float,
 ) -> NDArray[np.float64]:
     """Cost float64 [T, D] in 0-1 of a pair, inf where it is impossible.
 
-    `seconds`: this frame's time. Unseen tracks look farther around, and ask for a look that is not strange.
+    `seconds`: this frame's time. Unseen tracks look farther around, and ask for a histogram that is not strange.
     """
     predicted = np.stack([t.box(height) for t in tracks])
     overlap = iou_matrix(predicted.astype(np.float32), boxes.astype(np.float32))
@@ -263,10 +277,10 @@ def _costs(
     hidden = np.array([seconds - t.seen_seconds if t.misses else 0.0 for t in tracks])
     reach = np.minimum((_NEAR + _NEAR_GROWTH * hidden) * sides + _NEAR_SIGMAS * sigmas, _NEAR_MOST * sides)
     distance = np.linalg.norm(centres_t[:, None] - centres_d[None], axis=2) / reach[:, None]
-    look = np.array([[histogram_distance(t.look, other) for other in looks] for t in tracks])
+    colours = np.array([[histogram_distance(t.histogram, other) for other in histograms] for t in tracks])
     other_class = np.array([t.class_id for t in tracks])[:, None] != class_ids[None]
-    cost = _OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _LOOK * look + _CLASS * other_class
+    cost = _OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _HISTOGRAM * colours + _CLASS * other_class
     unseen = np.array([t.misses > 0 for t in tracks])[:, None]
-    strange = unseen & (look > _STRANGE_LOOK) & (overlap < 0.3)
+    strange = unseen & (colours > _STRANGE_HISTOGRAM) & (overlap < 0.3)
     near = (distance < 1) | (overlap > 0.2)
     return np.where(near & ~strange, cost, np.inf).astype(np.float64)

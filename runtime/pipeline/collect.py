@@ -1,4 +1,4 @@
-"""Captions in one call, for people who want rows and no files."""
+"""Captions in one call, as rows, without files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CollectSink:
 
 
 class _RowSink:
-    """Keeps rows only: a record's frames are let go as soon as it is written."""
+    """Keeps rows only: a record's frames are freed as soon as it is written."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""Ctrl-C (SIGINT) and SIGTERM ask a run to stop in good order; the second of them stops it at once."""
+"""Ctrl-C (SIGINT) and SIGTERM ask a run to write what is complete and stop; the second stops it immediately."""
 
 from __future__ import annotations
 

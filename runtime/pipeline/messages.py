@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
+from edgecap.runtime.pipeline.queues import StopSignal
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it."""
+    """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it. `given_up`: set
+    by a step that fails on the video, so that the rest of it is not decoded."""
 
     video_number: int
     info: VideoInfo
+    given_up: StopSignal = field(default_factory=StopSignal, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
     """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after
     decoding. `decode_seconds`: busy seconds since the frame sampled before it. `skipped_frames`,
-    `estimated_times`: of the source so far (see `VideoInfo`)."""
+    `estimated_times`, `notes`: of the source so far (see `VideoInfo`)."""
 
     video_number: int
     frame: Frame
@@ -30,18 +33,27 @@ class Sampled:
     decode_seconds: float
     skipped_frames: int = 0
     estimated_times: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A frame that a full queue dropped, in its place among the others."""
+
+    video_number: int
 
 
 @dataclass(frozen=True, slots=True)
 class Windowed:
-    """One finished window and the busy seconds of the stages before describe; `skipped_frames` and
-    `estimated_times` of the source so far (see `VideoInfo`)."""
+    """One finished window and the busy seconds of the stages before describe; `skipped_frames`,
+    `estimated_times` and `notes` of the source up to it (see `VideoInfo`)."""
 
     video_number: int
     window: Window
     stage_seconds: dict[str, float]
     skipped_frames: int = 0
     estimated_times: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +74,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The video came to its end in good order."""
+    """The video was read to its end. `end_seconds`: when its last picture is over, where that is known; `notes`: as in
+    `Sampled`."""
 
     video_number: int
+    end_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +91,4 @@ class Failed:
     cause: Exception
 
 
-Message = Started | Sampled | Windowed | Described | Skipped | Ended | Failed
+Message = Started | Sampled | Dropped | Windowed | Described | Skipped | Ended | Failed

@@ -26,6 +26,7 @@ from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
 from edgecap.runtime.perceive.motion.detector import MotionDetector
 from edgecap.runtime.perceive.perceiver import Perceiver
 from edgecap.runtime.perceive.segmenter import Segmenter
+from edgecap.runtime.perceive.tracker import PROBABILITIES, Tracker, TrackerSettings
 from edgecap.runtime.pipeline.stages import OpenVideo, StageSet
 from edgecap.runtime.video.source import open_source
 
@@ -34,19 +35,22 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
     """Open what `config` asks for and nothing else.
 
     Raises PackError (no such pack, tampered, or without a role that is asked for), EngineError (a graph that
-    does not open, another provider in use than asked) and UsageError (a captioner that could not know whether
-    it may speak). OpenCV's own threads are set to `threads.perceive` for the whole process: left alone it
-    takes every core and fights the stages for them.
+    does not open, another provider in use than asked) and UsageError (a captioner whose domain can't be
+    checked). OpenCV's own threads are set to `threads.perceive` for the whole process: left alone it
+    takes every core from the stages.
     """
     cv2.setNumThreads(config.threads.perceive)
     sessions = EngineSessions(config.engines)
     pack = Pack.open(config.pack).using(sessions) if config.needs_pack else None
     new_perceiver, labels = _perception(config, pack, detect)
-    captioner = _captioner(config, pack)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None
-    describer = Captioner(
-        captioner, asks_unchecked=asks_unchecked, gate=gate, options=config.asks, position=config.position
+    captioner = Captioner(
+        _language_model(config, pack),
+        asks_unchecked=asks_unchecked,
+        gate=gate,
+        options=config.asks,
+        position=config.position,
     )
     return StageSet(
         open_video=partial(_open_video, config),
@@ -54,7 +58,7 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
         labels=labels,
         measure=partial(measure, max_instances=config.max_instances, movers_only=config.detector == "motion"),
         verdict=_verdict(config, pack),
-        describe=describer.describe,
+        describe=captioner.describe,
         used=_used(config, pack, sessions),
         begin_video=gate.begin_video if gate else lambda: None,
     )
@@ -92,10 +96,11 @@ def _perception(
         pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
         pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
     )
-    return lambda: Perceiver(detector, segmenter), spec.detector.labels
+    settings = PROBABILITIES if spec.detector.scores == "probability" else TrackerSettings()
+    return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings)), spec.detector.labels
 
 
-def _captioner(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
+def _language_model(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
     if config.captioner == "none" or pack is None:
         return None
     if config.detector != "pack" and pack.spec.domain is not None:

@@ -1,11 +1,10 @@
 """The order of things: decode -> perceive -> describe -> write, over any number of videos. No maths, no
-threads of its own.
+threads.
 """
 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from pathlib import Path
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.data.record import ClipKey
 from edgecap.runtime.pipeline.interrupt import stop_on_interrupt
-from edgecap.runtime.pipeline.messages import Described, Message, Sampled, Windowed
+from edgecap.runtime.pipeline.messages import Described, Dropped, Message, Sampled, Windowed
 from edgecap.runtime.pipeline.queues import SourceStage, Stage, StopSignal, run_stages
 from edgecap.runtime.pipeline.stage_clock import StageClock
 from edgecap.runtime.pipeline.stages import DescribeStep, Guard, OpenVideo, PerceiveStep, StageSet, decode
@@ -22,7 +21,7 @@ from edgecap.runtime.pipeline.summary import Failure, RunSummary, failed_video
 from edgecap.runtime.pipeline.write import Sink, WriteStep
 from edgecap.runtime.video.inputs import find_each
 
-# Frames are small and arrive evenly; a window holds seconds of them (27 MB at 640x360 and 5 s), so one waits,
+# Frames are small and arrive evenly; a window has seconds of them (27 MB at 640x360 and 5 s), so one waits,
 # not more.
 _FRAMES_WAITING = 8
 _WINDOWS_WAITING = 1
@@ -55,11 +54,11 @@ class Pipeline:
     ) -> RunSummary:
         """Caption every video of `paths` (files and folders, in order, each once) into `sinks`.
 
-        A bad input becomes a `FailedVideo` for the sinks and the run goes on; an error of a sink
+        A bad input becomes a `FailedVideo` for the sinks and the run continues; an error of a sink
         (OutputError) ends it. `overlap=False` runs the same stages in this thread, one item at a time.
         `skip`: windows that need not be described again, with the second they began at. The first Ctrl-C or
-        SIGTERM ends the run in good order (`interrupted` in the summary), the second at once. Sinks are opened
-        and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
+        SIGTERM ends the run after what is complete (`interrupted` in the summary), the second immediately. Sinks are
+        opened and closed by the caller. `stop`: set from outside, it ends the run as Ctrl-C does.
         """
         return self._run(_expand(paths), self.stages, sinks, overlap=overlap, skip=skip or {}, stop=stop)
 
@@ -87,24 +86,21 @@ class Pipeline:
     ) -> RunSummary:
         begun = time.perf_counter()
         stop, clock, writer = stop or StopSignal(), StageClock(), WriteStep(sinks)
-        abandoned: set[int] = set()
-        drops: deque[tuple[int, float]] = deque()
-        perceive = PerceiveStep(stages, self.config, drops)
+        perceive = PerceiveStep(stages, self.config)
         describe = DescribeStep(stages, skip, run=clip_options(self.config, stages.used))
         chain = (
             Stage(
                 "perceive",
-                Guard(perceive.feed, abandoned).feed,
+                Guard(perceive.feed).feed,
                 _FRAMES_WAITING,
                 self.config.policy,
-                droppable=_may_be_dropped,
-                on_drop=lambda item: drops.append((item.video_number, item.frame.pts_seconds)),
+                remains=_remains,
                 counts=_is(Sampled),
             ),
-            Stage("describe", Guard(describe.feed, abandoned).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
+            Stage("describe", Guard(describe.feed).feed, _WINDOWS_WAITING, counts=_is(Windowed)),
             Stage("write", writer.feed, _RECORDS_WAITING, counts=_is(Described)),
         )
-        source = SourceStage("decode", decode(inputs, stages, self.config, abandoned), counts=_is(Sampled))
+        source = SourceStage("decode", decode(inputs, stages, self.config), counts=_is(Sampled))
         with stop_on_interrupt(stop):
             run_stages(source, chain, clock=clock, stop=stop, overlap=overlap)
         return _summarise(
@@ -142,9 +138,9 @@ def _is(kind: type[Message]) -> Callable[[Message], bool]:
     return lambda message: isinstance(message, kind)
 
 
-def _may_be_dropped(message: Message) -> bool:
-    """Frames only, and never the one that marks a cut."""
-    return isinstance(message, Sampled) and not message.is_cut
+def _remains(message: Message) -> Dropped | None:
+    """Frames only may be dropped, and never the one that marks a cut."""
+    return Dropped(message.video_number) if isinstance(message, Sampled) and not message.is_cut else None
 
 
 def _expand(paths: Iterable[str | Path]) -> list[Path | Failure]:

@@ -7,10 +7,10 @@ in order.
 
     source --[queue]--> stage 0 --[queue]--> stage 1 --[queue]--> last stage (the caller's thread: it sees Ctrl-C)
 
-Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes the item in its hands and
-hands on what came of it, the last stage handles everything that reached its queue. So a record that is
-complete is written; work in between is let go. A KeyboardInterrupt in the caller's thread (the second Ctrl-C) ends the
-run at once: threads that are inside a long call are left behind (they are daemons) instead of waited for.
+Stopping (`StopSignal.set`): the source makes nothing more, every stage finishes its current item and
+passes on the result, the last stage handles everything that reached its queue. So a record that is
+complete is written; work in between is discarded. A KeyboardInterrupt in the caller's thread (the second
+Ctrl-C) ends the run at once: threads that are inside a long call (they are daemons) are not waited for.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class StopSignal:
         self._is_set = True
 
     def is_set(self) -> bool:
-        """Whether somebody asked."""
+        """Whether it is set."""
         return self._is_set
 
 
@@ -48,28 +48,27 @@ class StopSignal:
 class Stage:
     """One step of the chain.
 
-    `feed(item)` yields what comes of one item (often nothing); it is called from one thread only. `capacity`:
-    items that may wait before this stage. `policy`: what a full queue does to the stage before it: make it
-    wait, or forget the oldest item for which `droppable(item)` is true (then `on_drop(item)` is called in the
-    putting thread); items that may not be dropped wait. `counts(item)`: whether the item is work for the
-    clock's items and percentiles, or a message that passes through.
+    `feed(item)` yields what one item produces (often nothing); it is called from one thread only. `capacity`:
+    items that may wait before this stage. `policy`: what a full queue does: make the stage before it wait, or
+    drop the oldest item that may be dropped. `remains(item)`: what takes a dropped item's place in the queue (it
+    needs no room there), None for an item that may not be dropped. `counts(item)`: whether the item is work for
+    the clock's items and percentiles, or a message that passes through.
     """
 
     name: str
     feed: Callable[[Any], Iterable[Any]]
     capacity: int = 4
     policy: Policy = "block"
-    droppable: Callable[[Any], bool] | None = None
-    on_drop: Callable[[Any], None] | None = None
+    remains: Callable[[Any], Any | None] = lambda item: None
     counts: Callable[[Any], bool] = lambda item: True
 
     def __post_init__(self) -> None:
         if self.capacity < 1:
-            raise ValueError(f"a queue holds at least one item: {self.capacity = }")
+            raise ValueError(f"a queue has room for at least one item: {self.capacity = }")
 
 
 class _Stopped(Exception):
-    """The stop signal is set, or whoever would read this queue is gone."""
+    """The stop signal is set, or the reader of this queue has stopped."""
 
 
 class _End:
@@ -83,29 +82,33 @@ class _Failure:
     cause: BaseException
 
 
+@dataclass(frozen=True, slots=True)
+class _Remains:
+    """What is left of a dropped item."""
+
+    item: Any
+
+
 class BoundedQueue:
-    """First in, first out, at most `capacity` items; see `Stage` for the policy of a full queue."""
+    """First in, first out, at most `capacity` items and what remains of dropped ones; see `Stage` for a full queue."""
 
     def __init__(
         self,
         capacity: int,
         *,
         policy: Policy = "block",
-        droppable: Callable[[Any], bool] | None = None,
-        on_drop: Callable[[Any], None] | None = None,
+        remains: Callable[[Any], Any | None] = lambda item: None,
     ) -> None:
         self._items: deque[Any] = deque()
         self._capacity = capacity
-        self._policy = policy
-        self._droppable = droppable
-        self._on_drop = on_drop
+        self._policy, self._remains = policy, remains
         self._changed = threading.Condition()
         self._abandoned = False
 
     def put(self, item: Any) -> None:
-        """Append; waits for room (or makes room). Raises `_Stopped` when the reader has gone."""
+        """Append; waits for room (or makes room). Raises `_Stopped` when the reader has stopped."""
         with self._changed:
-            while len(self._items) >= self._capacity and not self._abandoned:
+            while self._is_full() and not self._abandoned:
                 if self._policy == "drop-oldest" and self._drop_oldest():
                     break
                 self._changed.wait(_POLL_SECONDS)
@@ -125,25 +128,26 @@ class BoundedQueue:
                 if self._items:
                     item = self._items.popleft()
                     self._changed.notify_all()
-                    return item
+                    return item.item if isinstance(item, _Remains) else item
                 self._changed.wait(_POLL_SECONDS)
 
     def abandon(self) -> None:
-        """The reader goes: forget what waits and let every writer go."""
+        """The reader stops: discard what waits and release every writer."""
         with self._changed:
             self._abandoned = True
             self._items.clear()
             self._changed.notify_all()
 
-    def __len__(self) -> int:
-        return len(self._items)
+    def _is_full(self) -> bool:
+        return sum(not isinstance(item, _Remains) for item in self._items) >= self._capacity
 
     def _drop_oldest(self) -> bool:
         for position, item in enumerate(self._items):
-            if not isinstance(item, _End | _Failure) and (self._droppable is None or self._droppable(item)):
-                del self._items[position]
-                if self._on_drop is not None:
-                    self._on_drop(item)
+            if isinstance(item, _End | _Failure | _Remains):
+                continue
+            remains = self._remains(item)
+            if remains is not None:
+                self._items[position] = _Remains(remains)
                 return True
         return False
 
@@ -165,7 +169,7 @@ def run_stages(
     `overlap`: one thread per stage (the last one in the calling thread), else everything in the calling
     thread, item by item: the same stages in the same order, which is the serial baseline of the throughput
     bench. An exception of the source or of a stage ends the run and is raised here after what was made before
-    it has been handled; an exception of the last stage ends it at once.
+    it has been handled; an exception of the last stage ends it immediately.
     """
     clock.declare([source.name, *(stage.name for stage in stages)])
     if not overlap:
@@ -174,7 +178,7 @@ def run_stages(
             if stop.is_set():
                 return
         return
-    queues = [BoundedQueue(s.capacity, policy=s.policy, droppable=s.droppable, on_drop=s.on_drop) for s in stages]
+    queues = [BoundedQueue(s.capacity, policy=s.policy, remains=s.remains) for s in stages]
     threads = [
         threading.Thread(
             target=_run_source, name=f"edgecap-{source.name}", daemon=True, args=(source, queues[0], clock, stop)
@@ -264,4 +268,4 @@ def _run_last(stage: Stage, inbox: BoundedQueue, clock: StageClock) -> None:
         if isinstance(item, _Failure):
             raise item.cause
         for made in _outputs(stage, item, clock):
-            raise AssertionError(f"the last stage {stage.name!r} hands nothing on, but made {made!r}")
+            raise AssertionError(f"the last stage {stage.name!r} must make nothing, but made {made!r}")

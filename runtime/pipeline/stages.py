@@ -1,4 +1,4 @@
-"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write_step`).
+"""The steps of a run as functions from message to messages: decode, perceive, describe (write: `write.WriteStep`).
 
 Every step lives in one thread and keeps its own state. A step that fails on a video turns that failure into
 one `Failed` message and passes over the rest of that video; the next `Started` wakes it again. So one bad
@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -22,18 +22,36 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import ClipKey, DomainVerdict, Record
 from edgecap.runtime.data.window import Observation, Window
-from edgecap.runtime.pipeline.messages import Described, Ended, Failed, Message, Sampled, Skipped, Started, Windowed
+from edgecap.runtime.pipeline.messages import (
+    Described,
+    Dropped,
+    Ended,
+    Failed,
+    Message,
+    Sampled,
+    Skipped,
+    Started,
+    Windowed,
+)
 from edgecap.runtime.pipeline.summary import Failure, failed_video
-from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+from edgecap.runtime.video.shots import ShotBoundaries
+from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose time is wanted. `skipped_frames`, `estimated_times`:
-    counts so far, see `VideoInfo`.
+    """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
+    `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`: after the last frame, when it is over; None
+    where unknown.
     """
 
     skipped_frames: int
     estimated_times: int
+    end_seconds: float | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done with a source that is not quite right, a line each."""
+        ...
 
     @property
     def info(self) -> VideoInfo:
@@ -83,67 +101,68 @@ class StageSet:
     begin_video: Callable[[], None] = lambda: None
 
 
-def decode(
-    inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
-) -> Iterator[Message]:
-    """The source: the sampled frames of every input in order. `abandoned`: numbers of videos that a later
-    step gave up.
-    """
+def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
+    """The source: the sampled frames of every input in order, of a video up to where a later step gave it up."""
     for number, item in enumerate(inputs):
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            yield from _decode_one(number, item, stages, config, abandoned)
+            yield from _decode_one(number, item, stages, config)
 
 
-def _decode_one(
-    number: int, path: Path, stages: StageSet, config: PipelineConfig, abandoned: Collection[int]
-) -> Iterator[Message]:
+def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
+    last: Message
+    sampler = FrameSampler(config.sample_fps)
+    shots: ShotBoundaries[Sampled] = ShotBoundaries(sample_seconds=1 / config.sample_fps)
     try:
         with stages.open_video(path) as source:
-            yield Started(number, source.info)
-            sampler, shots = FrameSampler(config.sample_fps), ShotDetector()
+            started = Started(number, source.info)
+            yield started
             begun = time.perf_counter()
             for frame in source.sampled(sampler.keep):
-                if number in abandoned:
+                if started.given_up.is_set():
                     return
-                is_cut = shots.is_cut(frame)
-                spent = time.perf_counter() - begun
-                yield Sampled(
-                    number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
-                )
+                arrived, faults = time.monotonic(), (source.skipped_frames, source.estimated_times, source.notes)
+                sampled = Sampled(number, frame, False, arrived, time.perf_counter() - begun, *faults)
+                yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.feed(frame, sampled))
                 begun = time.perf_counter()
-    except Exception as error:  # a bad video is a row of its own, whatever is bad about it
-        yield Failed(number, failed_video(str(path), error), error)
-    else:
-        yield Ended(number)
+            last = Ended(number, source.end_seconds, source.notes)
+    except Exception as error:  # a bad video becomes its own row, whatever is bad about it
+        last = Failed(number, failed_video(str(path), error), error)
+    yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
+    yield last
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Known after an observation: the perceiver's seconds so far, its frame's decode seconds, the source's faults."""
+
+    pts_seconds: float
+    spent: Mapping[str, float]
+    decode_seconds: float
+    faults: tuple[int, int, tuple[str, ...]]
 
 
 @dataclass(slots=True)
 class _Perceiving:
-    """The video in hand. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
-    at that time. `faults`: skipped frames and estimated times of the source so far.
-    """
+    """The current video. `seen`: observations whose window is open. `spent_before`: `spent` at the last one's end."""
 
     number: int
     perceiver: Perceives
     builder: WindowBuilder
-    decode_seconds: float
-    spent_before: dict[str, float]
-    faults: tuple[int, int] = (0, 0)
+    spent_before: Mapping[str, float]
+    seen: deque[_Seen] = field(default_factory=deque)
 
 
 class PerceiveStep:
-    """`Sampled` frames in, `Windowed` windows out. `drops`: (video number, pts_seconds) of every frame that
-    the queue before this step forgot, in order.
-    """
+    """`Sampled` frames in, `Windowed` windows out; `Dropped` frames are counted in the window they come in."""
 
-    def __init__(self, stages: StageSet, config: PipelineConfig, drops: deque[tuple[int, float]]) -> None:
-        self._stages, self._config, self._drops = stages, config, drops
+    def __init__(self, stages: StageSet, config: PipelineConfig) -> None:
+        self._stages, self._config = stages, config
         self._video: _Perceiving | None = None
 
     def feed(self, message: Message) -> Iterator[Message]:
-        """Handle one message; what ends a video first closes the window in hand."""
+        """Handle one message; what ends a video first closes the current window."""
         video = self._video
         if isinstance(message, Started):
             self._video = self._begin(message)
@@ -152,10 +171,15 @@ class PerceiveStep:
             yield message  # a video that never opened
         elif isinstance(message, Sampled):
             yield from self._observe(video, message)
+        elif isinstance(message, Dropped):
+            video.builder.note_dropped()
         else:
             self._video = None
-            self._note_drops(video, before_seconds=math.inf)
-            yield from _windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds)
+            ended = message if isinstance(message, Ended) else None
+            if ended is not None and video.seen:
+                last = video.seen.pop()
+                video.seen.append(replace(last, faults=(*last.faults[:2], ended.notes)))
+            yield from _windowed(video, video.builder.finish(ended.end_seconds if ended is not None else None))
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
@@ -168,35 +192,29 @@ class PerceiveStep:
             sample_seconds=sample_seconds,
         )
         perceiver = self._stages.new_perceiver()
-        return _Perceiving(message.video_number, perceiver, builder, 0.0, dict(perceiver.stage_seconds))
+        return _Perceiving(message.video_number, perceiver, builder, dict(perceiver.stage_seconds))
 
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
         # What happened before this frame belongs to the window that this frame may close.
-        spent = dict(video.perceiver.stage_seconds)
-        self._note_drops(video, before_seconds=message.frame.pts_seconds)
         if message.is_cut:
             video.perceiver.cut()
         observation = video.perceiver.observe(message.frame)
         closed = video.builder.add(observation, is_cut=message.is_cut, arrived_seconds=message.arrived_seconds)
-        yield from _windowed(video, closed, spent=spent)
-        video.decode_seconds += message.decode_seconds
-        video.faults = message.skipped_frames, message.estimated_times
-
-    def _note_drops(self, video: _Perceiving, *, before_seconds: float) -> None:
-        """Count the forgotten frames of this video up to a time; the queue may have forgotten later ones already."""
-        while self._drops and self._drops[0] < (video.number, before_seconds):
-            number, _ = self._drops.popleft()
-            if number == video.number:
-                video.builder.note_dropped()
+        faults = message.skipped_frames, message.estimated_times, message.notes
+        spent = dict(video.perceiver.stage_seconds)
+        video.seen.append(_Seen(message.frame.pts_seconds, spent, message.decode_seconds, faults))
+        yield from _windowed(video, closed)
 
 
-def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, float]) -> Iterator[Message]:
-    """`spent`: the perceiver's count of seconds after the window's last frame."""
-    if window is None:
-        return
-    seconds = {"decode": video.decode_seconds} | {n: s - video.spent_before.get(n, 0.0) for n, s in spent.items()}
-    video.decode_seconds, video.spent_before = 0.0, dict(spent)
-    yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *video.faults)
+def _windowed(video: _Perceiving, windows: Sequence[Window]) -> Iterator[Message]:
+    """Each window with the seconds and faults of its own observations."""
+    for window in windows:
+        last_pts = window.observations[-1].frame.pts_seconds
+        own = [video.seen.popleft() for _ in range(sum(s.pts_seconds <= last_pts for s in video.seen))]
+        spent = {name: total - video.spent_before.get(name, 0.0) for name, total in own[-1].spent.items()}
+        video.spent_before = own[-1].spent
+        seconds = {"decode": sum(s.decode_seconds for s in own)} | spent
+        yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *own[-1].faults)
 
 
 _SAME_START_SECONDS = 0.002  # a row keeps microseconds, a container often milliseconds
@@ -229,12 +247,19 @@ class DescribeStep:
             return Skipped(message.video_number, window.clip_index)
         begun = time.perf_counter()
         evidence = self._stages.measure(window)
+        if not self._info.colours_known:
+            evidence = replace(evidence, tracks=tuple(replace(track, palette=()) for track in evidence.tracks))
         verdict = self._stages.verdict(window)
         measured = time.perf_counter()
         caption = self._stages.describe(window, evidence, verdict)
         seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
         record = Record(
-            video=replace(self._info, skipped_frames=message.skipped_frames, estimated_times=message.estimated_times),
+            video=replace(
+                self._info,
+                skipped_frames=message.skipped_frames,
+                estimated_times=message.estimated_times,
+                notes=message.notes,
+            ),
             window=window,
             evidence=evidence,
             caption=caption,
@@ -248,13 +273,11 @@ class DescribeStep:
 
 
 class Guard:
-    """Stands around a step: its exception becomes the current video's `Failed`, and the rest of that video is
-    passed over.
-    """
+    """Wraps a step: its exception becomes the current video's `Failed`, and the rest of that video is skipped."""
 
-    def __init__(self, feed: Callable[[Message], Iterable[Message]], abandoned: set[int]) -> None:
-        self._feed, self._abandoned = feed, abandoned
-        self._path = ""
+    def __init__(self, feed: Callable[[Message], Iterable[Message]]) -> None:
+        self._feed = feed
+        self._video: Started | None = None
         self._given_up = -1
 
     def feed(self, message: Message) -> Iterator[Message]:
@@ -262,10 +285,12 @@ class Guard:
         if message.video_number == self._given_up:
             return
         if isinstance(message, Started):
-            self._path = message.info.path
+            self._video = message
         try:
             yield from self._feed(message)
         except Exception as error:  # see the class: never the end of the run
             self._given_up = message.video_number
-            self._abandoned.add(message.video_number)
-            yield Failed(message.video_number, failed_video(self._path, error), error)
+            if self._video is not None:
+                self._video.given_up.set()
+            path = self._video.info.path if self._video is not None else ""
+            yield Failed(message.video_number, failed_video(path, error), error)

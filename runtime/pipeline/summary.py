@@ -1,4 +1,4 @@
-"""What a run came to: counts, times and failures, and the exit code that follows from them."""
+"""Result of a run: counts, times and failures, and the exit code that follows from them."""
 
 from __future__ import annotations
 
@@ -81,9 +81,7 @@ class RunSummary:
 
 
 def failed_video(path: str, error: Exception) -> FailedVideo:
-    """The row for a video that `error` ended; an exception outside the error tree is a bug of ours and says
-    so.
-    """
+    """The row for a video that `error` ended; an exception outside the error tree is reported as a bug of edgecap."""
     if isinstance(error, EdgecapError):
         return FailedVideo(path, type(error).__name__, printable(str(error)), error.exit_code, clips_written=0)
     message = printable(f"internal error: {type(error).__name__}: {error}").splitlines()[0]

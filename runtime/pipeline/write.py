@@ -1,4 +1,4 @@
-"""The last step of a run: records and failures to the sinks, and what they add up to."""
+"""The last step of a run: records and failures to the sinks, and the totals."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WriteStep:
         self.failures: list[Failure] = []
 
     def feed(self, message: Message) -> Iterator[Message]:
-        """Write one record or one failure; hands nothing on."""
+        """Write one record or one failure; makes no message."""
         if isinstance(message, Described):
             self._write(message)
         elif isinstance(message, Failed):

@@ -37,7 +37,7 @@ _PREPOSITIONS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Mention:
-    """A class named in a text: the `word` as it stands there (lower case), its `label`, and the `start` of the word in
+    """A class named in a text: the `word` as it is there (lower case), its `label`, and the `start` of the word in
     the text (characters)."""
 
     word: str
@@ -60,8 +60,8 @@ def mentions(text: str, labels: Sequence[str]) -> list[Mention]:
 
 
 def class_reasons(text: str, class_name: str, labels: Sequence[str], seen: Collection[str]) -> list[Reason]:
-    """The first class that stands behind no preposition is the text's subject; it must be the detector's. Any other
-    class must be among those `seen` in the window (none given: not judged), small things apart."""
+    """The first class without a preposition before it is the text's subject; it must be the detector's. Any other
+    class must be among those `seen` in the window (none given: not checked), small things apart."""
     if class_name not in labels:
         return []
     named = mentions(text, labels)
@@ -109,9 +109,9 @@ def untracked_reasons(text: str, seen: Collection[str], labels: Sequence[str]) -
     ]
 
 
-def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, whole_look: bool) -> list[Reason]:
-    """Colours named but not there; with `whole_look` (an appearance) also a colour that fills the instance where the
-    text names only others. A text without any colour is not judged: saying less is not wrong."""
+def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, is_appearance: bool) -> list[Reason]:
+    """Colours named but not there; with `is_appearance` (an appearance) also a colour that fills the instance where the
+    text names only others. A text without any colour is not checked: saying less is not wrong."""
     shares = {c.name: c.share for c in track.palette}
     named = _colours_in(text, track.class_name, labels)
     if not shares or not named:
@@ -124,7 +124,7 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, wh
     ]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
-    if whole_look and share > DOMINANT_SHARE and not near & set(named.values()):
+    if is_appearance and share > DOMINANT_SHARE and not near & set(named.values()):
         wrong = tuple(word for word, colour in named.items() if shares.get(colour, 0.0) < ABSENT_SHARE)
         reasons.append(Reason("colour", f"{top} fills {share:.0%} and is not named", wrong))
     return reasons

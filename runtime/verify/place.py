@@ -17,7 +17,7 @@ from edgecap.runtime.verify.reasons import Reason
 from edgecap.runtime.verify.words.motion import CAMERA_NOUNS
 
 _CELL_MARGIN, _HALF_MARGIN = 0.04, 0.06
-"""Share of the frame by which a centroid may lie outside a part and still be said to be in it: the error of a mask's
+"""Share of the frame by which a centroid may be outside a part and still be said to be in it: the error of a mask's
 centroid, and of a glance."""
 
 _FRAME = r"(?:frame|picture|image|screen|view|scene|shot|video)"
@@ -38,15 +38,12 @@ _BEGINS = r"(?:begins|beginning|starts|starting|enters|entering|appears|appearin
 _GOAL = re.compile(rf"\b(?:to|towards?|into|for|{_ENDS})(?: the)?(?: far)? $")
 _ORIGIN = re.compile(rf"\b(?:from|leaves|leaving|{_BEGINS})(?: the)?(?: far)? $")
 _TOWARDS = re.compile(r"\b(?:to|towards?|into|for)(?: the)?(?: far)? $")
-"""A half that it heads for need not be reached; the way there is `check_motion`'s."""
-_HALVES: dict[str, tuple[int, float, float]] = {
-    "left": (0, 0.0, 0.5),
-    "right": (0, 0.5, 1.0),
-    "top": (1, 0.0, 0.5),
-    "upper": (1, 0.0, 0.5),
-    "bottom": (1, 0.5, 1.0),
-    "lower": (1, 0.5, 1.0),
-}
+"""A half that it heads for need not be reached; the way there is checked by motion.py."""
+_Box = tuple[float, float, float, float]
+"""Left, right, top, bottom; shares of the frame."""
+_TOP, _BOTTOM = (0.0, 1.0, 0.0, 0.5), (0.0, 1.0, 0.5, 1.0)
+_HALVES: dict[str, _Box] = {"left": (0.0, 0.5, 0.0, 1.0), "right": (0.5, 1.0, 0.0, 1.0)}
+_HALVES |= {"top": _TOP, "upper": _TOP, "bottom": _BOTTOM, "lower": _BOTTOM}
 
 _CAMERA = re.compile(rf"\b(?:{'|'.join(CAMERA_NOUNS)})\b")
 _CAMERA_VERBS: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -73,29 +70,29 @@ def position_reasons(text: str, track: TrackEvidence) -> list[Reason]:
     """Cells ("top-left", "upper left corner"), halves ("the left side of the frame") and "the middle of the frame"
     where the instance never is; a place behind "from" or "begins at" must be where it begins, one behind "to" or
     "ends at" where it ends."""
-    lowered = text.lower()
-    reasons = []
-    for m in _CELL.finditer(lowered):
-        points = _points(track, lowered[: m.start()])
+    return [
+        Reason("position", f"says {phrase!r}, it {_where(track)}", (phrase,))
+        for phrase, points, box, margin in _position_claims(text.lower(), track)
+        if not _visits(points, box, margin)
+    ]
+
+
+def _position_claims(text: str, track: TrackEvidence) -> Iterator[tuple[str, NDArray[np.float32], _Box, float]]:
+    """(phrase, centroids [N, 2] that it may be about, box that one of them must be in, margin)."""
+    for m in _CELL.finditer(text):
         box = (*_COLUMNS[m["column"]], *_ROWS[m["row"]])
-        if not _visits(points, box, _CELL_MARGIN):
-            reasons.append(Reason("position", f"says {m.group()!r}, it {_where(track)}", (m.group(),)))
-    for m in _PART.finditer(lowered):
-        axis, low, high = _HALVES[m["part"]]
-        box = (low, high, 0.0, 1.0) if axis == 0 else (0.0, 1.0, low, high)
-        before = lowered[: m.start()]
-        if not _TOWARDS.search(before) and not _visits(_points(track, before), box, _HALF_MARGIN):
-            reasons.append(Reason("position", f"says {m.group()!r}, it {_where(track)}", (m.group(),)))
-    for m in _MIDDLE.finditer(lowered):
-        third = (1 / 3, 2 / 3, 1 / 3, 2 / 3)
-        if not _visits(track.centroids_xy, third, _HALF_MARGIN):
-            reasons.append(Reason("position", f"says {m.group()!r}, it {_where(track)}", (m.group(),)))
-    return reasons
+        yield m.group(), _points(track, text[: m.start()]), box, _CELL_MARGIN
+    for m in _PART.finditer(text):
+        before = text[: m.start()]
+        if not _TOWARDS.search(before):
+            yield m.group(), _points(track, before), _HALVES[m["part"]], _HALF_MARGIN
+    for m in _MIDDLE.finditer(text):
+        yield m.group(), track.centroids_xy, (1 / 3, 2 / 3, 1 / 3, 2 / 3), _HALF_MARGIN
 
 
 def camera_reasons(text: str, camera: CameraEvidence, *, guesses: bool = True) -> list[Reason]:
     """Pans, tilts, zooms, rolls, shaking and stillness said of the camera (view, shot...) against the labels measured;
-    where none could be measured, nothing, or any such claim if no `guesses` are allowed. "Follows it" is not judged."""
+    where none could be measured, nothing, or any such claim without `guesses`. "Follows it" is not checked."""
     if not camera.labels:
         said = [] if guesses else [phrase for _, phrase in _camera_claims(text.lower())]
         return [Reason("camera", f"says {phrase!r}, nothing could be measured", (phrase,)) for phrase in said]
@@ -127,8 +124,8 @@ def _camera_claims(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _points(track: TrackEvidence, before: str) -> NDArray[np.float32]:
-    """Centroids [N, 2] that a place may be about: the first quarter of the life behind "from", the last behind "to",
-    else all."""
+    """Centroids [N, 2] that a phrase may be about: the first quarter of them behind "from", the last behind "to", else
+    all."""
     points = track.centroids_xy
     quarter = max(1, len(points) // 4)
     if _ORIGIN.search(before):
@@ -136,8 +133,8 @@ def _points(track: TrackEvidence, before: str) -> NDArray[np.float32]:
     return points[-quarter:] if _GOAL.search(before) else points
 
 
-def _visits(points: NDArray[np.float32], box: tuple[float, float, float, float], margin: float) -> bool:
-    """Whether any point is in `box` (left, right, top, bottom; shares of the frame), or as near as `margin`."""
+def _visits(points: NDArray[np.float32], box: _Box, margin: float) -> bool:
+    """Whether any point is in `box`, or as near as `margin`."""
     x, y = points[:, 0], points[:, 1]
     left, right, top, bottom = box
     return bool(((x >= left - margin) & (x <= right + margin) & (y >= top - margin) & (y <= bottom + margin)).any())

@@ -38,7 +38,7 @@ ReasonCode = Literal[
 REASONS: Mapping[ReasonCode, str] = {
     "empty": "no words",
     "unfinished": "cut off by the token limit, or no full stop at its end",
-    "long": "more words than its field may have (`check_form.MOST_WORDS`)",
+    "long": "more words than its field may have (`form.MOST_WORDS`)",
     "list": "list markers or line breaks",
     "markup": "markdown, tags, braces, chat roles, or a label before a colon",
     "script": "letters of another script: the checks read English only",
@@ -48,7 +48,7 @@ REASONS: Mapping[ReasonCode, str] = {
     "absent": "lists what is not there",
     "picture": "speaks of frames, times, masks or blur instead of what they show",
     "class": "its subject is not what the detector voted for, or it names a class that was not seen",
-    "colour": "names a colour that the pixels do not have, or leaves out the one that fills them",
+    "colour": "names a colour that the pixels do not have, leaves out the one that fills them, or gives a person one",
     "count": "names more of a class than were tracked",
     "motion": "says that it moves and it rests, or that it rests and it moves",
     "direction": "says left, right, up or down, and neither its path in the picture nor in the world goes there",
@@ -56,12 +56,12 @@ REASONS: Mapping[ReasonCode, str] = {
     "position": "places it in a part of the frame where it never is",
     "camera": "gives the camera a motion that was not measured, or denies one that was",
 }
-"""Every code and what it stands for. The list is closed: `Reason` takes no other."""
+"""Every code and its meaning. The list is closed: `Reason` takes no other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why an answer is refused. `banned_words`: words and phrases, as they stand in the text, that a second try
+    """Why an answer is refused. `banned_words`: words and phrases, as they are in the text, that a second try
     must not say; empty where a ban cannot help."""
 
     code: ReasonCode
@@ -69,7 +69,7 @@ class Reason:
     banned_words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        assert self.code in REASONS, f"{self.code!r} is none of {', '.join(get_args(ReasonCode))}"
+        assert self.code in REASONS, f"{self.code!r} is not one of {', '.join(get_args(ReasonCode))}"
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}"

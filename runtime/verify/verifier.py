@@ -2,11 +2,11 @@
 against it.
 
 In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection. The checks
-object only to what is measurably wrong or outside the form; they do not grade style. Their parts: `check_form` (needs
-no Evidence), `check_look` (classes, counts, colours), `check_motion`, `check_place` (positions, camera); every code
-they may give is in `verdict.REASONS`.
+object only to what is measurably wrong or outside the form; they do not grade style. Their parts: form.py (needs
+no Evidence), appearance.py (classes, counts, colours), motion.py, place.py (positions, camera); every code they may
+give is in `reasons.REASONS`.
 
-A refused answer is asked for once more with the offending words forbidden; after that the Evidence speaks.
+A refused answer is asked for again with the offending words forbidden; after that the text comes from the Evidence.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def check_instance(
 ) -> tuple[Reason, ...]:
     """Reasons against an appearance or action answer about `track`; `labels` is the detector's list.
 
-    `camera`: what it says of the camera is held against this; None: not judged. `seen`: classes of everything tracked
-    in the window, reported or not; empty: other classes than the instance's own are not judged.
+    `camera`: what it says of the camera is checked against this; None: not checked. `seen`: classes of all that is
+    tracked in the window, reported or not; empty: other classes than the instance's own are not checked.
     """
     text = unquoted(answer.text)
     reasons = [
         *check_form(answer),
         *class_reasons(text, track.class_name, labels, seen),
-        *colour_reasons(text, track, labels, whole_look=answer.field == "appearance"),
+        *colour_reasons(text, track, labels, is_appearance=answer.field == "appearance"),
         *motion_reasons(text, track),
         *position_reasons(text, track),
     ]
@@ -62,7 +62,7 @@ def check_scene(
 ) -> tuple[Reason, ...]:
     """Reasons against an answer about the whole picture: it may not name a class that was not tracked, and a global
     answer no more of one than were (`seen`: how many of each in the window, as `seen_classes` has them; None: the
-    reported ones). Where a sentence of it speaks of one instance only, it is held against that
+    reported ones). Where a sentence of it is about one instance only, it is checked against that
     instance's motion and place; what it says of the camera against the camera's. A camera answer may not guess a
     movement where none could be measured."""
     text = unquoted(answer.text)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecap.cli.main import main
+from tests.cli.command import run
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +43,6 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "e_broken.mp4").write_text("this is no video")
     write_video(folder / "f_moves.mp4", seed=3)
     return folder
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:
@@ -103,7 +96,7 @@ def test_rows_with_broken_lines_and_windows(tmp_path: Path, capsys: pytest.Captu
     code, _, _ = run(capsys, *FILTER, path, "--videos", videos, *MOTION, "--out", tmp_path / "out")
     rows = rows_of(tmp_path / "out" / "curation.jsonl")
     assert code == 8 and [r["keep"] for r in rows] == [True, False, True, False]
-    assert "line 2 is no JSON" in str(rows[1]["reasons"]) and "no such video" in str(rows[3]["reasons"])
+    assert "line 2 is not JSON" in str(rows[1]["reasons"]) and "no such video" in str(rows[3]["reasons"])
     assert rows[2]["duration_seconds"] == pytest.approx(2.25, abs=0.1) and rows[0]["scene"] == "street"
     assert rows_of(tmp_path / "out" / "kept.jsonl") == [row, window], "rows stay as they came"
 

@@ -12,19 +12,12 @@ from typing import Any
 import pytest
 
 from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.cli.main import main
 from edgecap.engines.compile.onnxruntime import build_ort
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.store.key import EngineTarget, graph_paths, pack_key, this_device
 from edgecap.engines.store.manifest import describe
 from edgecap.engines.store.store import STAMP_FILE, EngineStore, StoredEngine
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
+from tests.cli.command import run
 
 
 def file_engine(store: EngineStore, pack: Pack, place: str, here: EngineTarget, /, **changes: Any) -> StoredEngine:
@@ -56,7 +49,7 @@ def here() -> EngineTarget:
 def test_an_empty_store(store: EngineStore, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("list", "verify"):
         code, out, err = run(capsys, "engines", command)
-        assert (code, err) == (0, "") and out == f"no engines in {store.folder}; edgecap build PACK makes some\n"
+        assert (code, err) == (0, "") and out == f"no engines in {store.folder}; run edgecap build PACK\n"
         assert run(capsys, "engines", command, "--json") == (0, "[]\n", "")
     code, out, _ = run(capsys, "engines", "explain", "nano")
     assert code == 0 and out.count("no engine of this graph; run edgecap build") == 5
@@ -101,7 +94,7 @@ def test_five_tampered_keys_are_explained(
     for words, engine in engines.items():
         said = lines[engine.manifest.key.digest[:12]].partition("): ")[2]
         assert said.startswith(words) and ": engine " in said and ";" not in said, "one field, one clause"
-    assert "the very one" not in out
+    assert "matches: it is used" not in out
     file_engine(store, nano, place, here)
     told = json.loads(run(capsys, "engines", "explain", "nano", "--graph", place, "--json")[1])
     assert told[0]["engines"][0] == {
@@ -125,7 +118,7 @@ def test_explain_for_another_device_and_bad_questions(
 
 def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "engines", "gc")
-    assert code == 2 and "removes nothing unasked; say --max-gb N" in err
+    assert code == 2 and "needs to know what to remove: add --max-gb N" in err
     old = file_engine(store, nano, "captioner.vision", here)
     file_engine(store, nano, "segmenter.encoder", here)
     then = time.time() - 40 * 86400
@@ -140,6 +133,7 @@ def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.C
     assert run(capsys, "engines", "list", "--json")[1] == "[]\n"
 
 
+@pytest.mark.slow  # quicker: store/test_sessions.py (which is opened), compile/test_onnxruntime.py (same bits)
 def test_nano_says_the_same_from_the_wheel_and_from_the_store(
     store: EngineStore, nano: Pack, here: EngineTarget, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,6 +11,8 @@ import pytest
 from edgecap.engines.errors import CheckpointError, MissingExtraError, UsageError
 from edgecap.export import recipes
 from edgecap.export.checkpoint.checkpoint import RECIPE_OF
+from edgecap.export.detectors.options import DetectorOptions
+from edgecap.export.job import read_options
 from edgecap.export.recipe_list import RECIPES
 from edgecap.export.recipes import load_recipe, names, open_checkpoint
 from tests.export import fake_recipe
@@ -84,3 +86,25 @@ def test_a_recipe_may_open_its_own_kind_of_checkpoint(tmp_path: Path) -> None:
 
     assert open_checkpoint(Own(), tmp_path / "x.pt", source="org/x", revision="1") == "opened"
     assert asked == [(tmp_path / "x.pt", "org/x", "1")]
+
+
+def test_options_become_typed_values() -> None:
+    given = {"image_side": "320", "score_threshold": "0.25", "twin": "int8", "labels": "names.txt"}
+    assert read_options(DetectorOptions, given, recipe="dfine") == DetectorOptions(320, "names.txt", 0.25, "int8")
+    assert read_options(DetectorOptions, {}, recipe="dfine") == DetectorOptions()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("image_side", "150", "image_side='150': expected a multiple of 32 from 128 to 2048"),
+        ("image_side", "4096", "a multiple of 32 from 128 to 2048"),
+        ("score_threshold", "1", "score_threshold='1': expected a number between 0 and 1"),
+        ("score_threshold", "high", "a number between 0 and 1"),
+        ("twin", "int4", "twin='int4': expected fp16 or int8"),
+        ("side", "320", "recipe dfine has no option 'side'; it takes image_side, labels, score_threshold, twin"),
+    ],
+)
+def test_an_option_that_cannot_be_says_what_is_expected(name: str, text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_options(DetectorOptions, {name: text}, recipe="dfine")

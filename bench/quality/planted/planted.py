@@ -4,8 +4,8 @@ In: held-out clips of the world, perceived and measured by a pipeline; true capt
 Out: `PlantedReport`: catch rate by kind and form, false-alarm rate over the same captions without the plant, and what
 the verifier did to the pipeline's own fields.
 
-Only instances that a track was matched with are used: the verifier speaks of what was perceived. Evidence is the
-pipeline's own, errors included; truth decides what is false.
+Only instances matched with a track are used, as the verifier checks what was perceived. Evidence is the pipeline's
+own, errors included; the truth decides what is false.
 """
 
 from __future__ import annotations
@@ -22,16 +22,12 @@ import numpy as np
 from edgecap.bench.quality.facts import TrueClip
 from edgecap.bench.quality.matching import match_clip
 from edgecap.bench.quality.planted.texts import KINDS, Form, Kind, Pair, Subject, make_pair
-from edgecap.bench.quality.run import judged_frames
-from edgecap.bench.quality.said_facts import frame_indices, said_clip
-from edgecap.bench.quality.truth_facts import true_clip
-from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
+from edgecap.bench.quality.run import caption_clip, scored_truth
+from edgecap.bench.quality.said_facts import said_clip
 from edgecap.bench.world.ground_truth.motion import position_cell
 from edgecap.runtime.data.evidence import CameraEvidence, TrackEvidence
 from edgecap.runtime.data.question import Answer
 from edgecap.runtime.data.record import Record
-from edgecap.runtime.pipeline.collect import CollectSink
 from edgecap.runtime.pipeline.pipeline import Pipeline
 from edgecap.runtime.verify.reasons import ReasonCode, VerifierCounts, verifier_counts
 from edgecap.runtime.verify.verifier import check_instance
@@ -97,23 +93,19 @@ class PlantedReport:
 
 def watch_clip(pipeline: Pipeline, folder: Path, *, tier: str, seed: int) -> tuple[list[Watched], list[Record]]:
     """Perceive one held-out clip; its matched instances and its records."""
-    clip = cached_clip(folder, tier=tier, seed=seed)
-    sink = CollectSink()
-    summary = pipeline.run([clip.video], [sink])
-    summary.raise_for_failures()
-    truth_file = ClipTruth.load(clip.truth)
-    truth = true_clip(truth_file, judged_frames(frame_indices(sink.records), truth_file))
-    matching = match_clip(truth, said_clip(clip.video.stem, sink.records))
+    clip, records = caption_clip(pipeline, tier=tier, seed=seed, folder=folder)
+    truth = scored_truth(clip, records)
+    matching = match_clip(truth, said_clip(truth.name, records))
     instances = {i.instance_id: i for i in truth.instances}
     place = re.split(r" (?:is|are) ", truth.global_text.rstrip("."))[-1]  # "A dog is in a meadow."
     found = []
     for instance_id, track_id, _ in matching.pairs:
-        record = next(r for r in sink.records if any(t.track_id == track_id for t in r.evidence.tracks))
+        record = next(r for r in records if any(t.track_id == track_id for t in r.evidence.tracks))
         track = next(t for t in record.evidence.tracks if t.track_id == track_id)
         subject = Subject(instances[instance_id], truth.classes, _visited(truth, instance_id), place)
         labels, seen = record.window.labels, frozenset(t.class_name for t in record.evidence.tracks)
         found.append(Watched(truth.name, subject, track, record.evidence.camera, labels, seen))
-    return found, sink.records
+    return found, records
 
 
 def measure_planted(
@@ -137,8 +129,8 @@ def measure_planted(
 
 
 def plant(watched: Sequence[Watched], *, count: int, seed: int = 0) -> list[Trial]:
-    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order of its own
-    drawn by `seed`, so that none serves twice before all have. Fewer where no instance can carry a kind."""
+    """`count` trials: kinds in turn, closed and free in turn, for each of these the instances in an order drawn
+    by `seed`, so that all are used before any is used again. Fewer where no instance suits a kind."""
     rng = np.random.default_rng(seed)
     orders = {(k, f): _endless(len(watched), rng) for k in KINDS for f in _FORMS}
     trials: list[Trial] = []
@@ -147,7 +139,7 @@ def plant(watched: Sequence[Watched], *, count: int, seed: int = 0) -> list[Tria
         for _ in range(_MOST_TRIES):
             one = watched[next(orders[kind, form])]
             if (pair := make_pair(kind, form, one.subject, rng)) is not None:
-                trials.append(judge(one, pair))
+                trials.append(try_pair(one, pair))
                 break
     return trials
 
@@ -157,7 +149,7 @@ def _endless(count: int, rng: np.random.Generator) -> Iterator[int]:
         yield from rng.permutation(count).tolist()
 
 
-def judge(one: Watched, pair: Pair) -> Trial:
+def try_pair(one: Watched, pair: Pair) -> Trial:
     """What the checks say of both texts of a pair."""
     return Trial(one.clip, pair, _codes(one, pair, pair.false_text), _codes(one, pair, pair.true_text))
 

@@ -18,6 +18,7 @@ from edgecap.bench.quality.fields import FOUR_WAYS, angle_between, way_of
 from edgecap.bench.quality.planted import words as pools
 from edgecap.bench.quality.vocabulary import CELLS
 from edgecap.bench.world.classes import CLASS_BY_NAME, CLASSES
+from edgecap.bench.world.ground_truth.sentences import with_articles
 from edgecap.runtime.data.question import FieldName
 from edgecap.runtime.verify.words.lexicon import COLOURS
 
@@ -87,14 +88,7 @@ def make_pair(kind: Kind, form: Form, subject: Subject, rng: np.random.Generator
 
 def _true_slots(subject: Subject, form: Form, rng: np.random.Generator) -> _Said:
     truth = subject.truth
-    colours = (
-        (truth.primary_colour,)
-        if truth.secondary_colour is None
-        else (
-            truth.primary_colour,
-            truth.secondary_colour,
-        )
-    )
+    colours = tuple(c for c in (truth.primary_colour, truth.secondary_colour) if c is not None)
     angle = truth.heading_world.angle_degrees
     opening = _pick(pools.OPENINGS, rng).format(place=subject.place, Place=_capital(subject.place))
     return _Said(
@@ -169,11 +163,11 @@ def _cell_phrase(cell: str, form: Form, rng: np.random.Generator) -> str:
 
 
 def _look(said: _Said, subject: Subject) -> str:
-    """ "a red dog with a blue vest", under whatever name."""
+    """ "a red dog with a blue vest", with the name in `said`."""
     spec = CLASS_BY_NAME[subject.truth.class_name]
     own = "" if len(said.colours) == 1 else said.colours[1]
     text = spec.look.format(p=said.colours[0], s=own) if own else spec.plain_look.format(p=said.colours[0])
-    return _articles(text.replace(spec.name, said.name))
+    return with_articles(text.replace(spec.name, said.name))
 
 
 def _goes(said: _Said, subject: Subject) -> str:
@@ -230,15 +224,6 @@ _CARRIES: dict[str, tuple[Kind, ...]] = {
     "opening": ("colour", "class", "direction", "sound", "hedge"),
 }
 """Shapes without a slot for every kind."""
-
-
-def _articles(text: str) -> str:
-    """ "a orange bus" -> "an orange bus"."""
-    words = text.split(" ")
-    following = [*words[1:], ""]
-    return " ".join(
-        ("an" if n[:1] in "aeiou" else "a") if w in ("a", "an") else w for w, n in zip(words, following, strict=True)
-    )
 
 
 def _capital(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Longer studies beside the bars: identity over minutes, relations, the reference camera rule."""
+"""Studies in addition to the bars: identity over minutes, relations, the reference camera rule."""

@@ -1,8 +1,8 @@
-"""Scenes of a minute in which everybody crosses everybody, again and again.
+"""Scenes of a minute in which all actors cross each other repeatedly.
 
-In: a seed. Out: `Scene`. The cast, the place and the sprites are the world's own (`make_scene`); only the ways are
-others: each actor goes to and fro across the picture at a pace of its own, so that any two meet every few seconds. The
-second actor is a twin of the first (class and colours), the last one leaves the picture and comes back.
+In: a seed. Out: `Scene`. Actors and background are those of `make_scene`; only the paths differ: each actor goes back
+and forth across the picture at its own speed, so that any two meet every few seconds. The second actor is a twin of the
+first (class and colours), the last one leaves the picture and comes back.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ DURATION_SECONDS = 60.0
 NUM_ACTORS = 5
 _CAMERAS = ("static", "shake", "pan_right", "zoom_in")
 _INSIDE, _OUTSIDE = (0.12, 0.88), (-0.3, 0.8)
-"""Shares of the frame's width between which an actor goes to and fro."""
+"""Shares of the frame's width between which an actor goes back and forth."""
 _PERIOD_SECONDS = (11.0, 26.0)
 """There and back: 6 to 14 % of the frame width per second, the world's own range (plans.py)."""
 _TWIN_STEP = 14.0
-"""World units by which the twin walks nearer to the viewer."""
+"""World units by which the twin is nearer to the viewer."""
 
 
 def crossing_scene(*, seed: int, duration_seconds: float = DURATION_SECONDS, num_actors: int = NUM_ACTORS) -> Scene:
@@ -47,7 +47,7 @@ def crossing_scene(*, seed: int, duration_seconds: float = DURATION_SECONDS, num
     actors = []
     for k, actor in enumerate(cast):
         low, high = _OUTSIDE if k == len(cast) - 1 and k > 1 else _INSIDE
-        actors.append(replace(actor, path=_to_and_fro(actor, low * width, high * width, duration_seconds, rng)))
+        actors.append(replace(actor, path=_back_and_forth(actor, low * width, high * width, duration_seconds, rng)))
     return replace(scene, camera_path=camera, actors=tuple(actors), props=())
 
 
@@ -56,7 +56,7 @@ def _endless(actor: Actor, duration_seconds: float) -> Actor:
 
 
 def _twin(actor: Actor, other: Actor) -> Actor:
-    """`other`, dressed as `actor` and a step nearer to the viewer."""
+    """`other` with the looks of `actor`, a step nearer to the viewer."""
     path = actor.path
     foot = float(path.points[0, 1]) + _TWIN_STEP
     where = Path(path.times_seconds[:1], np.array([[path.points[0, 0], foot]]), path.sizes[:1])
@@ -65,7 +65,7 @@ def _twin(actor: Actor, other: Actor) -> Actor:
     )
 
 
-def _to_and_fro(actor: Actor, left: float, right: float, duration_seconds: float, rng: np.random.Generator) -> Path:
+def _back_and_forth(actor: Actor, left: float, right: float, duration_seconds: float, rng: np.random.Generator) -> Path:
     """A zigzag between two columns on the actor's own row, begun anywhere on it."""
     half = float(rng.uniform(*_PERIOD_SECONDS)) / 2
     size, row = float(actor.path.sizes[0]), float(actor.path.points[0, 1])

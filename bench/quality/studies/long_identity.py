@@ -1,18 +1,16 @@
-"""Do ids survive a minute of crossings? IDF1 and HOTA over ten windows of a 60-s clip.
+"""Identity over a minute of crossings: IDF1 and HOTA over ten windows of a 60-s clip.
 
 In: rendered `crossing_scene`s and the pipeline. Out: one row a clip. Definitions: docs/spec/metrics.md 7.5 (TrackEval's
 arithmetic, bench/quality/identity.py), over all analysed frames of the clip at once, not window by window. An actor
-that leaves the picture and returns is asked to keep its id too, which no id without a memory of looks can promise; the
-actors that never leave are scored apart.
+that leaves the picture and returns must keep its id too, which a tracker without re-identification can't promise; the
+actors that never leave are also scored alone.
 
     python -m edgecap.bench.quality.studies.long_identity --clips 5
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from edgecap.bench.quality.facts import TrackMasks
 from edgecap.bench.quality.identity import IdentityCounts, identity_counts, no_identity
 from edgecap.bench.quality.matching import lies_on
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
+from edgecap.bench.quality.studies.command import study_options, write_figures
 from edgecap.bench.quality.studies.crossings import DURATION_SECONDS, crossing_scene
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.cached_clips import clip_cache, world_version
@@ -46,8 +45,8 @@ class LongClip:
     """`windows`: records of the clip. `meetings`: times two actors' visible boxes began to overlap. `one_id`: instances
     whose windows all carry one id, of those that never leave `staying_one_id` of `staying`. `switches_per_minute` over
     all instances. `ids`: confirmed tracks over the clip. `staying_*`: without the actors that leave the picture.
-    `spoken_of`: instances that a caption speaks of, `said_one_id` those of which all captions speak under one id (spec
-    7.5). `births`, `losses`: per window, ids that are seen there first and last (ends of the clip are none)."""
+    `spoken_of`: instances in captions, `said_one_id` those under one id in all of them (spec 7.5). `births`, `losses`:
+    per window, ids that are seen there first and last (the clip's ends don't count)."""
 
     name: str
     windows: int
@@ -79,7 +78,7 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
     truth, said = true_clip(clip, frame_indices(records)), said_clip(scene.name, records)
     staying = {a.id for a in scene.actors if a.id in truth.masks and _never_leaves(scene, a.id)}
     count = said.frame_count
-    everybody = identity_counts(truth.masks, said.masks, ignored=truth.ignored, frame_count=count)
+    everyone = identity_counts(truth.masks, said.masks, ignored=truth.ignored, frame_count=count)
     apart = dict(truth.ignored)
     for actor, masks in truth.masks.items():
         if actor not in staying:
@@ -87,7 +86,7 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
     rest = {i: m for i, m in truth.masks.items() if i in staying}
     stay = identity_counts(rest, said.masks, ignored=apart, frame_count=count)
     carried = {actor: ids_by_window(masks, said.masks, records) for actor, masks in truth.masks.items()}
-    spoken = [said_ids(masks, said.masks, records) for masks in truth.masks.values()]
+    named = [said_ids(masks, said.masks, records) for masks in truth.masks.values()]
     births, losses = changes_by_window(records)
     row = LongClip(
         name=scene.name,
@@ -95,20 +94,20 @@ def measure_clip(pipeline: Pipeline, scene: Scene, folder: Path) -> tuple[LongCl
         instances=len(truth.masks),
         staying=len(staying),
         meetings=_meetings(clip),
-        idf1=everybody.idf1,
-        hota=everybody.hota,
+        idf1=everyone.idf1,
+        hota=everyone.hota,
         staying_idf1=stay.idf1,
         staying_hota=stay.hota,
-        switches_per_minute=everybody.switches / (scene.duration_seconds / 60),
+        switches_per_minute=everyone.switches / (scene.duration_seconds / 60),
         ids=len(said.masks),
         one_id=sum(len(ids) == 1 for ids in carried.values()),
         staying_one_id=sum(len(carried[i]) == 1 for i in staying),
-        spoken_of=sum(bool(ids) for ids in spoken),
-        said_one_id=sum(len(ids) == 1 for ids in spoken),
+        spoken_of=sum(bool(ids) for ids in named),
+        said_one_id=sum(len(ids) == 1 for ids in named),
         births=births,
         losses=losses,
     )
-    return row, everybody, stay
+    return row, everyone, stay
 
 
 def ids_by_window(true_masks: Mapping[int, Mask], said: TrackMasks, records: Sequence[Record]) -> set[int]:
@@ -130,8 +129,8 @@ def ids_by_window(true_masks: Mapping[int, Mask], said: TrackMasks, records: Seq
 
 
 def said_ids(true_masks: Mapping[int, Mask], said: TrackMasks, records: Sequence[Record]) -> set[int]:
-    """The ids under which captions speak of an instance: of the tracks that a window's caption names, those that lie on
-    it (`matching.lies_on`) in that window."""
+    """The ids of an instance in captions: of the tracks in a window's caption, those that are on it
+    (`matching.lies_on`) in that window."""
     found: set[int] = set()
     start = 0
     for record in records:
@@ -158,8 +157,7 @@ def _never_leaves(scene: Scene, actor_id: int) -> bool:
     """Whether the middle of an actor is in the picture in every frame."""
     actor = next(a for a in scene.actors if a.id == actor_id)
     for k, camera in enumerate(scene.camera_path.matrices):
-        centre, _ = actor.path.at(k / scene.fps)
-        x, y = camera[:2, :2] @ centre + camera[:2, 2]
+        x, y = actor.rest_box(k / scene.fps, camera)[0]
         if not (0 <= x < scene.size_wh[0] and 0 <= y < scene.size_wh[1]):
             return False
     return True
@@ -177,7 +175,7 @@ def _meetings(clip: ClipTruth) -> int:
     return count
 
 
-def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCounts) -> str:
+def table(rows: Sequence[LongClip], everyone: IdentityCounts, stay: IdentityCounts) -> str:
     """The rows as text, and the pooled figures."""
     head = f"{'clip':<16}{'windows':>8}{'actors':>7}{'meet':>6}{'IDF1':>8}{'HOTA':>7}{'stay':>6}{'IDF1':>8}{'HOTA':>7}"
     lines = [f"{head}{'switch/min':>12}{'ids':>5}{'one id':>8}{'said':>6}  born, lost"]
@@ -187,40 +185,34 @@ def table(rows: Sequence[LongClip], everybody: IdentityCounts, stay: IdentityCou
             f"{r.staying_idf1:>8.3f}{r.staying_hota:>7.3f}{r.switches_per_minute:>12.1f}{r.ids:>5}"
             f"{f'{r.one_id}/{r.instances}':>8}{f'{r.said_one_id}/{r.spoken_of}':>6}  {sum(r.births)}, {sum(r.losses)}"
         )
-    total = f"all: IDF1 {everybody.idf1:.3f}, HOTA {everybody.hota:.3f}; never leaving: IDF1 {stay.idf1:.3f}, HOTA "
+    total = f"all: IDF1 {everyone.idf1:.3f}, HOTA {everyone.hota:.3f}; never leaving: IDF1 {stay.idf1:.3f}, HOTA "
     kept = sum(r.staying_one_id for r in rows), sum(r.staying for r in rows)
-    spoken = sum(r.said_one_id for r in rows), sum(r.spoken_of for r in rows)
+    named = sum(r.said_one_id for r in rows), sum(r.spoken_of for r in rows)
     ids = sum(r.ids for r in rows) / max(sum(r.instances for r in rows), 1)
     return "\n".join(
         [
             *lines,
             f"{total}{stay.hota:.3f}; of those that never leave {kept[0]} of {kept[1]} keep one id",
-            f"captions speak of {spoken[0]} of {spoken[1]} instances under one id; {ids:.2f} ids per instance",
+            f"captions name {named[0]} of {named[1]} instances under one id; {ids:.2f} ids per instance",
         ]
     )
 
 
 def main() -> None:
     """Run the pipeline over the clips and print the table."""
-    parser = argparse.ArgumentParser(description="Ids over a minute of crossings.")
-    parser.add_argument("--clips", type=int, default=5)
-    parser.add_argument("--seed-start", type=int, default=3000)
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
-    options = parser.parse_args()
+    options = study_options("Ids over a minute of crossings.", clips=5, seed_start=3000, tiers=False)
     pipeline = Pipeline(make_config(captioner="none", window_seconds=WINDOW_SECONDS, max_instances=16))
     folder = clip_cache() / world_version() / f"crossings_{DURATION_SECONDS:g}s"
     rows: list[LongClip] = []
-    everybody, stay = no_identity(), no_identity()
-    for seed in range(options.seed_start, options.seed_start + options.clips):
+    everyone, stay = no_identity(), no_identity()
+    for seed in options.seeds:
         row, one, two = measure_clip(pipeline, crossing_scene(seed=seed), folder)
-        rows, everybody, stay = [*rows, row], everybody + one, stay + two
+        rows, everyone, stay = [*rows, row], everyone + one, stay + two
     machine = probe_device().machine_line()
     print(f"{len(rows)} clips of {DURATION_SECONDS:g} s in windows of {WINDOW_SECONDS:g} s; {machine}")
-    print(table(rows, everybody, stay))
-    if options.json:
-        pooled = {"idf1": everybody.idf1, "hota": everybody.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
-        content = {"machine": machine, "clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled}
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    print(table(rows, everyone, stay))
+    pooled = {"idf1": everyone.idf1, "hota": everyone.hota, "staying_idf1": stay.idf1, "staying_hota": stay.hota}
+    write_figures(options, {"clips": [dataclasses.asdict(r) for r in rows], "pooled": pooled})
 
 
 if __name__ == "__main__":

@@ -1,32 +1,27 @@
-"""The reference's camera vote beside our estimator, on the same clips.
+"""The reference's camera rule compared with our estimator, on the same clips.
 
 In: displacements of the picture's four borders. Out: its label string. The rule is VBench's as InstanceCap uses it
 (docs/spec/instancecap.md 2.3): the first and the last of eight sampled frames, the middle four of ten points of each
 border, a threshold of a tenth of the short side, a table of pairs. One deviation: labels are sorted; the
 reference joins a set whose order changes from run to run. On clips it is given the *exact* camera path of the
-synthetic world in the place of its point tracker, so what it gets wrong is the rule's doing.
+synthetic world in the place of its point tracker, so its errors are those of the rule.
 
     python -m edgecap.bench.quality.studies.reference_camera --clips 40
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.quality.camera import CameraCounts, camera_counts
 from edgecap.bench.quality.compare import quality_config
-from edgecap.bench.world.cached_clips import cached_clip, clip_cache
-from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
+from edgecap.bench.quality.run import caption_clip
+from edgecap.bench.quality.studies.command import study_options, write_figures
+from edgecap.bench.world.cached_clips import clip_cache
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
-from edgecap.engines.graph.device import probe_device
-from edgecap.runtime.pipeline.collect import CollectSink
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
 Displacement = tuple[float, float]
@@ -102,10 +97,8 @@ def compare(*, tier: str, seeds: range) -> tuple[CameraCounts, CameraCounts]:
     pipeline = Pipeline(quality_config("nano", captioner="none"))
     theirs, ours = CameraCounts(), CameraCounts()
     for seed in seeds:
-        clip, sink = cached_clip(clip_cache(), tier=tier, seed=seed), CollectSink()
-        pipeline.run([clip.video], [sink], overlap=False).raise_for_failures()
-        truth = ClipTruth.load(clip.truth)
-        true, said = frozenset(truth.camera_labels), max(sink.records, key=lambda r: len(r.window.observations))
+        truth, records = caption_clip(pipeline, tier=tier, seed=seed, folder=clip_cache())
+        true, said = frozenset(truth.camera_labels), max(records, key=lambda r: len(r.window.observations))
         theirs += camera_counts(true, reference_labels(truth.cameras, size_wh=truth.size_wh))
         ours += camera_counts(true, frozenset(said.evidence.camera.labels))
     return theirs, ours
@@ -126,21 +119,13 @@ def lines(theirs: CameraCounts, ours: CameraCounts) -> list[str]:
 
 def main() -> None:
     """Print the comparison."""
-    parser = argparse.ArgumentParser(description="The reference's camera vote beside ours.")
-    parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--seed-start", type=int, default=EVALUATION_SEED_START)
-    parser.add_argument("--tier", default="moving", choices=["clean", "moving", "stress"])
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
-    options = parser.parse_args()
-    theirs, ours = compare(tier=options.tier, seeds=range(options.seed_start, options.seed_start + options.clips))
+    about = "The reference's camera rule compared with ours."
+    options = study_options(about, clips=40, seed_start=EVALUATION_SEED_START)
+    theirs, ours = compare(tier=options.tier, seeds=options.seeds)
     print(f"{options.clips} held-out clips, tier {options.tier}; the reference's rule is given the exact camera path")
     print("\n".join(lines(theirs, ours)))
-    if options.json:
-        told: dict[str, Any] = {"tier": options.tier, "clips": options.clips, "seed_start": options.seed_start}
-        for name, counts in (("reference", theirs), ("ours", ours)):
-            told[name] = {"exact": counts.exact.recall, "micro_f1": counts.micro_f1}
-        machine = {"machine": probe_device().machine_line()}
-        options.json.write_text(json.dumps(machine | told, indent=1) + "\n", encoding="utf-8")
+    sides = (("reference", theirs), ("ours", ours))
+    write_figures(options, {name: {"exact": c.exact.recall, "micro_f1": c.micro_f1} for name, c in sides})
 
 
 if __name__ == "__main__":

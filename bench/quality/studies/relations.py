@@ -3,42 +3,38 @@
     python -m edgecap.bench.quality.studies.relations --clips 40
 
 What is true comes from the scene itself (exact places of the bodies, the exact camera, who stands nearer), put through
-the same definitions (`pair_rules`). A threshold has doubtful cases on both sides, which neither side gets for sure: so
-recall asks for what is true with a margin (`CLEAR`), precision for what is true with a little less (`DOUBTFUL`). Both
-are given without a band too ("exact").
+the same definitions (`pair_rules`). Near a threshold a case is doubtful for both
+sides: so recall counts what is true with a margin (`CLEAR`), precision what is true with less (`DOUBTFUL`). Both are
+also given without a band ("exact").
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.quality.compare import quality_config
 from edgecap.bench.quality.matching import match_tracks
-from edgecap.bench.quality.run import judged_frames
+from edgecap.bench.quality.run import caption_clip, scored_frames
 from edgecap.bench.quality.said_facts import frame_indices, said_clip
+from edgecap.bench.quality.studies.command import study_options, write_figures
 from edgecap.bench.quality.truth_facts import true_clip
 from edgecap.bench.world.actors import Actor
-from edgecap.bench.world.cached_clips import cached_clip, clip_cache
+from edgecap.bench.world.cached_clips import clip_cache
 from edgecap.bench.world.ground_truth.clip_truth import ActorTruth, ClipTruth
 from edgecap.bench.world.scene import Scene, make_scene
 from edgecap.bench.world.seeds import EVALUATION_SEED_START
-from edgecap.engines.graph.device import probe_device
+from edgecap.runtime.data.evidence import Relation, RelationName
 from edgecap.runtime.data.record import Record
-from edgecap.runtime.data.relation import Relation, RelationName
 from edgecap.runtime.measure.relations.pair_path import PairPath
 from edgecap.runtime.measure.relations.pair_rules import pair_spans
 from edgecap.runtime.measure.relations.relations import RELATION_NAMES
-from edgecap.runtime.pipeline.collect import CollectSink
 from edgecap.runtime.pipeline.pipeline import Pipeline
 
 CLEAR, DOUBTFUL = 1.3, 0.7
@@ -76,7 +72,7 @@ class RelationFigure:
 @dataclass(frozen=True, slots=True)
 class ClipRelations:
     """One clip: what was said (of matched instances, in the ids of the truth), what is true by margin, how many rows
-    were about tracks without a partner (not judged)."""
+    were about tracks without a partner (not scored)."""
 
     said: tuple[Relation, ...]
     true: dict[float, tuple[Relation, ...]]
@@ -85,9 +81,9 @@ class ClipRelations:
     orders_said: int
 
 
-def judge_clip(scene: Scene, truth: ClipTruth, records: Sequence[Record]) -> ClipRelations:
+def score_clip(scene: Scene, truth: ClipTruth, records: Sequence[Record]) -> ClipRelations:
     """Relations of all records of one clip against the truth."""
-    frames = judged_frames(frame_indices(records), truth)
+    frames = scored_frames(frame_indices(records), truth)
     facts = true_clip(truth, frames)
     pairs = match_tracks(facts.masks, said_clip(truth.name, records).masks, ignored=facts.ignored)
     actor_of = {track: actor for actor, track, _ in pairs}
@@ -170,8 +166,8 @@ def _seen_by(cameras: NDArray[np.float64], points: NDArray[np.float64]) -> NDArr
 def _true_hidings(
     scene: Scene, near: ActorTruth, far: ActorTruth, body: Actor, frames: Sequence[int], *, least_hidden: float
 ) -> list[Relation]:
-    """Times at which the nearer actor's pixels lie in the farther one's rest box, for at least half of what is hidden
-    of it (else scenery hides it)."""
+    """Times at which the nearer actor's pixels are in the farther one's rest box, enough for half of what is hidden of
+    it (else scenery hides it)."""
     hides = [f for f in frames if _hides(scene, near, far, body, f, least_hidden)]
     if not hides:
         return []
@@ -188,15 +184,12 @@ def _hides(scene: Scene, near: ActorTruth, far: ActorTruth, body: Actor, frame: 
     mask = near.mask(frame)
     if hidden < least_hidden or not body.alive(frame / scene.fps) or mask is None:
         return False
-    camera = scene.camera_path.matrices[frame]
-    centre, size = body.path.at(frame / scene.fps)
-    middle = camera[:2, :2] @ centre + camera[:2, 2]
-    extent = body.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2]))))
-    x0, y0 = np.maximum(np.round(middle - extent / 2), 0).astype(int)
-    x1, y1 = np.round(middle + extent / 2).astype(int)
+    middle, half = body.rest_box(frame / scene.fps, scene.camera_path.matrices[frame])
+    x0, y0 = np.maximum(np.round(middle - half), 0).astype(int)
+    x1, y1 = np.round(middle + half).astype(int)
     inside = mask[y0 : max(y1, 0), x0 : max(x1, 0)]
     # A sprite fills about half of its rest box, so what is hidden of it is about hidden * box / 2 pixels.
-    return float(np.count_nonzero(inside)) >= 0.5 * hidden * 0.5 * float(np.prod(extent))
+    return float(np.count_nonzero(inside)) >= 0.5 * hidden * 0.5 * float(np.prod(2 * half))
 
 
 def _canonical(row: Relation) -> tuple[str, int, int]:
@@ -251,28 +244,19 @@ def table(rows: Sequence[RelationFigure]) -> str:
 
 def main() -> None:
     """Run nano's perception over held-out clips and print the table."""
-    parser = argparse.ArgumentParser(description="Relations against the world's truth.")
-    parser.add_argument("--clips", type=int, default=40)
-    parser.add_argument("--seed-start", type=int, default=EVALUATION_SEED_START)
-    parser.add_argument("--tier", default="moving", choices=["clean", "moving", "stress"])
-    parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
-    options = parser.parse_args()
-    pipeline, judged = Pipeline(quality_config("nano", captioner="none")), []
-    for seed in range(options.seed_start, options.seed_start + options.clips):
-        clip, sink = cached_clip(clip_cache(), tier=options.tier, seed=seed), CollectSink()
-        pipeline.run([clip.video], [sink], overlap=False).raise_for_failures()
-        judged.append(judge_clip(make_scene(seed=seed, tier=options.tier), ClipTruth.load(clip.truth), sink.records))
+    options = study_options("Relations against the world's truth.", clips=40, seed_start=EVALUATION_SEED_START)
+    pipeline, scored = Pipeline(quality_config("nano", captioner="none")), []
+    for seed in options.seeds:
+        truth, records = caption_clip(pipeline, tier=options.tier, seed=seed, folder=clip_cache())
+        scored.append(score_clip(make_scene(seed=seed, tier=options.tier), truth, records))
     print(f"{options.clips} held-out clips, tier {options.tier}")
-    rows = figures(judged)
+    rows = figures(scored)
     print(table(rows))
-    if options.json:
-        machine, content = probe_device().machine_line(), [dataclasses.asdict(row) for row in rows]
-        told = {"machine": machine, "tier": options.tier, "clips": options.clips, "seed_start": options.seed_start}
-        options.json.write_text(json.dumps(told | {"relations": content}, indent=1) + "\n", encoding="utf-8")
-    orders = sum(c.orders_right for c in judged), sum(c.orders_said for c in judged)
+    write_figures(options, {"relations": [dataclasses.asdict(row) for row in rows]})
+    orders = sum(c.orders_right for c in scored), sum(c.orders_said for c in scored)
     print(
-        f"order of crossings right: {orders[0]} of {orders[1]}; rows about unmatched tracks, not judged: "
-        f"{sum(c.unmatched for c in judged)}"
+        f"order of crossings right: {orders[0]} of {orders[1]}; rows about unmatched tracks, not scored: "
+        f"{sum(c.unmatched for c in scored)}"
     )
 
 

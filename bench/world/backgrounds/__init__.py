@@ -70,5 +70,3 @@ BACKGROUNDS: tuple[Background, ...] = (
         shore.night_harbor,
     ),
 )
-
-BACKGROUND_BY_NAME: dict[str, Background] = {b.name: b for b in BACKGROUNDS}

@@ -1,1 +1,1 @@
-"""Exact truth beside each clip: masks, sentences, events."""
+"""Exact truth of each clip: masks, sentences, events."""

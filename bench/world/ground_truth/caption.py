@@ -8,18 +8,6 @@ from typing import Any
 from edgecap.bench.world.ground_truth import sentences
 from edgecap.bench.world.scene import Scene
 
-_CAMERA_PHRASES = {
-    "pan_left": "pans left",
-    "pan_right": "pans right",
-    "tilt_up": "tilts up",
-    "tilt_down": "tilts down",
-    "zoom_in": "zooms in",
-    "zoom_out": "zooms out",
-    "roll_left": "rolls left",
-    "roll_right": "rolls right",
-    "shake": "shakes",
-}
-
 
 def instance_caption(scene: Scene, actors: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """{"Video", "Global Description", "Structural Description": {...}} in the key order of the method."""
@@ -42,7 +30,8 @@ def camera_sentence(kind: str, labels: Sequence[str]) -> str:
     if kind.startswith("out_and_back"):
         there, back = ("right", "left") if kind.endswith("right") else ("left", "right")
         return f"The camera pans {there}, then pans {back}."
-    return f"The camera {' and '.join(_CAMERA_PHRASES[name] for name in labels)}."
+    phrases = [f"{verb}s {way}".strip() for verb, _, way in (name.partition("_") for name in labels)]
+    return f"The camera {' and '.join(phrases)}."
 
 
 def position_sentence(class_name: str, start_cell: str, end_cell: str, *, out_of_frame_at_end: bool) -> str:

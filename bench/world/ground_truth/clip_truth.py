@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.ground_truth.events import Event
-from edgecap.bench.world.ground_truth.rle import decode_mask
-from edgecap.bench.world.ground_truth.truth import SCHEMA
+from edgecap.bench.world.ground_truth.truth import SCHEMA, decode_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +23,8 @@ class ActorTruth:
     secondary_colour: str | None
     gesture: str | None
     captioned: bool
-    """Visible long enough to be asked for in a caption."""
+    """Visible long enough to be expected in a caption."""
     moving: bool
-    direction_image: str
-    direction_world: str
-    start_cell: str | None
-    end_cell: str | None
-    out_of_frame_at_end: bool
     visible: NDArray[np.bool_]
     """[T] by the rule of `motion`."""
     boxes_xyxy: NDArray[np.float32]
@@ -56,7 +49,6 @@ class ClipTruth:
     """Truth of one clip."""
 
     name: str
-    tier: str
     size_wh: tuple[int, int]
     fps: float
     num_frames: int
@@ -66,7 +58,6 @@ class ClipTruth:
     cameras: NDArray[np.float64]
     """[T, 3, 3] world -> image pixels."""
     actors: tuple[ActorTruth, ...]
-    events: tuple[Event, ...]
     caption: dict[str, Any]
 
     @classmethod
@@ -82,7 +73,6 @@ class ClipTruth:
         width, height = data["size_wh"]
         return cls(
             name=data["clip"],
-            tier=data["tier"],
             size_wh=(width, height),
             fps=data["fps"],
             num_frames=data["num_frames"],
@@ -91,7 +81,6 @@ class ClipTruth:
             camera_labels=tuple(data["camera"]["labels"]),
             cameras=np.array(data["camera"]["world_to_image_px"]).reshape(-1, 3, 3),
             actors=tuple(_actor(a) for a in data["actors"]),
-            events=tuple(data["events"]),
             caption=data["caption"],
         )
 
@@ -110,11 +99,6 @@ def _actor(data: dict[str, Any]) -> ActorTruth:
         gesture=data["gesture"],
         captioned=data["captioned"],
         moving=data["moving"],
-        direction_image=data["direction_image"],
-        direction_world=data["direction_world"],
-        start_cell=data["start_cell"],
-        end_cell=data["end_cell"],
-        out_of_frame_at_end=data["out_of_frame_at_end"],
         visible=np.array(frames["visible"], dtype=bool),
         boxes_xyxy=np.array(frames["boxes_xyxy"], dtype=np.float32),
         visible_fractions=np.array(frames["visible_fractions"]),

@@ -6,6 +6,7 @@ here means training again. Every sentence starts with a capital and ends with a 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 
@@ -79,9 +80,12 @@ def _listed(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
+def with_articles(text: str) -> str:
+    """ "a orange bus" -> "an orange bus", "an bus" -> "a bus"."""
+    return re.sub(r"\ban? (?=(\w))", lambda match: "an " if match[1] in "aeiou" else "a ", text)
+
+
 def _sentence(text: str) -> str:
     """Capital, full stop, and "an" before a vowel."""
-    words = text.split(" ")
-    fixed = [("an" if w == "a" and nxt[:1] in "aeiou" else w) for w, nxt in zip(words, [*words[1:], ""], strict=True)]
-    joined = " ".join(fixed)
-    return f"{joined[0].upper()}{joined[1:]}."
+    text = with_articles(text)
+    return f"{text[0].upper()}{text[1:]}."

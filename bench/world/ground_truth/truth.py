@@ -1,13 +1,13 @@
 """Truth: everything a pipeline may be scored on, as one JSON-able dict per clip; its reader is `clip_truth.ClipTruth`.
 
-In: a scene and its rendered frames, one by one, so that a long clip is never held in memory.
+In: a scene and its rendered frames, one by one, so that a long clip is never in memory as a whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,14 @@ from edgecap.bench.world.ground_truth.motion import (
     visible_pixels,
     world_displacement,
 )
-from edgecap.bench.world.ground_truth.rle import Rle, encode_mask
 from edgecap.bench.world.render.renderer import RenderedFrame, Renderer
 from edgecap.bench.world.scene import Scene
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.output.rle import decode_counts, encode_counts
 
 SCHEMA = "edgecap.world.truth/1"
 LEAST_SEEN_SECONDS = 0.5
-"""Actors visible for less are not asked for in captions (`captioned` false)."""
+"""Actors visible for less are not expected in captions (`captioned` false)."""
 
 
 def truth(scene: Scene, frames: Iterable[RenderedFrame] | Renderer | None = None) -> dict[str, Any]:
@@ -45,6 +46,25 @@ def truth(scene: Scene, frames: Iterable[RenderedFrame] | Renderer | None = None
     for frame in frames:
         recorder.add(frame)
     return recorder.finish()
+
+
+class Rle(TypedDict):
+    """JSON form of a mask: run lengths down the columns, zeros first."""
+
+    size: list[int]
+    """[height, width]."""
+    counts: list[int]
+
+
+def encode_mask(mask: NDArray[np.bool_]) -> Rle:
+    """Run lengths of a [H, W] mask."""
+    return {"size": list(mask.shape), "counts": encode_counts(Mask.from_full(mask)).tolist()}
+
+
+def decode_mask(rle: Rle) -> NDArray[np.bool_]:
+    """[H, W] mask of its run lengths. ValueError where they do not fill the picture."""
+    height, width = rle["size"]
+    return decode_counts(np.array(rle["counts"], np.int64), size_wh=(width, height)).full()
 
 
 @dataclass(slots=True)
@@ -188,9 +208,7 @@ def _centroid(mask: NDArray[np.bool_]) -> list[float]:
 
 
 def _share_inside(actor: Actor, seconds: float, camera: NDArray[np.float64], size_wh: tuple[int, int]) -> float:
-    """Share of the rest box that is in the frame (roll ignored for its extent)."""
-    centre, size = actor.path.at(seconds)
-    middle = camera[:2, :2] @ centre + camera[:2, 2]
-    half = actor.extents(size) * float(np.sqrt(abs(np.linalg.det(camera[:2, :2])))) / 2
+    """Share of the rest box that is in the frame."""
+    middle, half = actor.rest_box(seconds, camera)
     shared = np.minimum(middle + half, size_wh) - np.maximum(middle - half, 0)
     return float(np.prod(np.clip(shared, 0, None)) / np.prod(2 * half))

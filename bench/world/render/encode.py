@@ -1,4 +1,4 @@
-"""Clips on disk: real H.264 with its truth beside it, so that the pipeline decodes real files."""
+"""Clips on disk: real H.264 and a file of truth, so that the pipeline decodes real files."""
 
 from __future__ import annotations
 

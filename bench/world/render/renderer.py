@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -10,11 +11,8 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world.actors import Actor, Prop
 from edgecap.bench.world.backgrounds.brush import Brush
-from edgecap.bench.world.camera import REFERENCE_HEIGHT
 from edgecap.bench.world.colours import inks_of
-from edgecap.bench.world.render.degrade import degrade
-from edgecap.bench.world.render.paint import Patch, blend, paint
-from edgecap.bench.world.render.shadow import cast_shadow
+from edgecap.bench.world.render.paint import Patch, blend, cast_shadow, paint
 from edgecap.bench.world.scene import Scene
 from edgecap.bench.world.seeds import generator
 from edgecap.bench.world.sprites import rest_extent, shapes_of
@@ -22,6 +20,7 @@ from edgecap.bench.world.sprites.pose import Pose
 
 _NOT_AN_ACTOR = 255
 """Value of scenery in the id buffer."""
+_BANK_SIZE = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class Renderer:
             if where is not None:
                 owner = item.id + 1 if isinstance(item, Actor) else _NOT_AN_ACTOR
                 owners[where[0], where[1]][body[where[2], where[3]]] = owner
-        return _collect(scene, seconds, degrade(image, scene, frame_index), owners, areas, camera)
+        return _collect(scene, seconds, _degraded(image, scene, frame_index), owners, areas, camera)
 
     def _draw(
         self,
@@ -180,6 +179,34 @@ def _collect(
     return RenderedFrame(image, np.array(ids, dtype=np.int64), masks, boxes, fractions, camera.copy())
 
 
-def world_frame_width(scene: Scene) -> float:
-    """World units across the frame at zoom 1."""
-    return scene.size_wh[0] / scene.size_wh[1] * REFERENCE_HEIGHT
+def _degraded(image: NDArray[np.uint8], scene: Scene, frame_index: int) -> NDArray[np.uint8]:
+    """`image` [H, W, 3] with blur, low light and noise, in the order a camera adds them."""
+    how = scene.degradation
+    if how.blur_sigma_px > 0:
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), how.blur_sigma_px * image.shape[0] / 360.0), np.uint8)
+    if how.gain < 1.0:
+        image = np.asarray(cv2.convertScaleAbs(image, alpha=how.gain), np.uint8)
+    if how.noise_sigma > 0:
+        image = _noisy(image, how.noise_sigma, generator(scene.seed, scene.tier, "noise", frame_index))
+    return image
+
+
+def _noisy(image: NDArray[np.uint8], sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Gaussian noise cut from a fixed bank at a random place: fresh normals would cost more than the whole frame."""
+    height, width = image.shape[:2]
+    bank = _noise_bank()
+    rows = (np.arange(height) + int(rng.integers(_BANK_SIZE))) % _BANK_SIZE
+    start = int(rng.integers(_BANK_SIZE))
+    wide = np.take(bank, rows, axis=0)
+    columns = (np.arange(width) + start) % _BANK_SIZE
+    cut = np.take(wide, columns, axis=1)
+    lighter = cv2.convertScaleAbs(np.maximum(cut, 0), alpha=sigma / 32.0)
+    darker = cv2.convertScaleAbs(np.minimum(cut, 0), alpha=sigma / 32.0)
+    return np.asarray(cv2.subtract(cv2.add(image, lighter), darker), np.uint8)
+
+
+@cache
+def _noise_bank() -> NDArray[np.int16]:
+    """[1024, 1024, 3] normals times 32."""
+    rng = np.random.default_rng(7)
+    return np.clip(rng.standard_normal((_BANK_SIZE, _BANK_SIZE, 3), dtype=np.float32) * 32, -120, 120).astype(np.int16)

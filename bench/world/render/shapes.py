@@ -63,7 +63,7 @@ def box_points(left: float, top: float, right: float, bottom: float, *, radius: 
     if radius <= 0:
         return np.array([(left, top), (right, top), (right, bottom), (left, bottom)], dtype=np.float64)
     quarter = np.linspace(0, np.pi / 2, 4)
-    corners = []
+    rounded = []
     for (x, y), start in (
         ((right - radius, bottom - radius), 0.0),
         ((left + radius, bottom - radius), np.pi / 2),
@@ -71,8 +71,8 @@ def box_points(left: float, top: float, right: float, bottom: float, *, radius: 
         ((right - radius, top + radius), 1.5 * np.pi),
     ):
         angle = quarter + start
-        corners.append(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1))
-    return np.concatenate(corners)
+        rounded.append(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1))
+    return np.concatenate(rounded)
 
 
 def smooth(points: list[tuple[float, float]], *, rounds: int = 2) -> Points:
@@ -82,6 +82,11 @@ def smooth(points: list[tuple[float, float]], *, rounds: int = 2) -> Points:
         ahead = np.roll(curve, -1, axis=0)
         curve = np.stack([0.75 * curve + 0.25 * ahead, 0.25 * curve + 0.75 * ahead], axis=1).reshape(-1, 2)
     return curve
+
+
+def corners(text: str) -> list[tuple[float, float]]:
+    """Points written as in SVG's `points`: "x,y x,y ..."."""
+    return [(float(x), float(y)) for x, y in (pair.split(",") for pair in text.split())]
 
 
 def turned(points: Points, angle: float, pivot: tuple[float, float] = (0.0, 0.0)) -> Points:

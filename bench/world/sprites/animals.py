@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from edgecap.bench.world.render.shapes import Shape, disc, limb, oval, poly, reach, smooth, turn_all, turned
+from edgecap.bench.world.render.shapes import Shape, corners, disc, limb, oval, poly, reach, smooth, turn_all, turned
 from edgecap.bench.world.sprites.pose import Pose
 
-_DOG_BODY = smooth(
-    [
-        (-0.95, -1.22),
-        (-0.3, -1.30),
-        (0.55, -1.36),
-        (0.92, -1.18),
-        (0.85, -0.72),
-        (0.3, -0.60),
-        (-0.5, -0.66),
-        (-0.95, -0.70),
-    ]
-)
+_DOG_BODY = smooth(corners("-0.95,-1.22 -0.3,-1.30 0.55,-1.36 0.92,-1.18 0.85,-0.72 0.3,-0.60 -0.5,-0.66 -0.95,-0.70"))
 _DOG_VEST = smooth(
     [(-0.52, -1.32), (0.44, -1.40), (0.50, -1.0), (0.36, -0.60), (-0.42, -0.62), (-0.50, -1.0)], rounds=1
 )
-_HORSE_BODY = smooth(
-    [
-        (-1.15, -1.62),
-        (-0.5, -1.70),
-        (0.3, -1.62),
-        (0.95, -1.72),
-        (1.08, -1.25),
-        (0.6, -0.98),
-        (-0.5, -1.00),
-        (-1.15, -1.05),
-    ]
-)
+_HORSE_BODY = smooth(corners("-1.15,-1.62 -0.5,-1.70 0.3,-1.62 0.95,-1.72 1.08,-1.25 0.6,-0.98 -0.5,-1.00 -1.15,-1.05"))
 _HORSE_NECK = smooth([(0.45, -1.60), (1.02, -2.52), (1.40, -2.40), (1.12, -1.18), (0.70, -1.16)], rounds=1)
 _HORSE_BLANKET = smooth([(-0.74, -1.76), (0.40, -1.73), (0.52, -0.92), (-0.80, -0.94)], rounds=1)
 _ELEPHANT_BODY = smooth(

@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecap.bench.world.render.shapes import Shape, box, disc, limb, oval, poly, smooth, turn_all
+from edgecap.bench.world.render.shapes import Shape, box, corners, disc, limb, oval, poly, smooth, turn_all
 from edgecap.bench.world.sprites.pose import Pose
 from edgecap.bench.world.sprites.vehicles import lamp
 
-_FUSELAGE = smooth(
-    [
-        (-2.2, -0.28),
-        (-1.9, -0.52),
-        (1.4, -0.56),
-        (2.1, -0.34),
-        (2.38, 0.02),
-        (2.0, 0.36),
-        (1.3, 0.50),
-        (-1.2, 0.50),
-        (-2.1, 0.08),
-    ]
-)
+_FUSELAGE = smooth(corners("-2.2,-0.28 -1.9,-0.52 1.4,-0.56 2.1,-0.34 2.38,0.02 2.0,0.36 1.3,0.50 -1.2,0.50 -2.1,0.08"))
 _FIN = np.array([(-2.15, -0.30), (-2.45, -1.15), (-1.95, -1.15), (-1.30, -0.38)])
 _TAILPLANE = np.array([(-2.25, -0.12), (-2.62, 0.10), (-2.2, 0.14), (-1.5, -0.06)])
 _BIRD_BODY = smooth(

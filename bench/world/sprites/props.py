@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgecap.bench.world.render.shapes import Shape, box, disc, limb, oval, poly, smooth
+from edgecap.bench.world.render.shapes import Shape, box, corners, disc, limb, oval, poly, smooth
 from edgecap.bench.world.sprites.pose import Pose
 
 # Props name the inks of an actor: "primary" is the leaf, stone or wall, "secondary" the stem or trim.
@@ -87,18 +87,7 @@ def rock(pose: Pose) -> list[Shape]:
 def hedge(pose: Pose) -> list[Shape]:
     """Wide hedge."""
     outline = smooth(
-        [
-            (-1.5, 0.05),
-            (-1.55, -0.8),
-            (-1.1, -1.32),
-            (-0.5, -1.12),
-            (0.0, -1.42),
-            (0.55, -1.15),
-            (1.1, -1.34),
-            (1.55, -0.8),
-            (1.5, 0.05),
-        ],
-        rounds=2,
+        corners("-1.5,0.05 -1.55,-0.8 -1.1,-1.32 -0.5,-1.12 0.0,-1.42 0.55,-1.15 1.1,-1.34 1.55,-0.8 1.5,0.05")
     )
     leaves = [
         oval((x, y), (0.17, 0.1), "primary_light", turn=0.4 * i, outline=False)
@@ -135,5 +124,3 @@ PROPS: dict[str, Callable[[Pose], list[Shape]]] = {
     "hedge": hedge,
     "kiosk": kiosk,
 }
-NARROW_PROPS = ("post", "tree", "pine", "cactus", "trunk", "palm")
-WIDE_PROPS = ("rock", "hedge", "kiosk")

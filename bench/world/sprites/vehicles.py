@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgecap.bench.world.render.shapes import Shape, box, disc, limb, poly, smooth, turn_all, turned
+from edgecap.bench.world.render.shapes import Shape, box, corners, disc, limb, poly, smooth, turn_all, turned
 from edgecap.bench.world.sprites.pose import Pose
 
 _CAR_BODY = smooth(
-    [
-        (-2.08, -0.30),
-        (-2.10, -1.00),
-        (-1.75, -1.16),
-        (-1.25, -1.18),
-        (-0.86, -1.80),
-        (0.46, -1.82),
-        (1.06, -1.18),
-        (1.80, -1.08),
-        (2.12, -0.84),
-        (2.12, -0.30),
-    ],
+    corners(
+        "-2.08,-0.30 -2.10,-1.00 -1.75,-1.16 -1.25,-1.18 -0.86,-1.80 "
+        "0.46,-1.82 1.06,-1.18 1.80,-1.08 2.12,-0.84 2.12,-0.30"
+    ),
     rounds=2,
 )
 _CAR_REAR_GLASS = np.array([(-0.98, -1.18), (-0.72, -1.58), (-0.26, -1.58), (-0.26, -1.18)])

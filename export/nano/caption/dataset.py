@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.bench.world.seeds import TRAIN_SEED_START, VALIDATION_SEED_START
+from edgecap.engines.files import write_whole
 from edgecap.export.nano.caption.view_sets import view_sets
 
 Split = Literal["train", "validation"]
@@ -48,9 +49,7 @@ def _write_shard(views_dir: Path, split: Split, index: int, *, scenes: int, side
     first = SEED_START[split] + index * scenes
     sets = [s for seed in range(first, first + scenes) for s in view_sets(seed, side=side)]
     np.save(_view_file(views_dir, split, index), np.stack([s.frames_rgb for s in sets]))
-    temporary = _label_file(views_dir, split, index).with_suffix(".tmp")
-    temporary.write_text(json.dumps([s.label for s in sets]))
-    temporary.rename(_label_file(views_dir, split, index))
+    write_whole(_label_file(views_dir, split, index), json.dumps([s.label for s in sets]))
 
 
 def _view_file(views_dir: Path, split: Split, index: int) -> Path:

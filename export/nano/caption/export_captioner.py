@@ -29,7 +29,7 @@ from edgecap.export.nano.caption.prompts import MAX_TOKENS, PROMPTS
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, special_id
 from edgecap.export.nano.caption.train import load_trainer
 from edgecap.export.nano.caption.view_sets import VIEW_GAP_SECONDS, VIEW_MARGIN, VIEWS
-from edgecap.export.onnx.block_weights import quantise_matmuls
+from edgecap.export.onnx.block_matmuls import quantise_matmuls
 from edgecap.export.prompts.prompt_data import PROMPT_FILE, write_book
 
 EMBED_FILE, TOKENIZER_FILE = "embed.npy", "tokenizer.json"

@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.engines.files import replacing
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.nano.caption.aux_heads import build_aux_heads
 from edgecap.export.nano.caption.dataset import SIDE, ViewStore
@@ -37,6 +38,7 @@ from edgecap.export.nano.caption.model import (
 from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
 from edgecap.export.nano.caption.tokenizer import BOS, EOS, IMAGE, PAD, special_id, train_tokenizer
 from edgecap.export.nano.caption.view_sets import VIEWS
+from edgecap.export.nano.vision.training import average_decay, parameter_groups
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -113,14 +115,8 @@ def load_trainer(work_dir: Path, *, seed: int) -> Trainer:
     network = new_network(config, tokenizer)
     heads = build_aux_heads(config)
     use_fp32_attention(network)
-    decayed = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() > 1]
-    plain = [p for p in [*network.parameters(), *heads.parameters()] if p.dim() <= 1]
-    optimiser = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}],
-        lr=_PEAK_RATE,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    groups = parameter_groups([*network.parameters(), *heads.parameters()], weight_decay=0.02)
+    optimiser = torch.optim.AdamW(groups, lr=_PEAK_RATE, betas=(0.9, 0.98), fused=True)
     trainer = Trainer(network, heads, copy.deepcopy(network), optimiser, tokenizer, config)
     file = work_dir / "captioner.pt"
     if file.exists():
@@ -169,7 +165,7 @@ def _update(trainer: Trainer, *, progress: float) -> None:
     torch.nn.utils.clip_grad_norm_([*trainer.network.parameters(), *trainer.heads.parameters()], 1.0)
     trainer.optimiser.step()
     trainer.optimiser.zero_grad(set_to_none=True)
-    decay = min(_AVERAGE_DECAY, (1 + trainer.step) / (10 + trainer.step))
+    decay = average_decay(_AVERAGE_DECAY, step=trainer.step)
     with torch.no_grad():
         torch._foreach_lerp_(list(trainer.average.parameters()), list(trainer.network.parameters()), 1 - decay)
 
@@ -216,9 +212,9 @@ def _save_and_check(work_dir: Path, trainer: Trainer, validation: ViewStore) -> 
     import torch
 
     state = {part: getattr(trainer, part).state_dict() for part in ("network", "heads", "average", "optimiser")}
-    temporary = work_dir / "captioner.pt.tmp"
-    torch.save({**state, "step": trainer.step, "seconds": trainer.seconds, "config": asdict(trainer.config)}, temporary)
-    temporary.rename(work_dir / "captioner.pt")
+    state |= {"step": trainer.step, "seconds": trainer.seconds, "config": asdict(trainer.config)}
+    with replacing(work_dir / "captioner.pt") as temporary:
+        torch.save(state, temporary)
     validation.refresh()
     _log(
         work_dir,

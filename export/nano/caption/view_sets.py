@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -121,8 +120,3 @@ def _isolated(
     if np.count_nonzero(bits) < _LEAST_PIXELS // 3:
         bits = frame.visible_masks[row]
     return instance_view(image, Mask.from_full(bits), box_xyxy=box, side=side, margin=VIEW_MARGIN)
-
-
-def contact_sheet(sets: list[ViewSet]) -> NDArray[np.uint8]:
-    """The views of several sets, one row each, for a person to look at: uint8 [n*S, F*S, 3] RGB."""
-    return np.concatenate([cv2.hconcat(list(s.frames_rgb)) for s in sets]).astype(np.uint8, copy=False)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.world import CLASSES, RenderedFrame, Scene, training_frames
 from edgecap.bench.world.seeds import TRAIN_SEED_START, VALIDATION_SEED_START, generator
+from edgecap.engines.files import replacing
 
 LABELS: tuple[str, ...] = tuple(c.name for c in CLASSES)
 """Class names in the order of `class_ids`."""
@@ -61,8 +62,8 @@ def pack_frame(frame: RenderedFrame, scene: Scene, *, jpeg_quality: int) -> Cach
     height, width = frame.image_rgb.shape[:2]
     labels = np.zeros((height, width), np.uint8)
     kept = [k for k, mask in enumerate(frame.visible_masks) if mask.any()]
-    for place, k in enumerate(kept):
-        labels[frame.visible_masks[k]] = place + 1
+    for index, k in enumerate(kept):
+        labels[frame.visible_masks[k]] = index + 1
     encoded = cv2.imencode(".jpg", frame.image_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])[1]
     return CachedFrame(
         encoded.tobytes(),
@@ -86,22 +87,21 @@ def render_shard(first_seed: int) -> list[CachedFrame]:
 
 
 def save_shard(path: Path, frames: list[CachedFrame]) -> None:
-    """Write under another name, then rename: a shard that exists is whole."""
+    """A shard that exists is whole."""
     counts = np.array([len(f.class_ids) for f in frames])
     blobs = [b for f in frames for b in (f.jpeg, f.packed_labels)]
-    unfinished = path.with_suffix(".part.npz")
-    np.savez(
-        unfinished,
-        counts=counts,
-        sizes=np.array([f.size_wh for f in frames]),
-        blob_ends=np.cumsum([len(b) for b in blobs]),
-        blobs=np.frombuffer(b"".join(blobs), np.uint8),
-        class_ids=np.concatenate([f.class_ids for f in frames]),
-        boxes_xyxy=np.concatenate([f.boxes_xyxy for f in frames]),
-        visible_fractions=np.concatenate([f.visible_fractions for f in frames]),
-        visible_areas=np.concatenate([f.visible_areas for f in frames]),
-    )
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        np.savez(
+            unfinished,
+            counts=counts,
+            sizes=np.array([f.size_wh for f in frames]),
+            blob_ends=np.cumsum([len(b) for b in blobs]),
+            blobs=np.frombuffer(b"".join(blobs), np.uint8),
+            class_ids=np.concatenate([f.class_ids for f in frames]),
+            boxes_xyxy=np.concatenate([f.boxes_xyxy for f in frames]),
+            visible_fractions=np.concatenate([f.visible_fractions for f in frames]),
+            visible_areas=np.concatenate([f.visible_areas for f in frames]),
+        )
 
 
 def load_shard(path: Path) -> list[CachedFrame]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch.export import Dim
@@ -31,9 +32,9 @@ from edgecap.export.nano.vision.segmenter import (
     Segmenter,
 )
 from edgecap.export.nano.vision.training import load_average
-from edgecap.export.onnx.graph import export_graph, open_graph
-from edgecap.export.onnx.parity import GraphParity, boxes_matched, compare_outputs, mask_iou
-from edgecap.export.onnx.quantise import quantise_static
+from edgecap.export.onnx.graph import export_graph, open_graph, run_session
+from edgecap.export.onnx.parity import GraphParity, boxes_found, compare_outputs, mask_iou
+from edgecap.export.onnx.precision import Feeds, static_cpu
 
 SCORE_THRESHOLD = 0.3
 """Below it a detection is ignored; where recall and precision meet on validation frames."""
@@ -41,10 +42,10 @@ NMS_IOU = 0.6
 CALIBRATION_FRAMES = 120
 PARITY_FRAMES = 40
 EMBEDDING = 128
-_DETECTOR_FP32 = ("network.class_head", "network.box_head")
+DETECTOR_FP32 = ("network.class_head*", "network.box_head*")
 """One scale would have to span logits from -12 to 4, and boxes of 300 pixels beside boxes of 10 (docs/spec/measured.md
 A)."""
-_DECODER_FP32 = ("decoder.mask_head", "decoder.quality_head")
+_DECODER_FP32 = ("decoder.mask_head*", "decoder.quality_head*")
 
 Arrays = dict[str, NDArray[Any]]
 Spec = TypeVar("Spec", DetectorSpec, SegmenterSpec)
@@ -117,16 +118,13 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported[DetectorSpec]:
     fold_batch_norms(network)
     fp32, int8 = detector_graph("fp32"), detector_graph("int8-static")
     write_detector(network, work_dir / fp32.file)
-    quantise_static(
-        work_dir / fp32.file,
-        out_dir / int8.file,
-        int8,
-        keep_fp32=_DETECTOR_FP32,
-        feeds=({"images": padded(f)[None]} for f in _frames(work_dir, "train", CALIBRATION_FRAMES)),
-    )
+    calibration = ({"images": padded(f)[None]} for f in _frames(work_dir, "train", CALIBRATION_FRAMES))
+    quantise(work_dir / fp32.file, out_dir / int8.file, int8, feeds=calibration, keep_fp32=DETECTOR_FP32)
     feeds = [{"images": padded(f)[None]} for f in _frames(work_dir, "validation", PARITY_FRAMES)]
     torch_outputs = [_run_torch(network, feed, fp32) for feed in feeds]
-    fp32_outputs, int8_outputs = (_run_all(path, feeds) for path in (work_dir / fp32.file, out_dir / int8.file))
+    fp32_outputs, int8_outputs = (
+        run_session(open_graph(path), feeds) for path in (work_dir / fp32.file, out_dir / int8.file)
+    )
     return Exported(
         detector_spec("int8-static"),
         (
@@ -134,6 +132,11 @@ def export_detector(work_dir: Path, out_dir: Path) -> Exported[DetectorSpec]:
             _detector_parity("detector.int8.onnx", "fp32", fp32_outputs, int8_outputs),
         ),
     )
+
+
+def quantise(source: Path, target: Path, spec: GraphSpec, *, feeds: Feeds, keep_fp32: Sequence[str] = ()) -> None:
+    """The static INT8 form of a file; `feeds`: about 100 inputs. `keep_fp32`: see `static_cpu`."""
+    static_cpu(onnx.load(str(source)), feeds, exclude=keep_fp32).save(target, spec)
 
 
 def write_detector(network: DetectorGraph, path: Path) -> None:
@@ -153,14 +156,7 @@ def _detector_parity(
 ) -> GraphParity:
     """Tensor distances of what is ordered (embedding, scores), and the share of boxes found again."""
     ordered = [[{name: o[name] for name in ("scores", "embedding")} for o in side] for side in (reference, got)]
-    matched = asked = 0
-    for r, g in zip(reference, got, strict=True):
-        keep, other = r["scores"][0] >= SCORE_THRESHOLD, g["scores"][0] >= SCORE_THRESHOLD * 0.8
-        asked += int(keep.sum())
-        matched += boxes_matched(
-            r["boxes_xyxy"][0][keep], r["class_ids"][0][keep], g["boxes_xyxy"][0][other], g["class_ids"][0][other]
-        )
-    figures = {"boxes": float(asked), "boxes_matched_share": matched / max(asked, 1)}
+    figures = boxes_found(reference, got, score=SCORE_THRESHOLD)
     return GraphParity(graph, reference_name, len(reference), compare_outputs(*ordered), figures)
 
 
@@ -174,20 +170,11 @@ def export_segmenter(work_dir: Path, out_dir: Path) -> Exported[SegmenterSpec]:
     calibration = _frames(work_dir, "train", CALIBRATION_FRAMES)
     encoder_fp32, encoder_int8 = work_dir / encoder_graph("fp32").file, out_dir / encoder_graph("int8-static").file
     decoder_fp32, decoder_int8 = work_dir / decoder_graph("fp32").file, out_dir / decoder_graph("int8-static").file
-    quantise_static(
-        encoder_fp32,
-        encoder_int8,
-        encoder_graph("int8-static"),
-        feeds=({"images": padded(f)[None]} for f in calibration),
-    )
+    images = ({"images": padded(f)[None]} for f in calibration)
+    quantise(encoder_fp32, encoder_int8, encoder_graph("int8-static"), feeds=images)
     # the decoder is calibrated behind the INT8 encoder, as it will run
-    quantise_static(
-        decoder_fp32,
-        decoder_int8,
-        decoder_graph("int8-static"),
-        keep_fp32=_DECODER_FP32,
-        feeds=_prompts(encoder_int8, calibration),
-    )
+    prompts = _prompts(encoder_int8, calibration)
+    quantise(decoder_fp32, decoder_int8, decoder_graph("int8-static"), feeds=prompts, keep_fp32=_DECODER_FP32)
     return Exported(
         segmenter_spec("int8-static"),
         _segmenter_parity(encoder, decoder, work_dir, out_dir, _frames(work_dir, "validation", PARITY_FRAMES)),
@@ -227,8 +214,8 @@ def _segmenter_parity(
     images = [{"images": padded(f)[None]} for f in frames]
     embeddings = {
         "pytorch": [_run_torch(encoder, feed, encoder_graph("fp32")) for feed in images],
-        "fp32": _run_all(work_dir / encoder_graph("fp32").file, images),
-        "int8": _run_all(out_dir / encoder_graph("int8-static").file, images),
+        "fp32": run_session(open_graph(work_dir / encoder_graph("fp32").file), images),
+        "int8": run_session(open_graph(out_dir / encoder_graph("int8-static").file), images),
     }
     prompts = {
         name: [{**e, "boxes_xyxy": padded_boxes(f)} for e, f in zip(held, frames, strict=True)]
@@ -236,8 +223,8 @@ def _segmenter_parity(
     }
     masks = {
         "pytorch": [_run_torch(decoder, feed, decoder_graph("fp32")) for feed in prompts["pytorch"]],
-        "fp32": _run_all(work_dir / decoder_graph("fp32").file, prompts["fp32"]),
-        "int8": _run_all(out_dir / decoder_graph("int8-static").file, prompts["int8"]),
+        "fp32": run_session(open_graph(work_dir / decoder_graph("fp32").file), prompts["fp32"]),
+        "int8": run_session(open_graph(out_dir / decoder_graph("int8-static").file), prompts["int8"]),
     }
     reports = []
     for got, reference in (("fp32", "pytorch"), ("int8", "fp32")):
@@ -283,14 +270,10 @@ def padded_boxes(frame: CachedFrame) -> NDArray[np.float32]:
 
 
 def _prompts(encoder: Path, frames: Sequence[CachedFrame]) -> Iterator[Arrays]:
-    for frame, embeddings in zip(frames, _run_all(encoder, [{"images": padded(f)[None]} for f in frames]), strict=True):
+    for frame, embeddings in zip(
+        frames, run_session(open_graph(encoder), [{"images": padded(f)[None]} for f in frames]), strict=True
+    ):
         yield {**embeddings, "boxes_xyxy": padded_boxes(frame)}
-
-
-def _run_all(path: Path, feeds: Sequence[Arrays]) -> list[Arrays]:
-    session = open_graph(path)
-    names = [output.name for output in session.get_outputs()]
-    return [dict(zip(names, session.run(names, feed), strict=True)) for feed in feeds]
 
 
 @torch.no_grad()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from edgecap.export.nano.vision.detector import Detector
 from edgecap.export.nano.vision.losses import box_loss, peak_loss
 from edgecap.export.nano.vision.samples import random_view
 from edgecap.export.nano.vision.targets import dense_target
-from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
-from edgecap.runtime.perceive.detector import iou_matrix
+from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun, training_command
+from edgecap.runtime.data.boxes import iou_matrix
 
 CHECKPOINT = "detector.pt"
 BATCH = 16
@@ -55,7 +54,7 @@ def is_crowded(frame: CachedFrame) -> bool:
 
 
 def detector_batch(frames: list[CachedFrame], crowded: NDArray[np.int64], number: int) -> DetectorBatch:
-    """Batch `number` of the run: random frames, random windows. `crowded`: places in `frames` (see `CROWDED_SHARE`)."""
+    """Batch `number` of the run: random frames and windows. `crowded`: indices of `frames` (see `CROWDED_SHARE`)."""
     rng = generator(SEED, "detector-batch", number)
     chosen = rng.integers(0, len(frames), BATCH)
     if crowded.size:
@@ -88,28 +87,14 @@ def train_detector(work_dir: Path, *, steps: int, minutes: float = math.inf, sha
     frames = cached_frames(work_dir, split="train", shards=shards)
     crowded = np.flatnonzero([is_crowded(frame) for frame in frames])
     print(f"{len(frames)} frames, {len(crowded)} of them crowded", flush=True)
-    checkpoint = work_dir / CHECKPOINT
     run = TrainingRun(
         Detector(len(LABELS)),
-        Recipe(checkpoint, Budget(steps, minutes)),
+        Recipe(work_dir / CHECKPOINT, Budget(steps, minutes)),
         batch_of=lambda number: detector_batch(frames, crowded, number),
         losses_of=detector_losses,
     )
-    run.run(lambda line: print(line, flush=True))
-    return checkpoint
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work-dir", type=Path, default=Path(".nano"))
-    parser.add_argument("--steps", type=int, default=30_000)
-    parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--shards", type=int, default=48)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train_detector(arguments.work_dir, steps=arguments.steps, minutes=arguments.minutes, shards=arguments.shards)
+    return run.run(lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
-    main()
+    training_command(train_detector, description=__doc__, steps=30_000)

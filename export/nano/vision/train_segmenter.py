@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from edgecap.export.nano.vision.losses import mask_loss, quality_loss
 from edgecap.export.nano.vision.samples import random_view
 from edgecap.export.nano.vision.segmenter import Segmenter
 from edgecap.export.nano.vision.targets import mask_targets
-from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun
+from edgecap.export.nano.vision.training import Budget, Losses, Recipe, TrainingRun, training_command
 
 CHECKPOINT = "segmenter.pt"
 BATCH = 12
@@ -71,28 +70,14 @@ def train_segmenter(work_dir: Path, *, steps: int, minutes: float = math.inf, sh
     cv2.setNumThreads(1)
     torch.manual_seed(SEED)
     frames = [f for f in cached_frames(work_dir, split="train", shards=shards) if len(f.class_ids)]
-    checkpoint = work_dir / CHECKPOINT
     run = TrainingRun(
         Segmenter(),
-        Recipe(checkpoint, Budget(steps, minutes)),
+        Recipe(work_dir / CHECKPOINT, Budget(steps, minutes)),
         batch_of=lambda number: segmenter_batch(frames, number),
         losses_of=segmenter_losses,
     )
-    run.run(lambda line: print(line, flush=True))
-    return checkpoint
-
-
-def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work-dir", type=Path, default=Path(".nano"))
-    parser.add_argument("--steps", type=int, default=5_000)
-    parser.add_argument("--minutes", type=float, default=math.inf)
-    parser.add_argument("--shards", type=int, default=48)
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    train_segmenter(arguments.work_dir, steps=arguments.steps, minutes=arguments.minutes, shards=arguments.shards)
+    return run.run(lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
-    main()
+    training_command(train_segmenter, description=__doc__, steps=5_000)

@@ -1,4 +1,4 @@
-"""The loop both models train with: AdamW, warm-up and cosine, a running average of the weights, checkpoints.
+"""The loop and the command that both models train with: AdamW, warm-up and cosine, a running average, checkpoints.
 
 In: a network, a function that makes batch number n, a function that turns a batch into a loss. Out: a checkpoint
 whose `average` is the model. Batch n depends on n alone, so a run that was cut off goes on as if it had not been.
@@ -6,15 +6,18 @@ whose `average` is the model. Batch n depends on n alone, so a run that was cut 
 
 from __future__ import annotations
 
+import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import nn
+
+from edgecap.engines.files import replacing
 
 Batch = TypeVar("Batch")
 Losses = dict[str, torch.Tensor]
@@ -60,14 +63,14 @@ class TrainingRun(Generic[Batch]):
         self.network: nn.Module = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.recipe, self.batch_of, self.losses_of = recipe, batch_of, losses_of
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
-        groups = _groups(network, recipe.weight_decay)
+        groups = parameter_groups(network.parameters(), weight_decay=recipe.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.99))
         self.step, self.seconds = 0, 0.0
         if recipe.checkpoint.exists():
             self._resume()
 
-    def run(self, report: Callable[[str], None] = print) -> None:
-        """Train to the end of the budget. `report` gets a line now and then."""
+    def run(self, report: Callable[[str], None] = print) -> Path:
+        """Train to the end of the budget; returns the checkpoint. `report` gets a line now and then."""
         self.network.train()
         saved_at, clock, sums = self.seconds, time.monotonic(), dict[str, float]()
         while (progress := self.recipe.budget.progress(step=self.step, seconds=self.seconds)) < 1.0:
@@ -83,6 +86,7 @@ class TrainingRun(Generic[Batch]):
                 self._save()
                 saved_at = self.seconds
         self._save()
+        return self.recipe.checkpoint
 
     def _one_step(self, progress: float) -> dict[str, float]:
         rate = self.recipe.peak_rate * learning_rate_factor(progress)
@@ -103,7 +107,7 @@ class TrainingRun(Generic[Batch]):
 
     @torch.no_grad()
     def _follow(self) -> None:
-        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        decay = average_decay(self.recipe.average_decay, step=self.step)
         for name, value in self.network.state_dict().items():
             if value.is_floating_point():
                 self.average[name].lerp_(value, 1 - decay)
@@ -111,18 +115,15 @@ class TrainingRun(Generic[Batch]):
                 self.average[name].copy_(value)
 
     def _save(self) -> None:
-        unfinished = self.recipe.checkpoint.with_suffix(".part")
-        torch.save(
-            {
-                "network": self.network.state_dict(),
-                "average": self.average,
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-            },
-            unfinished,
-        )
-        unfinished.replace(self.recipe.checkpoint)
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        with replacing(self.recipe.checkpoint) as unfinished:
+            torch.save(state, unfinished)
 
     def _resume(self) -> None:
         state = torch.load(self.recipe.checkpoint, weights_only=True)
@@ -144,8 +145,33 @@ def learning_rate_factor(progress: float, *, warm_up: float = 0.03) -> float:
     return 0.5 * (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up)))
 
 
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weights decay; biases and normalisation do not."""
-    weights = [p for p in network.parameters() if p.ndim > 1]
-    others = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": weights, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
+def average_decay(most: float, *, step: int) -> float:
+    """How much of the running average is kept at a step: little at first, `most` in the end."""
+    return min(most, (1 + step) / (10 + step))
+
+
+def parameter_groups(parameters: Iterable[nn.Parameter], *, weight_decay: float) -> list[dict[str, Any]]:
+    """For an optimiser: weights decay; biases and normalisation do not."""
+    held = list(parameters)
+    return [
+        {"params": [p for p in held if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in held if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+class Trainer(Protocol):
+    """Trains, or goes on training, until the budget is spent; renders missing frames first. Returns the checkpoint."""
+
+    def __call__(self, work_dir: Path, *, steps: int, minutes: float = math.inf, shards: int = 48) -> Path: ...
+
+
+def training_command(train: Trainer, *, description: str | None, steps: int) -> None:
+    """The command line of a trainer; `steps`: by default."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--work-dir", type=Path, default=Path(".nano"))
+    parser.add_argument("--steps", type=int, default=steps)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--shards", type=int, default=48)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    train(given.work_dir, steps=given.steps, minutes=given.minutes, shards=given.shards)

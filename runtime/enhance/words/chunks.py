@@ -1,6 +1,6 @@
 """A prompt cut into chunks: nouns, places, verbs, numbers and the rest, each with its place in the text.
 
-In: cleaned text. Out: `Chunk`s in order. Longest match first, so that a "train station" is no
+In: cleaned text. Out: `Chunk`s in order. Longest match first, so that a "train station" is not a
 train; a word that can be a verb or a noun is decided by the word before it.
 """
 
@@ -46,8 +46,8 @@ def camera_spans(text: str) -> list[tuple[int, int]]:
     found += [m.span() for m in scenes.SHOTS.finditer(text)]
     # "the camera slowly pans left": the words around the move belong to it
     # ...but what runs towards the camera belongs to the scene
-    told = re.finditer(r"\b(?:(\w+) )?((?:the )?camera(?: is| \w+ly)*)\b", text, re.IGNORECASE)
-    found += [m.span(2) for m in told if (m.group(1) or "").lower() not in scenes.PREPOSITIONS]
+    around = re.finditer(r"\b(?:(\w+) )?((?:the )?camera(?: is| \w+ly)*)\b", text, re.IGNORECASE)
+    found += [m.span(2) for m in around if (m.group(1) or "").lower() not in scenes.PREPOSITIONS]
     return sorted(found)
 
 
@@ -92,7 +92,7 @@ def _longest(tokens: list[tuple[str, int, int]], i: int, before: Chunk | None) -
             and key.endswith("s")
             and key[:-1] in scenes.place_forms()
         ):
-            continue  # "a bus stops" is no place
+            continue  # "a bus stops" is not a place
         if key in scenes.place_forms():
             return size, "place"
         if key in noun_forms():

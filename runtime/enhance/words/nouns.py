@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from edgecap.runtime.describe.sentences import plural
+from edgecap.runtime.english import plural
 
 Kind = Literal[
     "person", "animal", "bird", "vehicle", "aircraft", "watercraft", "street", "furniture", "food", "tableware",
@@ -71,13 +71,6 @@ _MORE: dict[Kind, str] = {
     "wheel;rope;ladder;camera tripod;kettle;teapot;pot;pan;bread=loaf;coin;letter;mirror;paintbrush;windmill;tent",
 }
 """Outside COCO the class is the noun itself, as an open-vocabulary detector would say."""
-_PLURALS = {
-    "man": "men", "woman": "women", "child": "children", "baby": "babies", "lady": "ladies", "goose": "geese",
-    "wolf": "wolves", "calf": "calves", "loaf": "loaves", "fish": "fish", "deer": "deer", "aircraft": "aircraft",
-    "spacecraft": "spacecraft", "gentleman": "gentlemen", "fisherman": "fishermen", "businessman": "businessmen",
-    "businesswoman": "businesswomen", "snowman": "snowmen", "ox": "oxen", "person": "people", "teddy": "teddies",
-    "pony": "ponies", "husky": "huskies", "goldfish": "goldfish", "koi": "koi", "suv": "suvs",
-}  # fmt: skip
 _PLURAL_FORM = frozenset({"skis", "scissors"})
 
 
@@ -91,15 +84,9 @@ def noun_forms() -> dict[str, Noun]:
                 class_name, _, synonyms = entry.partition("=")
                 for word in (class_name, *filter(None, synonyms.split(","))):
                     forms.setdefault(word, Noun(class_name, word, kind, word in _PLURAL_FORM))
-                    forms.setdefault(plural_of(word), Noun(class_name, word, kind, True))
+                    forms.setdefault(plural(word), Noun(class_name, word, kind, True))
     forms["persons"] = forms["people"]
     return forms
-
-
-def plural_of(noun: str) -> str:
-    """ "dogs", "wolves", "fire trucks", "people"."""
-    *head, last = noun.split(" ")
-    return " ".join([*head, _PLURALS[last]]) if last in _PLURALS else plural(noun)
 
 
 def coco_classes() -> tuple[str, ...]:

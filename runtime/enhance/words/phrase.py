@@ -1,14 +1,33 @@
-"""Noun phrases: a thing or a place with the words that stand before it.
+"""Noun phrases: a thing or a place with the words before it, and what it wears or has ("in a red dress") behind it.
 
-In: chunks. Out: `Phrase`s in order of their heads.
+In: text and chunks. Out: `Phrase`s in order of their heads; spans of the text, in which a garment is not an instance.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edgecap.runtime.enhance.words.chunks import Chunk
 
+GARMENTS = (
+    "shirt|t-shirt|blouse|dress|gown|skirt|jacket|coat|raincoat|sweater|hoodie|vest|suit|uniform|costume|jeans|trousers|"
+    "pants|shorts|robe|apron|kimono|armor|armour|spacesuit|tuxedo|swimsuit|bikini|leggings|overalls|jersey|cardigan|"
+    "hat|cap|helmet|crown|hood|beanie|scarf|tie|gloves|boots|shoes|sneakers|sandals|heels|socks|glasses|sunglasses|"
+    "goggles|mask|necklace|earrings|ring|watch|belt|ribbon|collar|saddle|harness|leash|clothes|outfit|pajamas|cape|cloak"
+)
+BODY = (
+    "hair|beard|moustache|mustache|eyes|ears|ear|tail|tails|fur|coat|mane|stripes|spots|wings|feathers|horns|antlers|"
+    "legs|paws|nose|beak|face|teeth|whiskers|wheels|windows|roof|doors|headlights|sails|sail|lid|handle|label|stickers|"
+    "tattoos|freckles|braids|ponytail|curls|smile|expression|trunk|tusks|neck"
+)
+_STOPS = "and|in|on|at|with|wearing|while|is|are|who|walking|running|sitting|standing|playing|riding"
+_WORD = rf"(?!(?:{_STOPS})\b)[^\W\d_][\w'-]*"
+_ITEM = rf"(?:{_WORD}\s+){{0,4}}?(?:{GARMENTS}|{BODY})\b"
+_TRAIT = re.compile(
+    rf"\b(?:(?:dressed )?in|with|wearing|that has|who has|having)\s+{_ITEM}(?:(?:\s*,)?\s+(?:and|with)\s+{_ITEM})*",
+    re.I,
+)
 _MODIFIER = ("colour", "word", "light")
 
 
@@ -30,7 +49,7 @@ class Phrase:
 
 
 def find_phrases(chunks: list[Chunk], skipped: list[bool]) -> list[Phrase]:
-    """`skipped[i]`: chunk i belongs to a trait ("in a red dress") and heads no phrase."""
+    """`skipped[i]`: chunk i belongs to a trait ("in a red dress") and does not head a phrase."""
     phrases: list[Phrase] = []
     for i, chunk in enumerate(chunks):
         if chunk.kind not in ("noun", "place") or skipped[i] or _names_the_next(chunks, i):
@@ -63,7 +82,18 @@ def _first_modifier(chunks: list[Chunk], head: int, previous_head: int) -> int:
         if joined and chunks[first].kind == "colour" and left is not None and left.kind == "colour":
             first -= 1  # "black and white cat"
         elif chunk.kind in (*_MODIFIER, "noun") or (chunk.kind in ("verb", "adverb") and opens):
-            first -= 1  # "a small sleeping dog"; a verb after a thing is no modifier
+            first -= 1  # "a small sleeping dog"; a verb after a thing is not a modifier
         else:
             break
     return first
+
+
+def trait_spans(text: str, chunks: list[Chunk]) -> list[tuple[int, int]]:
+    """Half-open spans, in order; only those that follow a thing or another trait."""
+    ends = [c.end for c in chunks if c.kind in ("noun", "word")]
+    spans: list[tuple[int, int]] = []
+    for match in _TRAIT.finditer(text):
+        before = text[: match.start()].rstrip(" ,")
+        if len(before) in ends or (spans and spans[-1][1] == len(before)):
+            spans.append(match.span())
+    return spans

@@ -39,7 +39,7 @@ SMALL_WORDS = frozenset(
      "they", "him", "them", "nobody", "not", "nothing", "all", "top", "bottom", "high", "low", "forward", "backward",
      "forth", "back", "itself", "himself", "herself", "one"}
 )  # fmt: skip
-"""Words that are no thing and need no reading of their own: never reported as not understood."""
+"""Words that name nothing and need no reading: never reported as not understood."""
 
 _PLACES: dict[str, str] = {
     "outdoor": "beach=sandy beach,shore,seashore,coast;park=city park,playground,dog park;street=road,avenue,alley,"

@@ -1,6 +1,6 @@
 """Two instances side by side in time: where both are, in the picture and with the camera's movement taken out.
 
-In: the `Tracklet` of two tracks, the camera's path. Out: `PairPath`.
+In: the `BodyPosition` of two tracks, the camera's path. Out: `PairPath`.
 
 The bench makes the same paths from exact positions, so that one set of rules defines what is true and what is
 measured.
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from edgecap.runtime.measure.body_position import BodyPosition
 from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.smoothing import local_linear
-from edgecap.runtime.measure.tracklet import Tracklet
 
 SMOOTH_SECONDS = 0.4
 """As for the motion of one instance (motion.py)."""
@@ -28,11 +27,11 @@ _UNSURE_SIDE = 0.6
 class PairPath:
     """The T observations in which both a and b are seen, in time order.
 
-    `times_seconds` [T]. `world_a_xy`, `world_b_xy` float64 [T, 2]: places against the background, frame widths on both
-    axes, y down. `offset_xy` float64 [T, 2]: from a to b in the picture as it is, frame widths. `boxes_a`, `boxes_b`
+    `times_seconds` [T]. `world_a_xy`, `world_b_xy` float64 [T, 2]: positions against the background, frame widths,
+    y down. `offset_xy` float64 [T, 2]: from a to b in the picture as it is, frame widths. `boxes_a`, `boxes_b`
     float64 [T, 4]: x1 y1 x2 y2 in frame widths on both axes. `known` bool [T]: the camera's path is known there, so the
-    world places may be compared with those of the other known observations. `trust` float64 [T], 0-1: how far the
-    places of both are their bodies' (less where the border cuts one).
+    world positions may be compared with those of the other known observations. `trust` float64 [T], 0-1: how far the
+    positions of both are their bodies' (less where the border cuts one).
     """
 
     times_seconds: NDArray[np.float64]
@@ -59,18 +58,10 @@ class PairPath:
         return gaps
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """One track's tracklet with the places of its body."""
-
-    tracklet: Tracklet
-    anchor: BodyPosition
-
-
-def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
+def pair_path(a: BodyPosition, b: BodyPosition, path: CameraPath) -> PairPath | None:
     """The shared observations of two tracks; None where there are fewer than two.
 
-    World places lie in the picture of the middle shared observation of the longest stretch with a known camera.
+    World positions are in the picture of the middle shared observation of the longest stretch with a known camera.
     """
     _, rows_a, rows_b = np.intersect1d(a.tracklet.steps, b.tracklet.steps, assume_unique=True, return_indices=True)
     if len(rows_a) < 2:
@@ -81,33 +72,24 @@ def pair_path(a: Body, b: Body, path: CameraPath) -> PairPath | None:
     known: NDArray[np.bool_] = stretches == names[int(counts.argmax())]
     middle = int(steps[np.flatnonzero(known)[int(known.sum()) // 2]])
     widths = np.array([1.0, path.aspect])
-    place_a, place_b = a.anchor.points_xy[rows_a] * widths, b.anchor.points_xy[rows_b] * widths
-    world = [
-        np.stack([_carried(path, int(s), middle, p) if k else p for s, p, k in zip(steps, points, known, strict=True)])
-        for points in (place_a, place_b)
-    ]
+    position_a, position_b = a.points_xy[rows_a] * widths, b.points_xy[rows_b] * widths
     times = a.tracklet.pts_seconds[rows_a]
-    weights = np.minimum(a.anchor.weights[rows_a], b.anchor.weights[rows_b])
+
+    def world(points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Only known positions are carried, and smoothed among themselves: the others are in another picture."""
+        out = points.copy()
+        there = path.carried(points[known], sources=steps[known], target=middle)
+        out[known] = local_linear(times[known], there, half_width_seconds=SMOOTH_SECONDS)
+        return out
+
+    weights = np.minimum(a.weights[rows_a], b.weights[rows_b])
     return PairPath(
         times_seconds=times,
-        world_a_xy=_smooth(times, world[0], known),
-        world_b_xy=_smooth(times, world[1], known),
-        offset_xy=place_b - place_a,
+        world_a_xy=world(position_a),
+        world_b_xy=world(position_b),
+        offset_xy=position_b - position_a,
         boxes_a=a.tracklet.boxes_xyxy[rows_a].astype(np.float64) * np.tile(widths, 2),
         boxes_b=b.tracklet.boxes_xyxy[rows_b].astype(np.float64) * np.tile(widths, 2),
         known=known,
         trust=np.where(weights >= _UNSURE_SIDE, 1.0, weights),
     )
-
-
-def _carried(path: CameraPath, source: int, target: int, point: NDArray[np.float64]) -> NDArray[np.float64]:
-    moved = path.between(source=source, target=target) @ np.array([point[0], point[1], 1.0])
-    place: NDArray[np.float64] = moved[:2] / moved[2]
-    return place
-
-
-def _smooth(times: NDArray[np.float64], points: NDArray[np.float64], known: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Only the known places are smoothed, among themselves: the others lie in another picture."""
-    out = points.copy()
-    out[known] = local_linear(times[known], points[known], half_width_seconds=SMOOTH_SECONDS)
-    return out

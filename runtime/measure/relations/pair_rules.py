@@ -7,7 +7,7 @@ names no relations, so the rules and figures are ours; lengths are frame widths,
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Literal
 
@@ -21,8 +21,8 @@ PairRelation = Literal[
 ]
 
 SIDE = 0.06
-"""Centres this far apart along an axis, which is also the axis of their larger distance: one stands beside the other.
-Masks place a centre to about 0.005; half a small actor of the synthetic world is 0.05."""
+"""Centres this far apart along an axis, which is also the axis of their larger distance: one is beside the other.
+Masks locate a centre to about 0.005; half a small actor of the synthetic world is 0.05."""
 NEAR_BODIES = 0.35
 """Empty space below this many mean long sides of the two boxes."""
 CLOSING = 0.03
@@ -101,8 +101,8 @@ def _closings(pair: PairPath, margin: float) -> Iterator[PairSpan]:
     distance = np.hypot(line[:, 0], line[:, 1])
     towards = line / np.maximum(distance, 1e-6)[:, None]
     changes = np.gradient(distance, pair.times_seconds)
-    for by_a, places, way in ((True, pair.world_a_xy, towards), (False, pair.world_b_xy, -towards)):
-        velocity = np.gradient(places, pair.times_seconds, axis=0)
+    for by_a, positions, way in ((True, pair.world_a_xy, towards), (False, pair.world_b_xy, -towards)):
+        velocity = np.gradient(positions, pair.times_seconds, axis=0)
         speed = np.hypot(velocity[:, 0], velocity[:, 1])
         closing = (velocity * way).sum(1)
         names: tuple[tuple[PairRelation, float], ...] = (("approaches", 1.0), ("moves_away_from", -1.0))
@@ -171,7 +171,7 @@ def _states(
 ) -> Iterator[PairSpan]:
     """Spans in which `values` [T] reached the threshold and did not fall below `_LEAVE` of it.
 
-    Confidence: how far beyond the threshold on average (twice it = 1), times the trust in the places.
+    Confidence: how far beyond the threshold on average (twice it = 1), times the trust in the positions.
     """
     times, begun = pair.times_seconds, -1
     for i in range(len(values) + 1):
@@ -189,17 +189,7 @@ def _states(
 
 
 def _known(pair: PairPath) -> PairPath:
-    keep = pair.known
-    return PairPath(
-        pair.times_seconds[keep],
-        pair.world_a_xy[keep],
-        pair.world_b_xy[keep],
-        pair.offset_xy[keep],
-        pair.boxes_a[keep],
-        pair.boxes_b[keep],
-        pair.known[keep],
-        pair.trust[keep],
-    )
+    return PairPath(*(getattr(pair, field.name)[pair.known] for field in fields(pair)))
 
 
 def _mostly_within(one: PairSpan, other: PairSpan) -> bool:

@@ -1,11 +1,11 @@
-"""Relations between instances over time: where they stand to each other, and what they do to each other.
+"""Relations between instances over time: how they are placed, and what they do to each other.
 
-In: `Window` and the tracks measured of it. Out: `Relation` rows. Pure; the rules are in pair_rules.py (places) and
-occlusion.py (masks), the sentences in relation_words.py.
+In: the `BodyPosition` of every track of a window. Out: `Relation` rows. Pure; the rules are in pair_rules.py
+(positions) and occlusion.py (masks), the sentences in runtime/describe/relation_sentences.py.
 
 left_of, right_of, above, below   by the centres in the picture, on the axis along which they are farther apart
 near                              little empty space between the boxes, by their size
-in_front_of                       one hides part of the other; never guessed from where they stand
+in_front_of                       one hides part of the other; never guessed from their positions
 approaches, moves_away_from       the subject's own movement, camera removed, changes the distance
 follows                           both move the same way, the subject behind
 crosses                           the subject passes from one side of the other to its other side
@@ -19,49 +19,35 @@ from itertools import combinations
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgecap.runtime.data.evidence import TrackEvidence
-from edgecap.runtime.data.relation import Order, Relation, RelationName
-from edgecap.runtime.data.window import Window
-from edgecap.runtime.measure.body_position import body_position
-from edgecap.runtime.measure.camera_path import CameraPath, camera_path
-from edgecap.runtime.measure.motion import camera_scales
+from edgecap.runtime.data.evidence import Order, Relation, RelationName
+from edgecap.runtime.measure.body_position import BodyPosition
+from edgecap.runtime.measure.camera_path import CameraPath
 from edgecap.runtime.measure.relations.occlusion import Hiding, hidings
-from edgecap.runtime.measure.relations.pair_path import Body, pair_path
+from edgecap.runtime.measure.relations.pair_path import pair_path
 from edgecap.runtime.measure.relations.pair_rules import PairSpan, pair_spans
-from edgecap.runtime.measure.tracklet import Tracklet, tracklets
 
 RELATION_NAMES: tuple[RelationName, ...] = get_args(RelationName)
 
 
-def relate(window: Window, tracks: Sequence[TrackEvidence], *, path: CameraPath | None = None) -> tuple[Relation, ...]:
-    """Every relation between `tracks`, by start, then pair; the same input gives the same rows. They must be measured
-    from `window`; fewer than two have no relations. `path`: the window's camera path where it is known already."""
-    if len(tracks) < 2:
-        return ()
-    if path is None:
-        height, width = window.observations[0].frame.image_rgb.shape[:2]
-        path = camera_path(window.observations, aspect=height / width)
-    all_lives = {tracklet.track_id: tracklet for tracklet in tracklets(window)}
-    bodies = {t.track_id: _body(all_lives[t.track_id], window, path) for t in tracks}
-    times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
+def relate(
+    bodies: Sequence[BodyPosition], path: CameraPath, times_seconds: NDArray[np.float64]
+) -> tuple[Relation, ...]:
+    """Every relation between the tracks, by start, then pair; the same input gives the same rows.
+
+    `bodies`: of one window, the most important first. `times_seconds` [S]: of all its observations. `path`: its
+    camera's."""
     found: list[Relation] = []
-    for a, b in combinations([t.track_id for t in tracks], 2):
-        pair = pair_path(bodies[a], bodies[b], path)
+    for one, other in combinations(bodies, 2):
+        pair = pair_path(one, other, path)
         if pair is None:
             continue
-        hides = hidings(bodies[a], bodies[b], path, times)
+        a, b = one.tracklet.track_id, other.tracklet.track_id
+        hides = hidings(one, other, path, times_seconds)
         found += [_hiding(h, a, b) for h in hides]
         found += [_relation(s, a, b, hides) for s in pair_spans(pair)]
     return tuple(sorted(found, key=lambda r: (r.start_seconds, r.subject_id, r.object_id, r.name)))
-
-
-def _body(tracklet: Tracklet, window: Window, path: CameraPath) -> Body:
-    others = []
-    for step in tracklet.steps:
-        rows = [i.box_xyxy for i in window.observations[step].instances if i.track_id != tracklet.track_id]
-        others.append(np.stack(rows) if rows else np.zeros((0, 4), np.float32))
-    return Body(tracklet, body_position(tracklet, others, scales=camera_scales(tracklet, path)))
 
 
 def _hiding(hiding: Hiding, a: int, b: int) -> Relation:

@@ -150,7 +150,7 @@ _Row = tuple[InstanceCaption, str, list[str]]
 
 
 def _pages(record: Record, size: int) -> list[list[_Row]]:
-    """Instances with their wrapped sentences, as many per page as its lines hold; one empty page where
+    """Instances with their wrapped sentences, as many per page as fit its lines; one empty page where
     there are none."""
     pages: list[list[_Row]] = [[]]
     for index, instance in enumerate(record.caption.instances):
@@ -169,7 +169,7 @@ def _indent(size: int) -> int:
 def _open(path: Path, video: str) -> _File:
     with writing(path):
         try:
-            container = av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
+            container = av.open(f"file:{path}", "w", format="mp4", options={"movflags": "+faststart"})
             stream = container.add_stream(
                 "libx264", rate=30, options={"crf": "20", "preset": "veryfast", "threads": "1"}
             )

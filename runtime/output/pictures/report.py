@@ -17,18 +17,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgecap import __version__
 from edgecap.engines.errors import OutputError
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
-from edgecap.runtime.measure.best_view import key_observation
+from edgecap.runtime.describe.views import instance_view
+from edgecap.runtime.measure.best_view import Moment, key_observation, moments, view_weight
 from edgecap.runtime.output.files import fresh_path, ready_file, replace_text, writing
-from edgecap.runtime.output.pictures.drawing import colour_of, jpeg_uri, key_frame
-from edgecap.runtime.output.pictures.instance_strip import instance_strip
+from edgecap.runtime.output.pictures.drawing import INK, PAPER, colour_of, jpeg_uri, key_frame, strip
+from edgecap.runtime.output.pictures.lettering import chip
 from edgecap.runtime.output.row import message_of, video_name
 
 _PICTURE_WIDTH = 960
+_VIEW_SIDE, _MOST_VIEWS, _VIEW_MARGIN = 132, 4, 1.3
 _STYLE = Path(__file__).with_name("report.css")
 _CHUNK = 1 << 20
 _REST = 20.0
@@ -127,8 +133,7 @@ class HtmlReportSink:
             f'<meta name="viewport" content="width=device-width, '
             f'initial-scale=1">\n<style>\n{style}</style></head>\n'
             f"<body><header><h1>{escape(self._title)}</h1><p>{_count(self._clips, 'clip')}, "
-            f"{_count(self._instances, 'instance')}; written by edgecap "
-            f"{__version__}</p>\n{_LEGEND}</header>\n<main>\n"
+            f"{_count(self._instances, 'instance')}; written by edgecap {__version__}</p>\n{_LEGEND}</header>\n<main>\n"
         )
         if self._sections is not None:
             self._sections.seek(0)
@@ -153,27 +158,44 @@ def clip_section(record: Record) -> str:
     table = f'<div class="instances">{rows}</div>\n' if rows else _NO_INSTANCE
     return (
         f'<section class="clip"><h3>Clip {window.clip_index} <small>{window.start_seconds:.2f} to '
-        f"{window.end_seconds:.2f} s, shot {window.shot_index}</small></h3>\n"
-        f"{_domain_note(record)}{picture}"
+        f"{window.end_seconds:.2f} s, shot {window.shot_index}</small></h3>\n{_domain_note(record)}{picture}"
         f'<p class="global">{_text(caption.global_description)}</p>\n{table}'
         f'<dl class="scene"><dt>Background</dt><dd>{_text(caption.background)}</dd>'
         f"<dt>Camera</dt><dd>{_text(caption.camera)}{_camera_figures(record)}</dd>"
-        f"{_relations(record)}</dl>\n"
-        f"{_figures(record)}</section>\n"
+        f"{_relations(record)}</dl>\n{_figures(record)}</section>\n"
     )
 
 
 def _relations(record: Record) -> str:
-    """How the instances stand to each other; "" where nothing is to be said."""
+    """Relations of the instances; "" where there are none to report."""
     sentences = relation_sentences(record.evidence.relations, record.evidence) if record.caption.instances else ()
     if not sentences:
         return ""
     return f'<dt>Relations</dt><dd>{escape(" ".join(sentences))} <span class="badge computed">computed</span></dd>'
 
 
+def _instance_strip(window: Window, track_id: int) -> NDArray[np.uint8] | None:
+    """Isolated views in time order, the best of each quarter of its time on screen: uint8 [132, W, 3]; None
+    without a mask."""
+    seen = [m for m in moments(window, track_id) if m.instance.mask.area_pixels]
+    if not seen:
+        return None
+    quarters = np.array_split(np.arange(len(seen)), _MOST_VIEWS)
+    picks = [max(quarter, key=lambda i: view_weight(seen[i].instance.mask)) for quarter in quarters if len(quarter)]
+    return strip([_view(seen[i]) for i in picks])
+
+
+def _view(moment: Moment) -> NDArray[np.uint8]:
+    frame, seen = moment.observation.frame, moment.instance
+    view = instance_view(frame.image_rgb, seen.mask, box_xyxy=seen.box_xyxy, side=_VIEW_SIDE, margin=_VIEW_MARGIN)
+    stamp = f"{frame.pts_seconds:.1f} s"
+    chip(view, stamp, x=4, y=_VIEW_SIDE, size=11, fill=INK, colour=PAPER, opacity=0.6)
+    return view
+
+
 def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
     red, green, blue = colour_of(instance.track_id)
-    views = instance_strip(record.window, instance.track_id)
+    views = _instance_strip(record.window, instance.track_id)
     picture = "" if views is None else f'<img src="{jpeg_uri(views)}" alt="views of No.{index}">'
     fields = (("Appearance", instance.appearance), ("Actions", instance.action), ("Position", instance.position))
     listed = "".join(f"<dt>{name}</dt><dd>{_text(field)}</dd>" for name, field in fields)
@@ -185,14 +207,13 @@ def _instance_row(record: Record, index: int, instance: InstanceCaption) -> str:
     )
     return (
         f'<article style="--tone: rgb({red} {green} {blue})"><h4><b>No.{index}</b> '
-        f"{_text(instance.class_name)} "
-        f"<small>track {instance.track_id}</small>{life}</h4>{picture}"
+        f"{_text(instance.class_name)} <small>track {instance.track_id}</small>{life}</h4>{picture}"
         f'<div class="palette">{swatches}</div><dl>{listed}</dl></article>\n'
     )
 
 
 def _text(field: FieldText) -> str:
-    """The sentence with its badge; the computed part after a model's words gets a badge of its own."""
+    """The sentence with its badge; the computed part after a model's words gets its own badge."""
     said = field.text.removesuffix(field.computed_part).rstrip() if field.computed_part else field.text
     html = f"{escape(said)} {_badge(field)}"
     if field.computed_part:
@@ -218,8 +239,7 @@ def _domain_note(record: Record) -> str:
     return (
         f'<p class="warning">This clip is unlike anything that the models were trained on (distance '
         f"{domain.distance:.2f}, "
-        f"threshold {domain.threshold:.2f}): no instances are reported and fields they can't know say "
-        f"so.</p>\n"
+        f'threshold {domain.threshold:.2f}): no instances are reported and what they can\'t know is "unknown".</p>\n'
     )
 
 
@@ -229,8 +249,7 @@ def _camera_figures(record: Record) -> str:
         return ""
     return (
         f'<br><small class="numbers">pan {camera.pan_total:.2f}, tilt {camera.tilt_total:.2f} frame '
-        f"widths; zoom "
-        f"{camera.zoom_total:.2f}x; roll {camera.roll_total_degrees:.1f}&deg;; agreement "
+        f"widths; zoom {camera.zoom_total:.2f}x; roll {camera.roll_total_degrees:.1f}&deg;; agreement "
         f"{camera.confidence:.0%}</small>"
     )
 
@@ -246,8 +265,7 @@ def _figures(record: Record) -> str:
     if caption.model_calls:
         lines.append(
             f"{_count(caption.generations, 'answer')} in {_count(caption.model_calls, 'graph run')}, "
-            f"{caption.prefill_tokens} tokens read, "
-            f"{caption.decode_tokens} said"
+            f"{caption.prefill_tokens} tokens read, {caption.decode_tokens} said"
         )
     lines.append(f"domain {record.domain.status}")
     return f'<p class="numbers">{"; ".join(lines)}{"<br>" if used else ""}{used}</p>\n'

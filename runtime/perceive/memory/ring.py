@@ -1,6 +1,6 @@
 """What is remembered of the objects being followed: one block of memory, written in place, read without copying.
 
-Rows are objects, packed at the front, so that `memories[:n]` is at once what the graphs take. Every frame writes one
+Rows are objects, packed at the front, so that `memories[:n]` is exactly what the graphs take. Every frame writes one
 slot of all rows; the frame's number alone gives the slot, so rows never need to agree on anything else.
 
     slot     0          1 + f % 6 holds frame f   (7 slots)

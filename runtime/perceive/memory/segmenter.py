@@ -23,8 +23,8 @@ from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
-from edgecap.runtime.perceive.memory.masks import masks_of_picture
 from edgecap.runtime.perceive.memory.ring import MemoryRing
+from edgecap.runtime.perceive.segmenter import WHOLE_PICTURE, claimed_pixels, padded_to_pixels
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -81,8 +81,8 @@ class MemorySegmenter:
     def __init__(
         self, spec: SegmenterSpec, sessions: MemorySessions, *, capacity: int = 4, ring: type[MemoryRing] = MemoryRing
     ) -> None:
-        """`capacity`: objects for which room is made at once; more make the room double. `ring`: another may forget
-        on purpose, for a test. Raises `PackError` where `spec` has no memory."""
+        """`capacity`: objects for which memory is allocated first; more double it. `ring`: another class may
+        forget on purpose, for a test. Raises `PackError` where `spec` has no memory."""
         if spec.memory is None or spec.mask_frame != "image":
             raise PackError("the segmenter has no memory, or masks over boxes; make one with edgecap export sam2")
         self._spec, self._sessions = spec, sessions
@@ -175,7 +175,7 @@ class MemorySegmenter:
             self._ids.pop()
 
     def _look(self, frame: Frame) -> None:
-        """Encode a frame once, whoever asks for it."""
+        """Encode a frame and advance the clock."""
         height, width = frame.image_rgb.shape[:2]
         spec = self._spec
         self._placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
@@ -198,10 +198,11 @@ class MemorySegmenter:
             return Followed((), (), nothing, nothing, np.zeros((0, side, side), np.float32))
         height, width = frame.image_rgb.shape[:2]
         presence = np.asarray(found["presence"], np.float32)
-        masks = masks_of_picture(
+        covered = np.tile(padded_to_pixels(WHOLE_PICTURE, self._placement, (width, height)), (len(presence), 1))
+        masks = claimed_pixels(
             found["mask_logits"],
-            presence > 0,
-            placement=self._placement,
+            covered,
+            np.outer(presence > 0, [0, 0, width, height]),
             size_wh=(width, height),
             threshold=self._spec.mask_threshold,
         )

@@ -18,13 +18,13 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.perceive.camera_step import grey
 from edgecap.runtime.perceive.motion.flow import SIDE, FlowEstimator, ResidualFlow, carry, guided_coefficients
-from edgecap.runtime.perceive.motion.regions import Region, colour_index, find_regions, recoloured
+from edgecap.runtime.perceive.motion.regions import Region, area, colour_index, find_regions, recoloured
 from edgecap.runtime.perceive.track import colour_histogram, histogram_distance
 
 _HOLD_SECONDS = 1.0  # how long an object that stopped is kept
 _PART_SECONDS = 2.0  # how long it is kept whole while only a part of it moves
 _HOLD_PX = 5.0  # per step of the small picture: what moved faster did not stop, it left
-_SAME_LOOK = 0.5  # distance of colour histograms: what looks different is not the object but what it uncovered
+_SAME_OBJECT = 0.5  # distance of colour histograms: what looks different is not the object but what it uncovered
 _MEMORY = 0.5  # share of the last frame's motion map that is carried along: single-frame noise stays below 0.5
 _GUIDE_RADIUS, _GUIDE_SMOOTHNESS = 4, 4e-4
 _MAX_SHARE = 0.6  # of the frame: a larger "object" is the background that the fit missed
@@ -36,7 +36,7 @@ class _Held:
     and when it last moved at all and as a whole."""
 
     region: Region
-    look: NDArray[np.float32]
+    histogram: NDArray[np.float32]
     moved_seconds: float
     whole_seconds: float
     frames: int = 1
@@ -93,9 +93,9 @@ class MotionDetector:
         result: list[_Held] = []
         free: list[int] = []
         for i, mask in enumerate(expected):
-            parts = [r for r in regions if _area(r.mask & mask) > 0.7 * _area(r.mask)]
+            parts = [r for r in regions if area(r.mask & mask) > 0.7 * area(r.mask)]
             others = [r for r in regions if not any(r is part for part in parts)]
-            intruded = any(_area(r.mask & mask) > 0.2 * _area(mask) for r in others)
+            intruded = any(area(r.mask & mask) > 0.2 * area(mask) for r in others)
             kept = None if intruded else self._kept(self._held[i], mask, parts, frame)
             if kept is None:
                 free.append(i)
@@ -115,28 +115,24 @@ class MotionDetector:
     @staticmethod
     def _kept(held: _Held, mask: NDArray[np.bool_], parts: list[Region], frame: Frame) -> _Held | None:
         """The held object where it should be now, when less than half of it moves; None when it moves on or is gone."""
-        seconds, area = frame.pts_seconds, _area(mask)
-        moving = sum(_area(part.mask) for part in parts)
+        seconds, size = frame.pts_seconds, area(mask)
+        moving = sum(area(part.mask) for part in parts)
         slow = float(np.linalg.norm(held.region.motion_xy)) < _HOLD_PX
-        if held.frames <= 2 or not slow or moving > 0.5 * area or area < 0.5 * _area(held.region.mask):
+        if held.frames <= 2 or not slow or moving > 0.5 * size or size < 0.5 * area(held.region.mask):
             return None
         moved = seconds if parts else held.moved_seconds
         if seconds - moved > _HOLD_SECONDS or seconds - held.whole_seconds > _PART_SECONDS:
             return None
-        if histogram_distance(held.look, colour_histogram(frame.image_rgb, _box(mask))) > _SAME_LOOK:
+        if histogram_distance(held.histogram, colour_histogram(frame.image_rgb, _box(mask))) > _SAME_OBJECT:
             return None
         for part in parts:
             mask = mask | part.mask
         still = Region(mask, np.zeros(2, np.float32), max(0.45, 0.9 * held.region.score))
-        return _Held(still, held.look, moved, held.whole_seconds, held.frames + 1)
+        return _Held(still, held.histogram, moved, held.whole_seconds, held.frames + 1)
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return _area(a & b) / max(1, _area(a | b))
-
-
-def _area(mask: NDArray[np.bool_]) -> int:
-    return int(np.count_nonzero(mask))
+    return area(a & b) / max(1, area(a | b))
 
 
 def _box(mask: NDArray[np.bool_]) -> NDArray[np.float32]:

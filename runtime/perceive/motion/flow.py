@@ -1,7 +1,7 @@
 """Which pixels move against the background: dense flow minus the camera's motion.
 
 Everything here is in pixels of a small grey picture (long side 320). Flow runs from the current picture to the previous
-one, so that its masks lie in the current one.
+one, so that its masks are those of the current one.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def _strength(
     """How surely each pixel moves against the background: float32 [h, w] 0-1.
 
     Both motions, the flow's and the background's, predict this pixel from the previous picture. Where they predict the
-    same (flat areas, into which flow leaks from its surroundings) the pixel has no say, and an edge-aware average of
-    those that have one decides.
+    same (flat areas, into which flow leaks from its surroundings) the pixel has no weight, and an edge-aware average of
+    those that have some decides.
     """
     by_flow = carry(previous.astype(np.float32), flow, border=cv2.BORDER_REPLICATE)
     by_background = cv2.warpPerspective(
@@ -113,11 +113,11 @@ def _strength(
     moving = (fast / (1 + fast)) * (better / (1 + better)) * explained * 1.5
     # A pixel that does not come back when followed there and back was hidden before: its flow is its neighbour's.
     trust = np.maximum(1.0 / (1.0 + (trip / np.maximum(1.0, 0.4 * size)) ** 4), 0.3 * (1 - explained))
-    # Slow pixels speak for the background by their texture alone: there both predictions are the same by definition.
+    # Slow pixels count as background by their texture alone: there both predictions are the same by definition.
     still = cv2.blur(np.abs(cv2.Laplacian(here, cv2.CV_32F)), patch) * (size < 0.5 * threshold)
     say = np.maximum(at_stake, 0.5 * still)
     weight = (trust * say**2 / (say**2 + _SAY_GREYS**2)).astype(np.float32)
-    # Where nobody near has a say the pixel is background: the prior is a weak vote for "still" everywhere.
+    # Where nothing near has weight the pixel is background: the prior is a weak vote for "still" everywhere.
     values = (np.minimum(moving, 1) * weight / (weight + _PRIOR)).astype(np.float32)
     return _averaged((here / 255).astype(np.float32), values, weight + np.float32(_PRIOR))
 

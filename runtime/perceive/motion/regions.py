@@ -47,13 +47,14 @@ def find_regions(
         if stats[label, cv2.CC_STAT_AREA] < smallest / 4:
             continue
         blob = labels == label
-        shares = [e for e in expected if _area(e & blob) > 0.5 * max(1, _area(e))]
+        shares = [e for e in expected if area(e & blob) > 0.5 * max(1, area(e))]
         pieces += _divide(blob, shares) if len(shares) > 1 else _split_by_motion(blob, flow.residual)
     regions = [_region(piece, strength, flow) for piece in pieces]
-    return [r for r in _joined(regions) if _area(r.mask) >= smallest]
+    return [r for r in _joined(regions) if area(r.mask) >= smallest]
 
 
-def _area(mask: NDArray[np.bool_]) -> int:
+def area(mask: NDArray[np.bool_]) -> int:
+    """Pixels set."""
     return int(np.count_nonzero(mask))
 
 
@@ -74,9 +75,9 @@ def _without_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     height, width = mask.shape
     filled = mask.copy()
     for label in range(1, count):
-        x, y, w, h, area = stats[label]
+        x, y, w, h, size = stats[label]
         at_border = x == 0 or y == 0 or x + w == width or y + h == height
-        if not at_border and area < 0.5 * _area(mask):
+        if not at_border and size < 0.5 * area(mask):
             filled |= labels == label
     return filled
 
@@ -115,7 +116,7 @@ def _split_by_motion(blob: NDArray[np.bool_], residual: NDArray[np.float32]) -> 
 
 def _joined(regions: list[Region]) -> list[Region]:
     """Pieces that nearly touch and move alike are one object (a person's leg and trunk)."""
-    regions = sorted(regions, key=lambda r: -_area(r.mask))
+    regions = sorted(regions, key=lambda r: -area(r.mask))
     done: list[Region] = []
     for region in regions:
         grown = cv2.dilate(region.mask.astype(np.uint8), np.ones((_NEAR_PX,) * 2, np.uint8)).astype(bool)
@@ -144,10 +145,10 @@ def colour_index(image_rgb: NDArray[np.uint8], size_wh: tuple[int, int]) -> NDAr
 
 
 def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[np.float32]:
-    """How much each pixel belongs to the object, float32 [h, w] 0-1, by its place in `mask` and its colour.
+    """How much each pixel belongs to the object, float32 [h, w] 0-1, by its position in `mask` and its colour.
 
     Colours that are common in a ring around the object and rare in it are background that the object just uncovered.
-    Where object and ring look alike, or colour would take most of the object away, the mask stands as it is.
+    Where object and ring have the same colours, or colour would take most of the object away, the mask is kept.
     """
     window = mask.astype(np.uint8)
     near = cv2.dilate(window, np.ones((2 * _GAP_PX + 1,) * 2, np.uint8)).astype(bool)
@@ -156,7 +157,7 @@ def recoloured(mask: NDArray[np.bool_], colours: NDArray[np.int32]) -> NDArray[n
     ratio = np.clip(np.log((inside + 1e-3) / (outside + 1e-3)), -3, 3)
     belongs = 1 / (1 + np.exp(-(np.where(mask, 1.0, -1.0) + ratio[colours])))
     belongs = cv2.blur(np.where(near, belongs, 0.0).astype(np.float32), (3, 3))
-    taken = 1.0 - _area((belongs > 0.5) & mask) / max(1, _area(mask))
+    taken = 1.0 - area((belongs > 0.5) & mask) / max(1, area(mask))
     return mask.astype(np.float32) if taken > _MOST_CHANGE else belongs.astype(np.float32, copy=False)
 
 

@@ -2,12 +2,23 @@
 
 Phrases are matched whole and in any case; a list holds what cannot be innocent in a caption, and a word with an
 innocent use too ("appears at the gate") is a pattern that says which use is meant. Names of classes are in
-`lexicon_names`, words of motion and place in `lexicon_motion`.
+names.py, words of motion and place in motion.py.
 """
 
 # ruff: noqa: SIM905, RUF005 (a word list reads best as words)
 
 from __future__ import annotations
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """Phrases with commas between them, on any number of lines."""
+    return tuple(" ".join(phrase.split()) for phrase in text.split(","))
+
+
+def by_word(words_of: dict[str, str]) -> dict[str, str]:
+    """Each word of "b c" in {a: "b c"} -> its key."""
+    return {word: key for key, words in words_of.items() for word in words.split()}
+
 
 SOUND = tuple(
     """sound sounds sounding noise noises noisy loud loudly quietly audible audibly inaudible audio music musical
@@ -30,27 +41,10 @@ HEDGES = tuple(
 """Words of a guess. A caption states what is seen or says nothing; the prompts forbid comparison for the same
 reason (docs/spec/instancecap.md 3.1)."""
 
-HEDGE_PHRASES = (
-    "looks like",
-    "look like",
-    "looking like",
-    "looks to be",
-    "looks as",
-    "as if",
-    "as though",
-    "i think",
-    "i believe",
-    "hard to tell",
-    "hard to say",
-    "must be",
-    "must have",
-    "some kind of",
-    "some sort of",
-    "kind of like",
-    "or something",
-    "hints at",
-    "hinting at",
-    "either",
+HEDGE_PHRASES = phrases(
+    """looks like, look like, looking like, looks to be, looks as, as if, as though, i think, i believe, hard to tell,
+    hard to say, must be, must have, some kind of, some sort of, kind of like, or something, hints at, hinting at,
+    either"""
 )
 
 HEDGE_PATTERNS = (
@@ -61,33 +55,10 @@ HEDGE_PATTERNS = (
 )
 """ "appears to walk", not "appears at the gate"."""
 
-ABSENT_PHRASES = (
-    "not visible",
-    "there isn't",
-    "there aren't",
-    "is not wearing",
-    "isn't wearing",
-    "does not wear",
-    "does not have",
-    "doesn't have",
-    "has none",
-    "cannot be seen",
-    "can't be seen",
-    "not be seen",
-    "not present",
-    "not shown",
-    "is absent",
-    "are absent",
-    "absence of",
-    "is missing",
-    "none of",
-    "lacks",
-    "lacking",
-    "devoid of",
-    "free of any",
-    "nobody",
-    "no one",
-    "nothing else",
+ABSENT_PHRASES = phrases(
+    """not visible, there isn't, there aren't, is not wearing, isn't wearing, does not wear, does not have, doesn't
+    have, has none, cannot be seen, can't be seen, not be seen, not present, not shown, is absent, are absent,
+    absence of, is missing, none of, lacks, lacking, devoid of, free of any, nobody, no one, nothing else"""
 )
 """A caption lists what is there; a list of what is missing never ends."""
 
@@ -119,81 +90,38 @@ PICTURE_PATTERNS = (
 COLOURS = ("black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown")
 """The 11 basic colour terms of the palette."""
 
-COLOUR_SYNONYMS = {
-    "grey": "gray",
-    "silver": "gray",
-    "silvery": "gray",
-    "charcoal": "gray",
-    "violet": "purple",
-    "lilac": "purple",
-    "lavender": "purple",
-    "beige": "brown",
-    "tan": "brown",
-    "chocolate": "brown",
-    "chestnut": "brown",
-    "khaki": "brown",
-    "golden": "yellow",
-    "gold": "yellow",
-    "lemon": "yellow",
-    "mustard": "yellow",
-    "crimson": "red",
-    "scarlet": "red",
-    "maroon": "red",
-    "burgundy": "red",
-    "ruby": "red",
-    "navy": "blue",
-    "azure": "blue",
-    "turquoise": "blue",
-    "cyan": "blue",
-    "teal": "green",
-    "olive": "green",
-    "emerald": "green",
-    "lime": "green",
-    "magenta": "pink",
-    "fuchsia": "pink",
-    "salmon": "pink",
-    "cream": "white",
-    "ivory": "white",
-    "amber": "orange",
-    "tangerine": "orange",
-    "vermilion": "red",
-    "ebony": "black",
-    "onyx": "black",
-    "ashen": "gray",
-    "alabaster": "white",
-    "cobalt": "blue",
-    "sapphire": "blue",
-    "cerulean": "blue",
-    "ultramarine": "blue",
-    "mauve": "purple",
-    "amethyst": "purple",
-    "sienna": "brown",
-    "umber": "brown",
-    "mahogany": "brown",
-}
-COLOURED_THINGS = {
-    "rose": "pink",
-    "peach": "orange",
-    "rust": "orange",
-    "cherry": "red",
-    "wine": "red",
-    "brick": "red",
-    "blood": "red",
-    "straw": "yellow",
-    "honey": "yellow",
-    "mint": "green",
-    "grass": "green",
-    "sky": "blue",
-    "plum": "purple",
-    "coffee": "brown",
-    "sand": "brown",
-    "wood": "brown",
-    "ash": "gray",
-    "slate": "gray",
-    "pearl": "white",
-    "snow": "white",
-    "coal": "black",
-}
+COLOUR_SYNONYMS = by_word(
+    {
+        "gray": "grey silver silvery charcoal ashen",
+        "purple": "violet lilac lavender mauve amethyst",
+        "brown": "beige tan chocolate chestnut khaki sienna umber mahogany",
+        "yellow": "golden gold lemon mustard",
+        "red": "crimson scarlet maroon burgundy ruby vermilion",
+        "blue": "navy azure turquoise cyan cobalt sapphire cerulean ultramarine",
+        "green": "teal olive emerald lime",
+        "pink": "magenta fuchsia salmon",
+        "white": "cream ivory alabaster",
+        "orange": "amber tangerine",
+        "black": "ebony onyx",
+    }
+)
+"""Shade -> basic term."""
+
+COLOURED_THINGS = by_word(
+    {
+        "pink": "rose",
+        "orange": "peach rust",
+        "red": "cherry wine brick blood",
+        "yellow": "straw honey",
+        "green": "mint grass",
+        "blue": "sky",
+        "purple": "plum",
+        "brown": "coffee sand wood",
+        "gray": "ash slate",
+        "white": "pearl snow",
+        "black": "coal",
+    }
+)
 """Things that name a colour before "-colored" only: a rose is no colour, and neither is what rose."""
 
 COLOUR_NEIGHBOURS: dict[str, frozenset[str]] = {
@@ -219,18 +147,6 @@ SCENERY = frozenset(
 )
 """Nouns whose colour is not the instance's."""
 
-NUMBER_WORDS = {
-    "a": 1,
-    "an": 1,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "both": 2,
+NUMBER_WORDS = {"a": 1, "an": 1, "both": 2} | {
+    word: count for count, word in enumerate("one two three four five six seven eight nine ten".split(), start=1)
 }

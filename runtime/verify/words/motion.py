@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from edgecap.runtime.verify.words.lexicon import phrases
+
 _TRAVEL_STEMS = """walk run move roll drive sail fly drift trot ride travel stroll gallop swim glide jog march crawl
     cross pass advance proceed slide dash race rush speed cruise wander sprint cycle pedal stride skate""".split()
 
@@ -26,36 +28,11 @@ TRAVEL_VERBS = tuple(form for stem in _TRAVEL_STEMS for form in (_third_person(s
 COMING_VERBS = tuple("enters entering leaves leaving exits exiting comes coming goes going heads heading".split())
 """Verbs that take a direction, but say of no thing that it travels all the time."""
 
-REST_PHRASES = (
-    "stands still",
-    "standing still",
-    "is parked",
-    "parked",
-    "lies still",
-    "lying still",
-    "floats in place",
-    "floating in place",
-    "hovers",
-    "stays still",
-    "staying still",
-    "sits still",
-    "sitting still",
-    "is still",
-    "remains still",
-    "keeps still",
-    "holds still",
-    "stays in place",
-    "remains in place",
-    "stays put",
-    "does not move",
-    "is not moving",
-    "without moving",
-    "motionless",
-    "stationary",
-    "immobile",
-    "unmoving",
-    "at rest",
-    "at a standstill",
+REST_PHRASES = phrases(
+    """stands still, standing still, is parked, parked, lies still, lying still, floats in place, floating in place,
+    hovers, stays still, staying still, sits still, sitting still, is still, remains still, keeps still, holds
+    still, stays in place, remains in place, stays put, does not move, is not moving, without moving, motionless,
+    stationary, immobile, unmoving, at rest, at a standstill"""
 )
 """Phrases that deny it."""
 

@@ -7,9 +7,10 @@ Only nouns that can hardly stand for anything else: "glass", "figure", "animal" 
 
 from __future__ import annotations
 
-NAME_SYNONYMS: dict[str, str] = {
-    name: label
-    for label, names in {
+from edgecap.runtime.verify.words.lexicon import by_word
+
+NAME_SYNONYMS = by_word(
+    {
         "person": "man men woman women boy boys girl girls child children pedestrian pedestrians persons lady ladies "
         "gentleman guy guys toddler cyclist skier snowboarder surfer skateboarder human",
         "bicycle": "bike bikes",
@@ -35,9 +36,8 @@ NAME_SYNONYMS: dict[str, str] = {
         "potted plant": "houseplant",
         "suitcase": "luggage",
         "donut": "doughnut doughnuts",
-    }.items()
-    for name in names.split()
-}
+    }
+)
 """Noun -> COCO label."""
 
 VERB_LIKE = frozenset(

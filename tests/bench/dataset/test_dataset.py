@@ -10,12 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecap.bench.dataset.caption_sanity import caption_faults
 from edgecap.bench.dataset.clip_facts import ClipFacts
 from edgecap.bench.dataset.clip_hash import HashIndex, distance, frame_hash
-from edgecap.bench.dataset.clip_source import clip_sources
+from edgecap.bench.dataset.clip_source import caption_faults, clip_sources
 from edgecap.bench.dataset.instance_motion import InstanceMotion
-from edgecap.bench.dataset.rules import CurationRules, judge
+from edgecap.bench.dataset.rules import CurationRules, choose
 from edgecap.bench.dataset.scenes import UNKNOWN, scene_of
 from edgecap.bench.dataset.stats import read_stats
 from edgecap.bench.dataset.stats_picture import SIZE_WH, draw_stats, write_picture
@@ -110,10 +109,10 @@ def test_every_background_of_the_world_has_its_scene() -> None:
     [
         ({"Structural Description": None}, "an InstanceCap row holds"),
         ({"Global Description": " "}, "Global Description is empty"),
-        ({"Global Description": 3}, "Global Description is missing or no text"),
+        ({"Global Description": 3}, "Global Description is missing or not text"),
         ({"Global Description": "a red dog runs " * 5}, "Global Description says 'a red dog runs' 5 times"),
         ({"Global Description": "w " * 401}, "Global Description has 401 words"),
-        ({"Global Description": "The mosaic hides it."}, "speaks of how it was made"),
+        ({"Global Description": "The mosaic hides it."}, "mentions how it was made"),
         ({"meta": {"status": "error", "message": "no video"}}, "its captioner failed: no video"),
     ],
     ids=["no structure", "empty", "no text", "repeats", "long", "mosaic", "error row"],
@@ -129,7 +128,7 @@ def test_a_good_row_has_no_fault_in_either_spelling() -> None:
     assert caption_faults(GOOD_ROW) == caption_faults(other) == []
     structure = GOOD_ROW["Structural Description"] | {"Main Instance": {"No.0": {"Class": "dog"}, "No.1": 3}}  # type: ignore[operator]
     found = caption_faults(GOOD_ROW | {"Structural Description": structure})
-    assert "instance No.1 is no object" in found and "No.0 Position is missing or no text" in found
+    assert "instance No.1 is not an object" in found and "No.0 Position is missing or not text" in found
 
 
 @pytest.mark.parametrize(
@@ -148,25 +147,25 @@ def test_a_good_row_has_no_fault_in_either_spelling() -> None:
     ids=["short", "long", "small", "cut", "still", "unmeasured", "nobody", "caption", "unreadable"],
 )
 def test_each_rule_drops_with_its_reason(clip: ClipFacts, code: str) -> None:
-    (verdict,) = judge([clip], CurationRules())
-    assert not verdict.keep and [r.partition(":")[0] for r in verdict.reasons] == [code]
+    (choice,) = choose([clip], CurationRules())
+    assert not choice.keep and [r.partition(":")[0] for r in choice.reasons] == [code]
 
 
 def test_edges_are_inside_and_all_reasons_are_given() -> None:
     edges = [facts("a", duration_seconds=2.0), facts("b", duration_seconds=10.01, seed=1, size_wh=(256, 256))]
-    assert all(v.keep for v in judge(edges, CurationRules()))
-    (verdict,) = judge([facts("a", duration_seconds=60.0, size_wh=(64, 64), motion=0.0)], CurationRules())
-    assert [r.partition(":")[0] for r in verdict.reasons] == ["duration", "resolution", "motion"]
+    assert all(v.keep for v in choose(edges, CurationRules()))
+    (choice,) = choose([facts("a", duration_seconds=60.0, size_wh=(64, 64), motion=0.0)], CurationRules())
+    assert [r.partition(":")[0] for r in choice.reasons] == ["duration", "resolution", "motion"]
 
 
 def test_of_copies_the_first_good_one_stays() -> None:
     clips = [facts("still", motion=0.0), facts("one"), facts("two"), facts("other", seed=1)]
     mirror = facts("mirror", hashes=clips[1].mirror_hashes, mirror_hashes=clips[1].hashes)
-    verdicts = judge([*clips, mirror], CurationRules())
-    assert [v.keep for v in verdicts] == [False, True, False, True, False]
-    assert verdicts[2].reasons == ("duplicate: 0.0 of 64 bits from one",)
-    assert verdicts[4].reasons == ("duplicate: 0.0 of 64 bits from the mirror of one",)
-    assert all(v.keep for v in judge(clips[1:], CurationRules(duplicate_bits=0.0)))
+    choices = choose([*clips, mirror], CurationRules())
+    assert [v.keep for v in choices] == [False, True, False, True, False]
+    assert choices[2].reasons == ("duplicate: 0.0 of 64 bits from one",)
+    assert choices[4].reasons == ("duplicate: 0.0 of 64 bits from the mirror of one",)
+    assert all(v.keep for v in choose(clips[1:], CurationRules(duplicate_bits=0.0)))
 
 
 def test_balance_keeps_the_liveliest_and_never_touches_the_unknown() -> None:
@@ -174,10 +173,10 @@ def test_balance_keeps_the_liveliest_and_never_touches_the_unknown() -> None:
     clips += [facts(f"b{k}", seed=20 + k, scene="beach") for k in range(2)]
     clips += [facts(f"d{k}", seed=30 + k, scene="desert") for k in range(2)]
     clips += [facts("u", seed=40)]
-    kept = [v.facts.name for v in judge(clips, CurationRules(max_scene_share=0.5)) if v.keep]
+    kept = [v.facts.name for v in choose(clips, CurationRules(max_scene_share=0.5)) if v.keep]
     assert kept == ["s4", "s5", "s6", "s7", "b0", "b1", "d0", "d1", "u"]
-    assert all(v.keep for v in judge(clips, CurationRules(max_scene_share=1.0)))
-    assert all(v.keep for v in judge(clips[:8], CurationRules(max_scene_share=0.2))), "one scene can't be balanced"
+    assert all(v.keep for v in choose(clips, CurationRules(max_scene_share=1.0)))
+    assert all(v.keep for v in choose(clips[:8], CurationRules(max_scene_share=0.2))), "one scene can't be balanced"
 
 
 @pytest.mark.parametrize(
@@ -203,16 +202,16 @@ def test_rows_become_sources_and_broken_lines_faults(tmp_path: Path) -> None:
     assert (sources[2].start_seconds, sources[2].end_seconds) == (5.0, 10.0)
     assert [s.fault is not None for s in sources] == [False, True, False, True, True, False]
     (tmp_path / "none.jsonl").write_text("\n")
-    with pytest.raises(InputError, match="holds no row"):
+    with pytest.raises(InputError, match="has no rows; expected one JSON object"):
         clip_sources(tmp_path / "none.jsonl")
     with pytest.raises(MissingInputError):
         clip_sources(tmp_path / "nowhere")
 
 
 def test_stats_of_a_curation_and_of_captions(tmp_path: Path) -> None:
-    verdicts = judge([facts("a", scene="street"), facts("b", seed=1, duration_seconds=12.0)], CurationRules())
+    choices = choose([facts("a", scene="street"), facts("b", seed=1, duration_seconds=12.0)], CurationRules())
     path = tmp_path / "curation.jsonl"
-    path.write_text("".join(json.dumps(v.to_json()) + "\n" for v in verdicts) + "{broken\n")
+    path.write_text("".join(json.dumps(v.to_json()) + "\n" for v in choices) + "{broken\n")
     stats = read_stats(path)
     assert (stats.kept, stats.dropped, stats.broken_lines, stats.seconds_kept) == (1, 1, 1, 5.0)
     assert stats.durations["4-6 s"] == (1, 0) and stats.durations["10-15 s"] == (0, 1)
@@ -222,13 +221,13 @@ def test_stats_of_a_curation_and_of_captions(tmp_path: Path) -> None:
     captions = read_stats(path)
     assert (captions.kept, captions.unknown_durations, captions.scenes) == (2, 1, {"street": (2, 0)})
     path.write_text('{"a": 1}\n')
-    with pytest.raises(InputError, match="holds no row"):
+    with pytest.raises(InputError, match="none of its 1 lines is a row"):
         read_stats(path)
 
 
 def test_the_picture_shows_more_for_more_clips(tmp_path: Path) -> None:
     def picture(count: int) -> np.ndarray:
-        rows = [v.to_json() for v in judge([facts(f"c{k}", seed=k) for k in range(count)], CurationRules())]
+        rows = [v.to_json() for v in choose([facts(f"c{k}", seed=k) for k in range(count)], CurationRules())]
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *rows[:1]]))
         return draw_stats(read_stats(path))

@@ -43,17 +43,8 @@ def test_device_part_names_the_machine():
 @pytest.mark.skipif(bool(probe_device().gpus), reason="says what happens without a GPU")
 def test_the_command_without_a_gpu(tmp_path: Path):
     out = tmp_path / "deep" / "gpu.json"
-    command = [
-        sys.executable,
-        "-m",
-        "edgecap.bench.gpu.check",
-        "--out",
-        str(out),
-        "--only",
-        "sessions",
-        "--only",
-        "tensorrt",
-    ]
+    command = [sys.executable, "-m", "edgecap.bench.gpu.check", "--out", str(out)]
+    command += ["--only", "sessions", "--only", "tensorrt"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     report = json.loads(out.read_text())
     assert done.returncode == 1 and list(report["parts"]) == ["sessions", "tensorrt"]

@@ -22,8 +22,8 @@ PACK = "nano"
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> RenderedClip:
-    return cached_clip(tmp_path_factory.mktemp("world"), tier="moving", seed=1, duration_seconds=4.0, num_actors=2)
+def clip(clip_folder: Path) -> RenderedClip:
+    return cached_clip(clip_folder, tier="moving", seed=1, duration_seconds=3.0, num_actors=2)
 
 
 def texts_of(record: Record) -> list[str]:
@@ -52,8 +52,9 @@ def test_serial_and_overlapped_runs_say_the_same(clip: RenderedClip) -> None:
     assert schema_errors(record_to_json(record, root=None)) == []
 
 
-def test_captions_of_its_world_are_mostly_true(tmp_path: Path) -> None:
-    quality = run_tier(Pipeline(quality_config(PACK)), "clean", seeds=range(3, 5), folder=tmp_path)
+def test_captions_of_its_world_are_mostly_true(clip_folder: Path) -> None:
+    """Four actors in one clip of 5 s: the limits allow one to be missed or wrong."""
+    quality = run_tier(Pipeline(quality_config(PACK)), "clean", seeds=range(8, 9), folder=clip_folder)
     figures = quality.figures
     assert figures.values["recall"] >= 0.7
     assert figures.values["hallucinated_instances"] <= 0.3

@@ -13,10 +13,10 @@ from edgecap.bench.quality.planted.planted import (
     PlantedReport,
     Trial,
     Watched,
-    judge,
     plant,
     planted_json,
     planted_lines,
+    try_pair,
 )
 from edgecap.bench.quality.planted.texts import KINDS, Form, Kind, Pair, Subject, make_pair
 from edgecap.bench.quality.vocabulary import CELLS
@@ -133,9 +133,9 @@ def test_the_verifier_on_true_evidence() -> None:
 
 def test_a_true_text_that_is_refused_earns_no_catch() -> None:
     yellow = replace(WATCHED, track=replace(TRACK, palette=(ColourShare("yellow", 1.0),)))
-    trial = judge(yellow, Pair("colour", "closed", "look", "appearance", "A red dog.", "A pink dog.", "pink"))
+    trial = try_pair(yellow, Pair("colour", "closed", "look", "appearance", "A red dog.", "A pink dog.", "pink"))
     assert trial.refused and trial.false_alarm and not trial.caught
-    trial = judge(WATCHED, Pair("sound", "closed", "look", "appearance", "A red dog.", "A pink dog.", "pink"))
+    trial = try_pair(WATCHED, Pair("sound", "closed", "look", "appearance", "A red dog.", "A pink dog.", "pink"))
     assert trial.refused and not trial.caught, "refused, but not for a sound"
 
 

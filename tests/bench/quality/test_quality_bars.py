@@ -11,7 +11,7 @@ from edgecap.bench.quality.evaluate import evaluate_clip, oracle_said, pool
 from edgecap.bench.quality.facts import Heading, SaidClip
 from edgecap.bench.quality.fields import ways_accepted
 from edgecap.bench.quality.report import BARS, value_of
-from edgecap.bench.quality.run import judged_frames
+from edgecap.bench.quality.run import scored_frames
 from edgecap.bench.quality.tally import Tally
 from edgecap.bench.world.ground_truth.clip_truth import ClipTruth
 from tests.bench.quality.tiny_clips import STILL, instance, said_of, statement, track, two_dogs
@@ -97,16 +97,16 @@ def test_direction_with_still_instances(true: Heading, said: Heading | None, sco
 
 
 @pytest.mark.parametrize(
-    ("looked_at", "judged_at"),
+    ("analysed", "scored"),
     [
         ([], list(range(0, 24, 3))),
         ([0, 3, 6], [0, 3, 6, 9, 12, 15, 18, 21]),
         ([0, 3, 6, 9, 12, 15, 18, 21], [0, 3, 6, 9, 12, 15, 18, 21]),
         ([0, 3, 6, 9, 12, 15, 18], [0, 3, 6, 9, 12, 15, 18]),
     ],
-    ids=["no record", "broke off", "to the end", "one frame of slack"],
+    ids=["no record", "ended early", "to the end", "one frame of slack"],
 )
-def test_a_clip_that_broke_off_is_silent_to_its_end(looked_at: list[int], judged_at: list[int]) -> None:
-    clip = ClipTruth("tiny", "clean", (96, 54), 24.0, 24, "", "", (), np.zeros((24, 3, 3)), (), (), {})
-    assert judged_frames(looked_at, clip) == judged_at
-    assert judged_frames([], replace(clip, num_frames=2)) == [0]
+def test_a_clip_that_ended_early_is_scored_to_its_end(analysed: list[int], scored: list[int]) -> None:
+    clip = ClipTruth("tiny", (96, 54), 24.0, 24, "", "", (), np.zeros((24, 3, 3)), (), {})
+    assert scored_frames(analysed, clip) == scored
+    assert scored_frames([], replace(clip, num_frames=2)) == [0]

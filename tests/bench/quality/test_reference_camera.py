@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from edgecap.bench.quality.studies.command import study_options, write_figures
 from edgecap.bench.quality.studies.reference_camera import border_vote, reference_labels
 from edgecap.bench.world.camera import make_camera
 
@@ -50,3 +54,17 @@ def test_plain_moves_are_named(kind: str) -> None:
 )
 def test_what_end_points_and_seven_labels_cannot_tell(kind: str, said: set[str]) -> None:
     assert _labels(kind) == said
+
+
+def test_a_study_writes_its_figures_with_machine_and_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "figures.json"
+    monkeypatch.setattr("sys.argv", ["study", "--clips", "3", "--tier", "stress", "--json", str(out)])
+    options = study_options("A study.", clips=40, seed_start=2000)
+    assert options.seeds == range(2000, 2003)
+    write_figures(options, {"exact": 0.5})
+    figures = json.loads(out.read_text())
+    assert list(figures) == ["machine", "tier", "clips", "seed_start", "exact"]
+    assert (figures["tier"], figures["clips"], figures["seed_start"]) == ("stress", 3, 2000)
+    monkeypatch.setattr("sys.argv", ["study", "--tier", "stress"])
+    with pytest.raises(SystemExit):
+        study_options("A study over one kind of scene.", clips=5, seed_start=3000, tiers=False)

@@ -38,20 +38,8 @@ def instance(
 ) -> TrueInstance:
     """An instance with plain facts."""
     look = f"A {first} {class_name} with a {second} vest." if second else f"A {first} {class_name}."
-    return TrueInstance(
-        instance_id,
-        class_name,
-        first,
-        second,
-        *cells,
-        "center-left",
-        "bottom-right",
-        gone,
-        heading,
-        heading,
-        "It runs.",
-        look,
-    )
+    facts = (*cells, "center-left", "bottom-right", gone, heading, heading, "It runs.", look)
+    return TrueInstance(instance_id, class_name, first, second, *facts)
 
 
 def two_dogs(**changes: object) -> TrueClip:

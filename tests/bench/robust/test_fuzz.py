@@ -29,7 +29,7 @@ from edgecap.bench.robust.mutate_json import mutate_json, mutate_lines
 from edgecap.bench.robust.mutate_options import CommandShape, OptionShape, mutate_command
 from edgecap.bench.robust.mutate_video import mutate_video
 from edgecap.bench.robust.samples import FORMATS, Samples, make_samples
-from edgecap.cli.benches.robust import command_shapes, fuzz_lines, run_command
+from edgecap.cli.bench.robust import command_shapes, fuzz_lines, run_command
 from edgecap.engines.errors import EdgecapError, InputError, OutputError, PackSchemaError, UsageError
 
 SHAPES = (CommandShape(("caption",), (OptionShape(("--out",)),)),)

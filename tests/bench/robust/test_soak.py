@@ -15,7 +15,7 @@ from edgecap.bench.robust.process_state import cpu_seconds, read_process_state, 
 from edgecap.bench.robust.soak import SoakReport, check_soak, measure_soak
 from edgecap.bench.robust.soak_picture import check_picture, write_soak_picture
 from edgecap.bench.robust.trend import trends_of
-from edgecap.cli.benches.robust import soak_lines
+from edgecap.cli.bench.robust import soak_lines
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.config import make_config
 from edgecap.runtime.data.frame import Frame

@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 
 from edgecap.bench.speed.throughput import measure_throughput, overlap_efficiency
-from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.cli.bench_text import throughput_lines
+from edgecap.bench.world.cached_clips import RenderedClip, cached_clip
+from edgecap.cli.bench.text import throughput_lines
 from edgecap.engines.errors import MissingInputError
 from edgecap.runtime.config import make_config
 from edgecap.runtime.pipeline.pipeline import Pipeline
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(
@@ -27,9 +25,10 @@ def test_overlap_efficiency(busy: list[float], wall: float, efficiency: float) -
     assert overlap_efficiency(busy, wall_seconds=wall) == pytest.approx(efficiency)
 
 
-def test_measure(tmp_path: Path) -> None:
-    clip = cached_clip(tmp_path, tier="clean", seed=3, duration_seconds=2.0, num_actors=2)
-    again = cached_clip(tmp_path, tier="clean", seed=3, duration_seconds=2.0, num_actors=2)
+@pytest.mark.slow
+def test_measure(clip_folder: Path, two_second_clip: RenderedClip) -> None:
+    clip = two_second_clip
+    again = cached_clip(clip_folder, tier="clean", seed=3, duration_seconds=2.0, num_actors=2)
     assert clip == again and clip.truth.exists()
     pipeline = Pipeline(make_config(detector="motion", captioner="none"))
     steps: list[str] = []
@@ -49,9 +48,8 @@ def test_measure(tmp_path: Path) -> None:
     assert any("overlap efficiency" in line for line in throughput_lines(report))
 
 
-def test_a_missing_video_is_its_own_error(tmp_path: Path) -> None:
-    clip = cached_clip(tmp_path, tier="clean", seed=3, duration_seconds=0.5, num_actors=1)
+@pytest.mark.slow
+def test_a_missing_video_is_its_own_error(tmp_path: Path, two_second_clip: RenderedClip) -> None:
+    pipeline = Pipeline(make_config(detector="motion", captioner="none"))
     with pytest.raises(MissingInputError):
-        measure_throughput(
-            Pipeline(make_config(detector="motion")), tmp_path / "none.mp4", warm_up=clip.video, repeats=1
-        )
+        measure_throughput(pipeline, tmp_path / "none.mp4", warm_up=two_second_clip.video, repeats=1)

@@ -100,60 +100,24 @@ def test_the_same_in_another_process() -> None:
 
 # Means of the 4 x 4 tiles of frame 30 of seed 11. Pinned as numbers, not as a hash of the pixels: OpenCV's resize and
 # warp round by one step differently on CPUs with other vector units; a change of the drawing moves a tile by over 0.5.
-PINNED_TILES: dict[str, list[float]] = {
+PINNED_TILES: dict[str, list[list[float]]] = {
     "clean": [
-        193.0,
-        194.4,
-        184.4,
-        197.5,
-        193.5,
-        179.5,
-        189.0,
-        193.9,
-        171.2,
-        169.9,
-        165.9,
-        166.6,
-        167.7,
-        165.1,
-        160.2,
-        161.1,
+        [193.0, 194.4, 184.4, 197.5],
+        [193.5, 179.5, 189.0, 193.9],
+        [171.2, 169.9, 165.9, 166.6],
+        [167.7, 165.1, 160.2, 161.1],
     ],
     "moving": [
-        208.3,
-        208.8,
-        205.2,
-        208.5,
-        188.3,
-        179.4,
-        174.7,
-        164.8,
-        168.7,
-        153.3,
-        167.4,
-        167.9,
-        163.4,
-        162.0,
-        165.7,
-        166.3,
+        [208.3, 208.8, 205.2, 208.5],
+        [188.3, 179.4, 174.7, 164.8],
+        [168.7, 153.3, 167.4, 167.9],
+        [163.4, 162.0, 165.7, 166.3],
     ],
     "stress": [
-        163.8,
-        159.7,
-        143.6,
-        143.2,
-        168.0,
-        164.2,
-        149.4,
-        161.1,
-        155.8,
-        161.1,
-        159.5,
-        166.9,
-        140.0,
-        154.5,
-        157.0,
-        165.3,
+        [163.8, 159.7, 143.6, 143.2],
+        [168.0, 164.2, 149.4, 161.1],
+        [155.8, 161.1, 159.5, 166.9],
+        [140.0, 154.5, 157.0, 165.3],
     ],
 }
 
@@ -161,7 +125,7 @@ PINNED_TILES: dict[str, list[float]] = {
 @pytest.mark.parametrize("tier", TIERS)
 def test_pictures_are_pinned(tier: str) -> None:
     image = Renderer(make_scene(seed=11, tier=tier)).render(30).image_rgb.astype(np.float64)
-    tiles = image.reshape(4, 90, 4, 160, 3).mean(axis=(1, 3, 4)).ravel()
+    tiles = image.reshape(4, 90, 4, 160, 3).mean(axis=(1, 3, 4))
     np.testing.assert_allclose(tiles, PINNED_TILES[tier], atol=0.5)
 
 
@@ -228,7 +192,7 @@ def test_promises_of_the_tier(tier: str) -> None:
         for actor in scene.actors:
             _check_actor(scene, actor.id)
             assert actor.path.sizes.max() >= 46 * shortest * 0.75
-        born += _has_birth(scene)
+        born += born < 12 and _has_birth(scene)  # rendering is what takes time
     assert born >= 12
 
 
@@ -244,8 +208,9 @@ def _check_actor(scene: Scene, actor_id: int) -> None:
 def _has_birth(scene: Scene) -> bool:
     """Whether an actor that can't be seen in the first frame is seen well later."""
     renderer = Renderer(scene)
-    looks = [renderer.render(k).visible_fractions for k in np.linspace(0, scene.num_frames - 1, 5).astype(int)]
-    return bool(np.any((looks[0] < 0.1) & (np.max(looks[1:], axis=0) > 0.5)))
+    unseen = renderer.render(0).visible_fractions < 0.1
+    later = np.linspace(0, scene.num_frames - 1, 5).astype(int)[1:]
+    return bool(unseen.any()) and any((renderer.render(k).visible_fractions[unseen] > 0.5).any() for k in later)
 
 
 def test_training_frames_refuse_held_out_seeds() -> None:

@@ -13,7 +13,7 @@ from edgecap.bench.world import ClipTruth, Renderer, make_scene, truth, truth_pa
 from edgecap.bench.world.ground_truth.caption import camera_sentence, position_sentence
 from edgecap.bench.world.ground_truth.events import visibility_events
 from edgecap.bench.world.ground_truth.motion import compass_word, image_displacement, position_cell, world_displacement
-from edgecap.bench.world.ground_truth.rle import decode_mask, encode_mask
+from edgecap.bench.world.ground_truth.truth import decode_mask, encode_mask
 
 SIZE = (640, 360)
 
@@ -34,7 +34,7 @@ def test_rle(mask: list[list[int]], counts: list[int]) -> None:
 
 
 def test_rle_refuses_counts_of_another_size() -> None:
-    with pytest.raises(ValueError, match="cover 3 pixels, expected 2 x 2"):
+    with pytest.raises(ValueError, match=r"sum to 4 for size_wh = \(2, 2\); got .* = 3"):
         decode_mask({"size": [2, 2], "counts": [3]})
 
 

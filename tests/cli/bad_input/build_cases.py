@@ -15,7 +15,7 @@ from edgecap.engines.store.key import pack_key, this_device
 from edgecap.engines.store.store import EngineStore
 from tests.cli.bad_input.cases import Bench, Part
 from tests.cli.bad_input.engine_bench import (
-    PLACE,
+    GRAPH_PATH,
     caption,
     kill_a_build,
     nano_without,
@@ -33,7 +33,7 @@ def pack_misspelt(at: Bench) -> tuple[object, ...]:
     return ("build", "nanno")
 
 
-@case("a checkpoint folder in place of a pack", code=5, says=("holds a checkpoint", "edgecap export"))
+@case("a checkpoint folder in place of a pack", code=5, says=("is a checkpoint folder", "edgecap export"))
 def checkpoint_as_pack(at: Bench) -> tuple[object, ...]:
     (at.folder / "model").mkdir()
     (at.folder / "model" / "config.json").write_text("{}")
@@ -86,7 +86,7 @@ def operator_of_rtx(at: Bench) -> tuple[object, ...]:
     return ("build", pack, "--backend", "tensorrt-rtx", "--target", "sm_89")
 
 
-@case("a graph that is no ONNX file", code=5, says=("detector.onnx",))
+@case("a graph that is not an ONNX file", code=5, says=("detector.onnx",))
 def no_onnx(at: Bench) -> tuple[object, ...]:
     folder = tiny_pack(at)
     (folder / "detector.onnx").write_bytes(b"not a graph " * 20)
@@ -117,7 +117,7 @@ def no_target(at: Bench) -> tuple[object, ...]:
     return ("build", "nano", "--backend", "tensorrt-rtx")
 
 
-@case("the name of a GPU as --target", code=2, says=("'RTX 4090' is no GPU generation", "sm_89"))
+@case("the name of a GPU as --target", code=2, says=("'RTX 4090' is not a GPU generation", "sm_89"))
 def target_name(at: Bench) -> tuple[object, ...]:
     return ("build", "nano", "--backend", "tensorrt-rtx", "--target", "RTX 4090")
 
@@ -181,12 +181,12 @@ def store_is_a_file(at: Bench) -> tuple[object, ...]:
 @case("two builds of one engine at once", code=6, says=("being built by pid", "--wait waits for it"))
 def two_builds(at: Bench) -> tuple[object, ...]:
     pack = tiny_pack(at)
-    key = pack_key(Pack.open(pack), PLACE, this_device("onnxruntime-cpu"))
+    key = pack_key(Pack.open(pack), GRAPH_PATH, this_device("onnxruntime-cpu"))
     at.clean_up.enter_context(EngineStore().building(key))
     return ("build", pack)
 
 
-@case("a build killed half-way, built again", code=0, says=("built", "the very bits"))
+@case("a build killed half-way, built again", code=0, says=("built", "bit for bit"))
 def killed_and_again(at: Bench) -> tuple[object, ...]:
     pack = tiny_pack(at)
     kill_a_build(str(pack))

@@ -20,7 +20,7 @@ from edgecap.engines.store.manifest import describe
 from edgecap.engines.store.store import EngineStore, StoredEngine
 from tests.cli.bad_input.cases import Bench
 
-PLACE = "detector.graph"
+GRAPH_PATH = "detector.graph"
 HERE = "11.4.0.106"
 
 
@@ -66,10 +66,15 @@ def nano_without(at: Bench, role: str) -> Path:
 def stored(here: EngineTarget, content: bytes = b"engine " * 100, /, **changes: str) -> StoredEngine:
     """An engine of nano's detector in the store, for `here`; `changes` are made to its key."""
     pack, store = Pack.open("nano"), EngineStore()
-    key = dataclasses.replace(pack_key(pack, PLACE, here), **changes)
+    key = dataclasses.replace(pack_key(pack, GRAPH_PATH, here), **changes)
     with store.building(key) as build:
         (build.folder / "model.engine").write_bytes(content)
-        facts: dict[str, Any] = {"build_seconds": 0.1, "onnx_bytes": 1, "engine_file": "model.engine", "graph": PLACE}
+        facts: dict[str, Any] = {
+            "build_seconds": 0.1,
+            "onnx_bytes": 1,
+            "engine_file": "model.engine",
+            "graph": GRAPH_PATH,
+        }
         return build.publish(describe(build.folder, key=key, pack=pack, **facts))
 
 

@@ -10,7 +10,7 @@ from edgecap.engines import Pack
 from edgecap.engines.store.key import pack_key, this_device
 from edgecap.engines.store.manifest import MANIFEST_FILE
 from tests.cli.bad_input.cases import Bench, Part
-from tests.cli.bad_input.engine_bench import PLACE, caption, for_cpu, kill_a_build, stored, with_gpu, without_gpu
+from tests.cli.bad_input.engine_bench import GRAPH_PATH, caption, for_cpu, kill_a_build, stored, with_gpu, without_gpu
 from tests.engines.tensorrt.fake_trt import FakeCudart, FakeTrt
 
 ENGINES = Part("engines", "Engines and devices")
@@ -65,7 +65,7 @@ def manifest_removed(at: Bench) -> tuple[object, ...]:
 @case("an engine folder renamed to the wanted name", code=6, says=("made for something else", "backend version"))
 def renamed(at: Bench) -> tuple[object, ...]:
     engine = for_cpu(backend_version="1.20.0")
-    wanted = pack_key(Pack.open("nano"), PLACE, this_device("onnxruntime-cpu"))
+    wanted = pack_key(Pack.open("nano"), GRAPH_PATH, this_device("onnxruntime-cpu"))
     engine.folder.rename(engine.folder.with_name(wanted.digest))
     return caption(*from_store)
 

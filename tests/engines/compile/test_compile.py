@@ -20,7 +20,7 @@ from edgecap.engines.store.key import pack_key
 from edgecap.engines.store.store import EngineStore
 from tests.engines.compile.trt_graphs import contrib, convolution
 
-PLACE = "detector.graph"
+GRAPH_PATH = "detector.graph"
 
 
 def write(folder: Path, *, twin: bool) -> Pack:
@@ -30,7 +30,7 @@ def write(folder: Path, *, twin: bool) -> Pack:
     twins: dict[str, GraphSpec] = {}
     if twin:
         _, spec = convolution(folder)
-        twins[PLACE] = spec
+        twins[GRAPH_PATH] = spec
     detector = DetectorSpec(primary, 320, 32, 114, 0.4, 0.6, ("person",))
     write_pack(folder, PackSpec("tiny", "1", "Apache-2.0", {}, {}, detector, None, None, None, twins))
     return Pack.open(folder)
@@ -40,15 +40,15 @@ def test_the_twin_is_compiled_and_kept(tmp_path: Path):
     pack, store = write(tmp_path / "tiny", twin=True), EngineStore(tmp_path / "store")
     order = order_engines("tensorrt-rtx", target="sm_89")
     said: list[str] = []
-    made = make_engine(pack, PLACE, order, store=store, say=said.append)
-    assert (made.status, made.file) == ("built", "convolution.onnx") and said == [f"building {PLACE}"]
+    made = make_engine(pack, GRAPH_PATH, order, store=store, say=said.append)
+    assert (made.status, made.file) == ("built", "convolution.onnx") and said == [f"building {GRAPH_PATH}"]
     assert made.engine_bytes == (made.folder / "model.engine").stat().st_size
     assert made.parity == {} and made.parity_note.startswith("not measured: compiled ahead for sm_89")
-    again = make_engine(pack, PLACE, order, store=store, say=said.append)
-    assert again.status == "already built" and again.digest == made.digest and said == [f"building {PLACE}"]
-    other = make_engine(pack, PLACE, order_engines("tensorrt-rtx", target="sm_120"), store=store)
+    again = make_engine(pack, GRAPH_PATH, order, store=store, say=said.append)
+    assert again.status == "already built" and again.digest == made.digest and said == [f"building {GRAPH_PATH}"]
+    other = make_engine(pack, GRAPH_PATH, order_engines("tensorrt-rtx", target="sm_120"), store=store)
     level = TrtOptions(optimisation_level=1)
-    cheap = make_engine(pack, PLACE, order_engines("tensorrt-rtx", target="sm_89", options=level), store=store)
+    cheap = make_engine(pack, GRAPH_PATH, order_engines("tensorrt-rtx", target="sm_89", options=level), store=store)
     assert len({made.digest, other.digest, cheap.digest}) == 3
     assert not list((store.folder / "building").iterdir())
 
@@ -56,9 +56,9 @@ def test_the_twin_is_compiled_and_kept(tmp_path: Path):
 def test_without_a_twin_the_compiler_says_what_it_lacks(tmp_path: Path):
     pack, store = write(tmp_path / "tiny", twin=False), EngineStore(tmp_path / "store")
     with pytest.raises(EngineBuildError, match=r"detector.graph has no TensorRT twin in pack 'tiny'.*QuickGelu"):
-        make_engine(pack, PLACE, order_engines("tensorrt-rtx", target="sm_89"), store=store)
+        make_engine(pack, GRAPH_PATH, order_engines("tensorrt-rtx", target="sm_89"), store=store)
     assert not [path for path in store.folder.iterdir() if (path / "manifest.json").exists()]
-    made = make_engine(pack, PLACE, order_engines("onnxruntime-cpu"), store=store)
+    made = make_engine(pack, GRAPH_PATH, order_engines("onnxruntime-cpu"), store=store)
     assert made.parity == {"y.max_abs": 0.0} and made.engine_bytes > 0
 
 
@@ -79,7 +79,7 @@ def test_an_engine_for_this_machine_is_judged_before_it_is_published(
     """As on a GPU machine, with the running acted out: the reference is ONNX Runtime's CPU on the same graph."""
     pack, store = write(tmp_path / "tiny", twin=True), EngineStore(tmp_path / "store")
     order = dataclasses.replace(order_engines("tensorrt-rtx", target="sm_89"), gpu=BuildTarget("8.9", "Some GPU"))
-    spec = pack.spec.twins[PLACE]
+    spec = pack.spec.twins[GRAPH_PATH]
     reference = open_onnx_session(pack.path(spec.file), spec)
 
     def run(path: Path, graph: GraphSpec, *, backend: str) -> ScriptedSession:
@@ -90,13 +90,13 @@ def test_an_engine_for_this_machine_is_judged_before_it_is_published(
 
     monkeypatch.setattr("edgecap.engines.tensorrt.session.open_trt_session", run)
     if fine:
-        made = make_engine(pack, PLACE, order, store=store)
+        made = make_engine(pack, GRAPH_PATH, order, store=store)
         assert made.parity["features.cosine"] > 0.9999 and made.parity_note == ""
         return
-    with pytest.raises(EngineBuildError, match=r"too far from its graph: features.cosine -1.00000 \(at least 0.9999\)"):
-        make_engine(pack, PLACE, order, store=store)
-    made = make_engine(pack, PLACE, dataclasses.replace(order, allow_drift=True), store=store)
-    manifest = store.open_checked(pack_key(pack, PLACE, order.target, flags=order.flags)).manifest
+    with pytest.raises(EngineBuildError, match=r"parity limits: features.cosine -1.00000 \(at least 0.9999\)"):
+        make_engine(pack, GRAPH_PATH, order, store=store)
+    made = make_engine(pack, GRAPH_PATH, dataclasses.replace(order, allow_drift=True), store=store)
+    manifest = store.open_checked(pack_key(pack, GRAPH_PATH, order.target, flags=order.flags)).manifest
     assert manifest.drift_allowed and made.parity["features.cosine"] < -0.99
 
 
@@ -105,4 +105,4 @@ def test_a_pack_of_many_bytes_wants_the_space_first(tmp_path: Path, monkeypatch:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10_000))
     with pytest.raises(OutputError, match="MB are free"):
-        make_engine(pack, PLACE, order_engines("tensorrt-rtx", target="sm_89"), store=store)
+        make_engine(pack, GRAPH_PATH, order_engines("tensorrt-rtx", target="sm_89"), store=store)

@@ -176,7 +176,7 @@ def test_targets(api: TrtApi):
         choose_target(None, api, no_gpu())
     with pytest.raises(UsageError, match="can't compile for sm_90; it can for sm_75"):
         choose_target("sm_90", api, no_gpu())
-    with pytest.raises(UsageError, match="'volta' is no GPU generation"):
+    with pytest.raises(UsageError, match="'volta' is not a GPU generation"):
         choose_target("volta", api, no_gpu())
 
 

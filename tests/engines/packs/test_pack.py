@@ -100,12 +100,12 @@ def lead_out(folder: Path) -> None:
         pytest.param(lead_out, ["scale.onnx points outside the pack folder, to "], id="link out of the pack"),
         pytest.param(
             lambda folder: (folder / "extra.onnx").write_bytes(b"x"),
-            ["holds extra.onnx", "doesn't list"],
+            ["contains extra.onnx", "doesn't list"],
             id="unlisted graph",
         ),
         pytest.param(
             lambda folder: (folder / "stats" / "weights.data").write_bytes(b"x"),
-            ["holds stats/weights.data"],
+            ["contains stats/weights.data"],
             id="unlisted weights",
         ),
     ],

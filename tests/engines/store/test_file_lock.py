@@ -39,7 +39,7 @@ def test_a_held_lock_is_refused_and_says_who_has_it(path: Path) -> None:
         pytest.fail("two holders")
     with locked(path, label="one", wait_seconds=0):
         assert f"pid {os.getpid()}" in holder_of(path)
-    assert holder_of(path) == "a process that has not said which it is"
+    assert holder_of(path) == "an unknown process"
 
 
 def test_waiting_ends_when_the_holder_does_and_is_announced_once(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which file a session is opened from, and that it is told. The stored graph answers otherwise, so it can be seen."""
+"""Which file a session is opened from, and that this is reported. The stored graph answers differently on purpose."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edgecap.engines.store.sessions import EnginesChoice, EngineSessions
 from edgecap.engines.store.store import EngineStore, StoredEngine
 from tests.engines.graphs import SCALE, save_graph
 
-PLACE = "detector.graph"
+GRAPH_PATH = "detector.graph"
 
 
 @pytest.fixture
@@ -38,26 +38,31 @@ def store(tmp_path: Path) -> EngineStore:
 
 def store_tripler(store: EngineStore, pack: Pack, target: EngineTarget) -> StoredEngine:
     """File y = 3 x as what was compiled for `target` from the pack's y = 2 x + 1."""
-    key = pack_key(pack, PLACE, target)
+    key = pack_key(pack, GRAPH_PATH, target)
     with store.building(key) as build:
         nodes = [helper.make_node("Mul", ["x", "three"], ["y"])]
         save_graph(build.folder / "engine.onnx", nodes, SCALE, constants={"three": 3.0})
-        facts: dict[str, Any] = {"build_seconds": 0.1, "onnx_bytes": 1, "engine_file": "engine.onnx", "graph": PLACE}
+        facts: dict[str, Any] = {
+            "build_seconds": 0.1,
+            "onnx_bytes": 1,
+            "engine_file": "engine.onnx",
+            "graph": GRAPH_PATH,
+        }
         return build.publish(describe(build.folder, key=key, pack=pack, **facts))
 
 
 def answer(pack: Pack, store: EngineStore, choice: EnginesChoice) -> tuple[float, str]:
     """What the session makes of 2 (5.0: the pack's graph, 6.0: the stored one), and what `used` says."""
     sessions = EngineSessions(choice, store=store)
-    assert sessions.used == "none" and sessions.precision(PLACE) is None
+    assert sessions.used == "none" and sessions.precision(GRAPH_PATH) is None
     session = pack.using(sessions).open_session(SCALE)
-    assert sessions.precision(PLACE) == "fp32"
+    assert sessions.precision(GRAPH_PATH) == "fp32"
     return float(session.run({"x": np.full((1, 3), 2.0, np.float32)})["y"][0, 0]), sessions.used
 
 
 def test_each_choice_with_an_engine_and_without(pack: Pack, store: EngineStore) -> None:
     assert answer(pack, store, "auto") == answer(pack, store, "pack") == (5.0, "pack")
-    with pytest.raises(EngineError, match=rf"no engine of {PLACE} for this device \(onnxruntime-cpu .*edgecap build"):
+    with pytest.raises(EngineError, match=rf"no engine of {GRAPH_PATH} for this device \(onnxruntime-cpu .*build"):
         answer(pack, store, "store")
     assert not store.folder.exists(), "looking creates nothing"
     stored = store_tripler(store, pack, this_device("onnxruntime-cpu"))
@@ -120,7 +125,7 @@ def test_tensorrt_opens_the_engine_of_the_twin(
 ) -> None:
     folder = make_pack()
     twin = dataclasses.replace(SCALE, precision="fp16", ranges={"B": (1, 2, 4)})
-    write_pack(folder, dataclasses.replace(pack_spec, twins={PLACE: twin}))
+    write_pack(folder, dataclasses.replace(pack_spec, twins={GRAPH_PATH: twin}))
     pack, target = Pack.open(folder), EngineTarget("tensorrt-rtx", "1.7.1.116", "sm_89")
     opened: list[tuple[Path, GraphSpec, str, str]] = []
 
@@ -135,5 +140,5 @@ def test_tensorrt_opens_the_engine_of_the_twin(
     for choice in ("store", "auto"):
         sessions = EngineSessions(choice, store=store)
         pack.using(sessions).open_session(SCALE, provider="tensorrt")
-        assert (sessions.used, sessions.precision(PLACE)) == ("store", "fp16")
+        assert (sessions.used, sessions.precision(GRAPH_PATH)) == ("store", "fp16")
     assert opened == [(engine.path, twin, "tensorrt-rtx", "timing")] * 2

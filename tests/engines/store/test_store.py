@@ -13,9 +13,10 @@ from types import SimpleNamespace
 import pytest
 
 from edgecap.engines.errors import EngineError, EngineMismatchError, OutputError, StoreBusyError, TamperedEngineError
-from edgecap.engines.store.housekeeping import entries, verify
+from edgecap.engines.store.entries import STAMP_FILE, entries
+from edgecap.engines.store.housekeeping import verify
 from edgecap.engines.store.manifest import MANIFEST_FILE, encode_manifest, read_manifest
-from edgecap.engines.store.store import STAMP_FILE, EngineStore, default_folder
+from edgecap.engines.store.store import EngineStore, default_folder
 from tests.engines.store.engine_builder import WANTED, key, publish, start_builder, stored
 
 
@@ -57,7 +58,7 @@ def test_a_second_build_finds_the_first_and_may_replace_it(store: EngineStore) -
     with store.building(WANTED) as build:
         publish(build, b"better")
     assert store.open_checked(WANTED).path.read_bytes() == b"better"
-    assert len(entries(store)) == 1 and under_way(store) == []
+    assert len(entries(store.folder)) == 1 and under_way(store) == []
 
 
 def test_a_damaged_engine_is_built_anew(store: EngineStore) -> None:
@@ -102,7 +103,7 @@ def test_engines_for_something_else_are_explained(store: EngineStore, changes: d
     assert f"no engine {WANTED.digest} for sm_89; the nearest (" in str(caught.value) and words in str(caught.value)
     # Renamed into the place of the wanted one, it is still not the wanted one, and says why.
     other.folder.rename(store.entry_folder(WANTED.digest))
-    with pytest.raises(EngineMismatchError, match="holds an engine made for something else") as caught:
+    with pytest.raises(EngineMismatchError, match="contains an engine made for something else") as caught:
         store.open_checked(WANTED)
     assert words in str(caught.value)
 
@@ -131,7 +132,7 @@ def test_a_build_that_ends_badly_leaves_nothing(store: EngineStore, kind: type[B
     with pytest.raises(kind), store.building(WANTED) as build:
         (build.folder / "engine.bin").write_bytes(b"half")
         raise kind
-    assert entries(store) == () and under_way(store) == []
+    assert entries(store.folder) == () and under_way(store) == []
     stored(store)  # and the lock is free
 
 
@@ -159,7 +160,9 @@ def test_a_killed_builder_and_then_a_good_one(store: EngineStore) -> None:
     assert child.stdout and child.stdout.readline() == "building\n"
     child.send_signal(signal.SIGKILL)
     child.communicate(timeout=10)
-    assert len(under_way(store)) == 1 and entries(store) == (), "half an engine is left, and nobody takes it for one"
+    assert len(under_way(store)) == 1 and entries(store.folder) == (), (
+        "half an engine is left, and nobody takes it for one"
+    )
     with store.building(WANTED) as build:
         assert build.existing is None and under_way(store) == [build.folder.name], "swept before the next begins"
         publish(build)
@@ -173,7 +176,7 @@ def test_a_full_disk_while_files_are_written(store: EngineStore) -> None:
     ):
         (build.folder / "engine.bin").write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert entries(store) == () and under_way(store) == []
+    assert entries(store.folder) == () and under_way(store) == []
 
 
 def test_a_full_disk_while_publishing(store: EngineStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ def test_tensorrt_11_has_lost_names_and_10_has_them():
     assert api.targets == () and not api.has_validity and not api.has_runtime_cache
     with pytest.raises(UsageError, match="build on the machine that will run the engine"):
         choose_target(None, api, with_no_gpu())
-    with pytest.raises(UsageError, match="nothing here: it needs that GPU here"):
+    with pytest.raises(UsageError, match="nothing here: it needs that GPU"):
         choose_target("sm_89", api, with_no_gpu())
 
 

@@ -22,13 +22,13 @@ from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import CaptionerSpec, PackSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.job import ExportJob, Precision, RoleExport
+from edgecap.export.job import ExportJob, Precision, RoleExport, read_options
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.prompts.prompt_data import fill
 from edgecap.export.publish.gate import judge
 from edgecap.export.recipes import load_recipe, open_checkpoint
 from edgecap.export.smolvlm import SMOLVLM
-from edgecap.export.smolvlm.plan import make_plan
+from edgecap.export.smolvlm.plan import SmolVlmOptions, make_plan
 from edgecap.export.specimens.smolvlm import IMAGE_ID, save_smolvlm
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
@@ -130,10 +130,10 @@ def test_answers_are_those_of_transformers(smolvlm: tuple[Path, Any], fp32: tupl
 
 def test_fp32_passes_its_gate_and_is_compared_with_pytorch_first(fp32: tuple[RoleExport, Path]) -> None:
     made = fp32[0]
-    assert judge(made.judged, allow_drift=False) == ()
-    first = made.judged[0].parity
+    assert judge(made.comparisons, allow_drift=False) == ()
+    first = made.comparisons[0].parity
     assert (first.graph, first.reference) == ("captioner.vision.fp32.onnx", "PyTorch fp32")
-    decoder = next(row.parity for row in made.judged if row.parity.graph == "captioner.decoder.fp32.onnx")
+    decoder = next(row.parity for row in made.comparisons if row.parity.graph == "captioner.decoder.fp32.onnx")
     assert decoder.figures["top1_agreement"] == 1.0 and decoder.tensors[0].max_abs < 1e-4
     assert made.sensitivity == () and "tiling of pictures" in made.kept_high
 
@@ -161,7 +161,7 @@ def test_every_free_axis_has_a_range(int4: tuple[RoleExport, Path]) -> None:
 
 def test_int4_passes_its_gate_and_speaks(int4: tuple[RoleExport, Path]) -> None:
     made, out = int4
-    assert judge(made.judged, allow_drift=False) == ()
+    assert judge(made.comparisons, allow_drift=False) == ()
     spec = made.spec
     assert isinstance(spec, CaptionerSpec)
     assert (spec.vision.precision, spec.decoder.precision) == ("int8-dynamic", "int4-weights")
@@ -199,7 +199,7 @@ def test_int8_tokens_of_a_view_do_not_depend_on_the_batch(int4: tuple[RoleExport
 
 def _plan_error(folder: Path, **options: str) -> str:
     with pytest.raises((CheckpointError, UsageError)) as caught:
-        make_plan(Checkpoint.open(folder), options, recipe="smolvlm")
+        make_plan(Checkpoint.open(folder), read_options(SmolVlmOptions, options, recipe="smolvlm"), recipe="smolvlm")
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -224,7 +224,7 @@ def test_options_are_checked(smolvlm: tuple[Path, Any]) -> None:
     assert "views, context" in _plan_error(smolvlm[0], tiles="4")
     assert "whole number" in _plan_error(smolvlm[0], views="-1")
     assert "lower --option views or raise --option context" in _plan_error(smolvlm[0], views="8", context="256")
-    assert make_plan(Checkpoint.open(smolvlm[0]), {"views": "2"}, recipe="smolvlm").views == 2
+    assert make_plan(Checkpoint.open(smolvlm[0]), SmolVlmOptions(views=2), recipe="smolvlm").views == 2
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_normalisation_from_a_processor_config(changeable: Path) -> None:
     (changeable / "preprocessor_config.json").unlink()
     stated = {"image_processor": {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4, 0.5, 0.6]}}
     (changeable / "processor_config.json").write_text(json.dumps(stated))
-    plan = make_plan(Checkpoint.open(changeable), {}, recipe="smolvlm")
+    plan = make_plan(Checkpoint.open(changeable), SmolVlmOptions(), recipe="smolvlm")
     assert plan.mean == (0.1, 0.2, 0.3) and plan.std == (0.4, 0.5, 0.6)
 
 
@@ -262,11 +262,11 @@ def test_weights_of_another_depth_than_the_config_says(changeable: Path, tmp_pat
     _set(changeable, "config.json", text_config__num_hidden_layers=3)
     (tmp_path / "out").mkdir()
     job = ExportJob(Checkpoint.open(changeable), tmp_path / "out", "int8", pictures)
-    with pytest.raises(CheckpointError, match=r"lacks .*layers\.2\."):
+    with pytest.raises(CheckpointError, match=r"no tensor .*layers\.2\."):
         SMOLVLM(job)
 
 
 def test_a_gate_that_is_missed_is_seen(fp32: tuple[RoleExport, Path]) -> None:
-    row = fp32[0].judged[0]
+    row = fp32[0].comparisons[0]
     impossible = replace(row, limits={"max_abs": ("max", 0.0)})
     assert len(judge([impossible], allow_drift=True)) == 1

@@ -22,6 +22,7 @@ from edgecap.export.decoder.shared import DecoderConfig, build_decoder, decoder_
 from edgecap.export.onnx.block_weights import quantise_blocks, quantise_blocks4
 from edgecap.runtime.decode.open_port import Chunk, DecoderPort, open_port
 from edgecap.runtime.decode.rotary import text_positions
+from tests.runtime.decode.test_language_model import SPEC
 
 HIDDEN, VOCAB, CAPACITY = 128, 96, 64
 LLAMA = DecoderConfig(
@@ -94,27 +95,14 @@ def weights_of(network: Any) -> dict[str, NDArray[np.float32]]:
 
 
 def captioner_spec(config: DecoderConfig, graph: GraphSpec) -> CaptionerSpec:
-    return CaptionerSpec(
-        vision=GraphSpec("vision.onnx", "fp32", (), ()),
+    return replace(
+        SPEC,
         decoder=graph,
-        embedding_file="e.npy",
-        tokenizer_file="t.json",
-        view_side=8,
-        views=1,
-        tokens_per_view=1,
-        view_gap_seconds=0.3,
-        view_margin=1.3,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
         hidden_size=config.hidden_size,
         layers=config.layers,
         kv_heads=config.kv_heads,
         head_dim=config.head_dim,
         vocab_size=config.vocab_size,
-        bos_id=None,
-        eos_id=0,
-        prompts={},
-        max_tokens={},
         rope=ROPE if config.rope_inputs else None,
     )
 

@@ -13,7 +13,8 @@ pytest.importorskip("transformers")
 ort = pytest.importorskip("onnxruntime")
 
 from edgecap.export.decoder.shared import DecoderConfig, WeightFormat, build_decoder, decoder_spec  # noqa: E402
-from edgecap.export.onnx.block_weights import quantise_blocks, quantise_matmuls  # noqa: E402
+from edgecap.export.onnx.block_matmuls import quantise_matmuls  # noqa: E402
+from edgecap.export.onnx.block_weights import quantise_blocks  # noqa: E402
 
 CONFIG = DecoderConfig(
     hidden_size=64,

@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 
-from edgecap.engines import write_pack
+from edgecap.engines import files, write_pack
 from edgecap.engines.errors import OutputError, PackError, TamperedPackError
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.prompt_book import read_book
 from edgecap.engines.packs.specs import DomainSpec, PackSpec, SegmenterSpec
 from edgecap.export.job import RoleExport
-from edgecap.export.publish import folder_swap, pack_merge
+from edgecap.export.publish import pack_merge
 from edgecap.export.publish.pack_merge import merge_role
-from tests.export.fake_recipe import judged, spec_with
+from tests.export.fake_recipe import comparison, spec_with
 from tests.export.small_nets import detector_spec
 
 
@@ -40,7 +40,7 @@ def staged(folder: Path, *names: str) -> Path:
 
 
 def detector(file: str = "detector.onnx", **changes: Any) -> RoleExport:
-    made = RoleExport("detector", detector_spec(spec_with(file)), "Apache-2.0", "org/det@1", (judged(1.0),))
+    made = RoleExport("detector", detector_spec(spec_with(file)), "Apache-2.0", "org/det@1", (comparison(1.0),))
     return replace(made, **changes)
 
 
@@ -48,7 +48,7 @@ def segmenter() -> RoleExport:
     tensor = TensorSpec("x", "float32", (1,))
     parts = [GraphSpec(f"segmenter_{part}.onnx", "fp32", (tensor,), (tensor,)) for part in ("encoder", "decoder")]
     spec = SegmenterSpec(parts[0], parts[1], 64, 32, 114, "image", 0.0, 0.0)
-    return RoleExport("segmenter", spec, "AGPL-3.0", "org/seg@2", (judged(1.0),))
+    return RoleExport("segmenter", spec, "AGPL-3.0", "org/seg@2", (comparison(1.0),))
 
 
 def state(folder: Path) -> dict[str, bytes]:
@@ -175,7 +175,7 @@ def test_a_file_named_like_another_roles_is_refused(tmp_path: Path) -> None:
     assert state(tmp_path / "mine") == before
 
 
-@pytest.mark.parametrize("place", ["write_pack", "swap_in"])
+@pytest.mark.parametrize("place", ["write_pack", "replace_folder"])
 def test_a_full_disk_leaves_the_old_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     merge_role(tmp_path / "mine", detector(), staged(tmp_path / "a", "detector.onnx"))
     before = state(tmp_path / "mine")
@@ -196,9 +196,9 @@ def test_without_exchange_a_crash_between_the_two_renames_is_mended(
     """Where the file system can't exchange names; a power cut is an exception that nothing catches."""
     merge_role(tmp_path / "mine", detector(), staged(tmp_path / "a", "detector.onnx"))
     before = state(tmp_path / "mine")
-    monkeypatch.setattr(folder_swap, "exchange", lambda *_: False)
+    monkeypatch.setattr(files, "exchange", lambda *_: False)
     (tmp_path / "mine").rename(tmp_path / ".mine.set-aside")  # what the first of the two steps leaves
-    assert folder_swap.recover(tmp_path / "mine")
+    assert files.recover_folder(tmp_path / "mine")
     assert state(tmp_path / "mine") == before
     merge_role(tmp_path / "mine", detector("new.onnx"), staged(tmp_path / "b", "new.onnx"))
     assert "new.onnx" in Pack.open(tmp_path / "mine").spec.files and hidden(tmp_path) == []
@@ -209,7 +209,7 @@ def test_killed_while_publishing_the_pack_is_the_old_or_the_new_one(tmp_path: Pa
     script = textwrap.dedent("""
         import shutil, sys
         from pathlib import Path
-        from edgecap.export.publish.folder_swap import swap_in
+        from edgecap.engines.files import replace_folder
         base, mine = Path(sys.argv[1]), Path(sys.argv[1]) / "mine"
         print("ready", flush=True)
         while True:
@@ -217,7 +217,7 @@ def test_killed_while_publishing_the_pack_is_the_old_or_the_new_one(tmp_path: Pa
                 fresh = base / ".fresh"
                 shutil.rmtree(fresh, ignore_errors=True)
                 shutil.copytree(base / version, fresh)
-                swap_in(fresh, mine)
+                replace_folder(fresh, mine)
     """)
     for version, file in (("one", "one.onnx"), ("two", "two.onnx")):
         merge_role(tmp_path / version, detector(file), staged(tmp_path / f"s-{version}", file))
@@ -244,7 +244,7 @@ def test_a_prompt_book_stays_with_its_captioner_and_goes_with_it(tmp_path: Path)
     folder = staged(tmp_path / "b")
     for name in (spec.vision.file, spec.decoder.file, spec.embedding_file, spec.tokenizer_file):
         shutil.copyfile(nano.folder / name, folder / name)
-    bare = RoleExport("captioner", replace(spec, prompt_file=None), "MIT", "org/cap@1", (judged(1.0),))
+    bare = RoleExport("captioner", replace(spec, prompt_file=None), "MIT", "org/cap@1", (comparison(1.0),))
     merge_role(tmp_path / "mine", bare, folder)
     pack = Pack.open(tmp_path / "mine")
     assert read_book(pack) is None and not (pack.folder / spec.prompt_file).exists()

@@ -22,7 +22,7 @@ from edgecap.export.decoder.shared import DecoderConfig, build_decoder, decoder_
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.rotary import Rotary, positions_of
-from tests.runtime.decode.test_language_model import Letters
+from tests.runtime.decode.test_language_model import SPEC, Letters
 
 VOCAB, HIDDEN, END, OTHER_END = 40, 64, 1, 3
 ROPE = RopeSpec(theta=1000.0, sections=(2, 3, 3), merge=2)
@@ -114,18 +114,13 @@ def _spec(graph: GraphSpec) -> CaptionerSpec:
         (TensorSpec("pixels", "float32", ("n", 3, "h", "w")),),
         (TensorSpec("tokens", "float32", ("n", "T", HIDDEN)),),
     )
-    return CaptionerSpec(
+    return replace(
+        SPEC,
         vision=vision,
         decoder=graph,
-        embedding_file="e.npy",
-        tokenizer_file="t.json",
         view_side=32,
         views=2,
         tokens_per_view=8,
-        view_gap_seconds=0.3,
-        view_margin=1.3,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
         hidden_size=HIDDEN,
         layers=2,
         kv_heads=2,
@@ -133,8 +128,6 @@ def _spec(graph: GraphSpec) -> CaptionerSpec:
         vocab_size=VOCAB,
         bos_id=None,
         eos_id=END,
-        prompts={},
-        max_tokens={},
         layout=LAYOUT,
         eos_ids=(OTHER_END,),
         rope=ROPE,

@@ -12,8 +12,8 @@ from edgecap.engines.errors import CheckpointError, UsageError
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.qwen import graph_file
+from edgecap.export.qwen.reference import load_tower, tower_tokens
 from edgecap.export.qwen.vision_graph import MOST_VIEWS, VisionFormat, vision_spec, write_vision
-from edgecap.export.qwen.vision_reference import load_tower, tower_tokens
 from edgecap.export.qwen.vision_sizes import VisionSizes
 from edgecap.export.specimens.qwen import TINY_VISION, save_qwen
 

@@ -22,7 +22,7 @@ from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.publish.gate import judge
 from edgecap.export.sam2.check import _PromptOnly, _Swapped, export_pack, follow, ious, logit_distance
-from edgecap.export.sam2.contracts import segmenter_spec
+from edgecap.export.sam2.contracts import GRAPHS, segmenter_spec
 from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.memory.ring import MemoryRing
@@ -34,7 +34,7 @@ transformers = pytest.importorskip("transformers")
 
 from edgecap.export.sam2.reference import ReferenceStep, propagate_reference  # noqa: E402
 from edgecap.export.sam2.specimen import PRESENCE, save_specimen  # noqa: E402
-from edgecap.export.sam2.torch_sessions import PARTS, modules_of, sessions, torch_sessions  # noqa: E402
+from edgecap.export.sam2.torch_sessions import modules_of, sessions, torch_sessions  # noqa: E402
 from edgecap.export.sam2.writer import LIMITS, judge_file  # noqa: E402
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ def _one_thread() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
     checkpoint = Checkpoint.open(save_specimen(tmp_path_factory.mktemp("sam2") / "checkpoint"))
-    settings = read_settings(checkpoint, {})
+    settings = read_settings(checkpoint)
     model = checkpoint.load(transformers.Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
     rng = np.random.default_rng(5)
     background = rng.integers(0, 255, (24, 32, 3), np.uint8).repeat(8, 0).repeat(8, 1)
@@ -81,7 +81,7 @@ def specimen(tmp_path_factory: pytest.TempPathFactory) -> Specimen:
         clip.append(Frame(index, index / 10, image))
     boxes = np.array([[20, 40, 70, 100], [180, 110, 230, 160], [90, 20, 140, 180]], np.float32)
     boxes /= np.array([256, 192, 256, 192], np.float32)
-    spec = segmenter_spec(settings, dict.fromkeys(PARTS, "fp32"))
+    spec = segmenter_spec(settings, dict.fromkeys(GRAPHS, "fp32"))
     modules = torch_sessions(modules_of(model, settings, query_chunk=24), settings)
     reference = propagate_reference(model, settings, [frame.image_rgb for frame in clip], {0: boxes})
     return Specimen(checkpoint, settings, model, modules, spec, clip, boxes, reference)
@@ -172,9 +172,9 @@ def test_absent_objects_are_remembered_as_transformers_does(specimen: Specimen) 
 
 
 def test_other_input_size(specimen: Specimen) -> None:
-    settings = read_settings(specimen.checkpoint, {"image_side": "192"})
+    settings = read_settings(specimen.checkpoint, image_side=192)
     model = specimen.checkpoint.load(transformers.Sam2VideoModel, config=sized_config(specimen.checkpoint, 192))
-    spec = segmenter_spec(settings, dict.fromkeys(PARTS, "fp32"))
+    spec = segmenter_spec(settings, dict.fromkeys(GRAPHS, "fp32"))
     modules = torch_sessions(modules_of(model, settings, query_chunk=512), settings)
     got = follow(MemorySegmenter(spec, sessions(modules)), specimen.clip[:4], specimen.boxes)
     images = [frame.image_rgb for frame in specimen.clip[:4]]
@@ -191,10 +191,9 @@ def test_pack_is_also_a_plain_segmenter(specimen: Specimen, pack: Pack) -> None:
 def test_half_precision_stays_within_its_limits(specimen: Specimen, pack: Pack, part: str, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from edgecap.export.onnx.precision import to_fp16
-    from edgecap.export.sam2.torch_sessions import graphs_of
 
-    exact, half = graphs_of(specimen.settings, "fp32")[part], graphs_of(specimen.settings, "fp16")[part]
-    noted = torch_sessions({part: specimen.modules[part].module for part in PARTS}, specimen.settings)
+    exact, half = GRAPHS[part](specimen.settings, "fp32"), GRAPHS[part](specimen.settings, "fp16")
+    noted = torch_sessions({part: specimen.modules[part].module for part in GRAPHS}, specimen.settings)
     follow(MemorySegmenter(specimen.spec, sessions(noted)), specimen.clip[:3], specimen.boxes)
     to_fp16(onnx.load(str(pack.path(exact.file)))).save(tmp_path / half.file, half)
     row = judge_file(tmp_path / half.file, half, noted[part], "PyTorch")
@@ -205,11 +204,10 @@ def test_half_precision_stays_within_its_limits(specimen: Specimen, pack: Pack, 
 def test_dynamic_int8_encoder(specimen: Specimen, pack: Pack, tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
     from edgecap.export.onnx.precision import dynamic_int8
-    from edgecap.export.sam2.torch_sessions import graphs_of
 
-    exact = graphs_of(specimen.settings, "fp32")["encoder"]
-    small = graphs_of(specimen.settings, "int8-dynamic")["encoder"]
-    noted = torch_sessions({part: specimen.modules[part].module for part in PARTS}, specimen.settings)
+    exact = GRAPHS["encoder"](specimen.settings, "fp32")
+    small = GRAPHS["encoder"](specimen.settings, "int8-dynamic")
+    noted = torch_sessions({part: specimen.modules[part].module for part in GRAPHS}, specimen.settings)
     follow(MemorySegmenter(specimen.spec, sessions(noted)), specimen.clip[:2], specimen.boxes)
     converted = dynamic_int8(onnx.load(str(pack.path(exact.file))))
     assert converted.lowered > 10

@@ -9,48 +9,31 @@ from typing import Any
 import pytest
 
 from edgecap.engines.errors import EngineError, UsageError
-from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import PromptLayout
 from edgecap.runtime.decode.chat import PackChat, check_instructable
 from edgecap.runtime.decode.language_model import LanguageModel
-from tests.runtime.decode.test_language_model import (
+from tests.runtime.decode.letters_model import (
     BOS,
+    CHAT_LAYOUT,
     DECODER,
     EMBEDDING,
-    EOS,
     SPEC,
-    VISION,
-    Letters,
-    _decode,
-    _logits,
-    _see,
+    answer_again,
+    ids_of,
+    open_model,
+    text_of,
 )
 
-LAYOUT = PromptLayout("h ", "s ", ".", "q ", "?", answer_after=". and ", before_system="rule {system}. h ")
 
-
-def _captioner(most: int | None = None) -> LanguageModel:
+def _model(most: int | None = None) -> LanguageModel:
     decoder = replace(DECODER, ranges={"M": (1, 64, most)} if most else {})
-    return LanguageModel(
-        replace(SPEC, layout=LAYOUT),
-        vision=ScriptedSession(VISION, _see),
-        decoder=ScriptedSession(decoder, _decode),
-        embedding=EMBEDDING,
-        tokenizer=Letters(),
-    )
+    return open_model(replace(SPEC, layout=CHAT_LAYOUT), decoder=decoder)[0]
 
 
 def _said(text: str, most: int) -> str:
-    """The answer to a text, read anew for every token."""
-    import numpy as np
-
-    read = np.concatenate([EMBEDDING[[BOS]], EMBEDDING[Letters().encode(text, add_special_tokens=False).ids]])
-    ids: list[int] = []
-    while len(ids) < most and EOS not in ids:
-        ids.append(int(np.argmax(_logits(read))))
-        read = np.concatenate([read, EMBEDDING[[ids[-1]]]])
-    return Letters().decode([i for i in ids if i != EOS], skip_special_tokens=True).strip()
+    """The answer to a text, read again for every token."""
+    return text_of(answer_again(EMBEDDING[[BOS, *ids_of(text)]], most)[0])
 
 
 def _talk(*turns: str, system: str = "be true") -> list[dict[str, str]]:
@@ -59,7 +42,7 @@ def _talk(*turns: str, system: str = "be true") -> list[dict[str, str]]:
 
 
 def test_a_conversation_is_read_as_the_template_writes_it() -> None:
-    chat = PackChat(_captioner(), name="x", max_tokens=9)
+    chat = PackChat(_model(), name="x", max_tokens=9)
     assert chat.ask(_talk("who")) == _said("rule be true. h q who?", 9)
     assert chat.ask(_talk("who", "me", "where")) == _said("rule be true. h q who?me. and where?", 9)
     assert chat.dropped_turns == 0
@@ -69,7 +52,7 @@ def test_old_exchanges_make_room_and_the_first_one_stays() -> None:
     talk = _talk("who", "me", "a long middle question", "an equally long answer", "why")
     whole = "rule be true. h q who?me. and a long middle question?an equally long answer. and why?"
     short = "rule be true. h q who?me. and why?"
-    roomy, tight = PackChat(_captioner(), name="x", max_tokens=9), PackChat(_captioner(64), name="x", max_tokens=9)
+    roomy, tight = PackChat(_model(), name="x", max_tokens=9), PackChat(_model(64), name="x", max_tokens=9)
     assert roomy.ask(talk) == _said(whole, 9) and roomy.dropped_turns == 0
     assert tight.ask(talk) == _said(short, 9) and tight.dropped_turns == 1
     assert _said(whole, 9) != _said(short, 9)
@@ -82,7 +65,9 @@ def test_a_pack_for_pictures_only_says_so() -> None:
 
 def test_packs_without_rules_or_rounds_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def pack(**captioner: Any) -> Any:
-        block = SimpleNamespace(prompt_file=None, layout=LAYOUT) if captioner == {} else SimpleNamespace(**captioner)
+        block = (
+            SimpleNamespace(prompt_file=None, layout=CHAT_LAYOUT) if captioner == {} else SimpleNamespace(**captioner)
+        )
         return SimpleNamespace(spec=SimpleNamespace(name="p", captioner=block))
 
     with pytest.raises(UsageError, match="without rules and rounds"):
@@ -99,7 +84,7 @@ def test_packs_without_rules_or_rounds_say_so(monkeypatch: pytest.MonkeyPatch) -
 def test_a_shorter_answer_is_better_than_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgecap.runtime.decode.chat._LEAST_TOKENS", 2)
     text = "rule be true. h q a rather long question for it?"
-    chat = PackChat(_captioner(len(text) + 1 + 5), name="x", max_tokens=9)
+    chat = PackChat(_model(len(text) + 1 + 5), name="x", max_tokens=9)
     assert chat.ask(_talk("a rather long question for it")) == _said(text, 5)
     with pytest.raises(EngineError, match=r"needs \d+ positions"):
-        PackChat(_captioner(24), name="x", max_tokens=9).ask(_talk("a rather long question for it"))
+        PackChat(_model(24), name="x", max_tokens=9).ask(_talk("a rather long question for it"))

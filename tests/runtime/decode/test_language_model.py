@@ -1,129 +1,33 @@
-"""The captioner against a decoder with known arithmetic: batched, forked answers equal those of reading
-everything anew."""
+"""The language model against a decoder with known arithmetic: batched, forked answers equal those of reading
+everything again."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgecap.engines.graph.scripted_session import ScriptedSession
-from edgecap.engines.graph.spec import GraphSpec, TensorSpec
-from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode import kv_cache
 from edgecap.runtime.decode.kv_cache import KvPool
-from edgecap.runtime.decode.language_model import LanguageModel
-from edgecap.runtime.decode.wordban import WordBan
+from edgecap.runtime.decode.tokens import WordBan
+from tests.runtime.decode.letters_model import (
+    BOS,
+    EMBEDDING,
+    EOS,
+    HIDDEN,
+    SIDE,
+    TOKENS,
+    VIEWS,
+    Letters,
+    answer_again,
+    ids_of,
+    open_model,
+    seen_tokens,
+    text_of,
+)
 
-HIDDEN, VOCAB, SIDE, VIEWS, TOKENS = 8, 40, 4, 2, 3
-BOS, EOS = 0, 1
 PREFIX = 1 + VIEWS * TOKENS
-_RANDOM = np.random.default_rng(5)
-EMBEDDING = _RANDOM.normal(size=(VOCAB, HIDDEN)).astype(np.float32)
-HEAD = _RANDOM.normal(size=(HIDDEN, VOCAB)).astype(np.float32)
-HEAD[:, EOS] *= 1.6  # so that answers end, at different lengths
-
-
-class Letters:
-    """A tokenizer of single characters; token 2 + k is the k-th of `ALPHABET`."""
-
-    ALPHABET = "abcdefghijklmnopqrstuvwxyz .?ABCDEFGHI"
-
-    def encode(self, sequence: str, *, add_special_tokens: bool) -> Any:
-        assert not add_special_tokens
-        return SimpleNamespace(ids=[2 + self.ALPHABET.index(c) for c in sequence])
-
-    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
-        return "".join(self.ALPHABET[i - 2] for i in ids if i > 1)
-
-
-def _graph(file: str, inputs: dict[str, tuple[str, tuple]], outputs: dict[str, tuple[str, tuple]]) -> GraphSpec:
-    def specs(tensors: dict) -> tuple[TensorSpec, ...]:
-        return tuple(TensorSpec(name, dtype, axes) for name, (dtype, axes) in tensors.items())
-
-    return GraphSpec(file, "fp32", specs(inputs), specs(outputs))
-
-
-KV = ("float32", ("B", 1, "M", HIDDEN))
-DECODER = _graph(
-    "decoder",
-    {
-        "inputs_embeds": ("float32", ("B", "S", HIDDEN)),
-        "seqlens_k": ("int32", ("B",)),
-        "total_sequence_length": ("int32", ()),
-        "last_index": ("int64", ("B",)),
-        "past_key_0": KV,
-        "past_value_0": KV,
-    },
-    {"logits": ("float32", ("B", VOCAB)), "present_key_0": KV, "present_value_0": KV},
-)
-VISION = _graph("vision", {"pixels": ("float32", ("n", 3, SIDE, SIDE))}, {"tokens": ("float32", ("n", TOKENS, HIDDEN))})
-SPEC = CaptionerSpec(
-    vision=VISION,
-    decoder=DECODER,
-    embedding_file="e.npy",
-    tokenizer_file="t.json",
-    view_side=SIDE,
-    views=VIEWS,
-    tokens_per_view=TOKENS,
-    view_gap_seconds=0.3,
-    view_margin=1.3,
-    mean=(0.5, 0.5, 0.5),
-    std=(0.5, 0.5, 0.5),
-    hidden_size=HIDDEN,
-    layers=1,
-    kv_heads=1,
-    head_dim=HIDDEN,
-    vocab_size=VOCAB,
-    bos_id=BOS,
-    eos_id=EOS,
-    prompts={},
-    max_tokens={},
-)
-
-
-def _see(feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    mean = feeds["pixels"].mean((2, 3))  # [n, 3]
-    tokens = np.stack([np.tile(mean[:, k : k + 1], HIDDEN) * np.arange(1, HIDDEN + 1) for k in range(TOKENS)], 1)
-    return {"tokens": tokens.astype(np.float32)}
-
-
-def _decode(feeds: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Order-sensitive arithmetic on everything read so far; refuses what ONNX Runtime's CPU attention
-    refuses."""
-    embeds, keys, values = feeds["inputs_embeds"], feeds["past_key_0"].copy(), feeds["past_value_0"].copy()
-    batch, new = embeds.shape[:2]
-    total = int(feeds["total_sequence_length"])
-    assert total == int(feeds["seqlens_k"].max()) + 1 <= keys.shape[2]
-    assert batch == 1 or new == 1 or new == total, "several rows read several tokens after a past"
-    logits = np.empty((batch, VOCAB), np.float32)
-    for b in range(batch):
-        length = int(feeds["seqlens_k"][b]) + 1
-        keys[b, 0, length - new : length] = embeds[b]
-        values[b, 0, length - new : length] = -embeds[b]
-        assert int(feeds["last_index"][b]) == new - 1
-        np.testing.assert_array_equal(keys[b, 0, :length], -values[b, 0, :length])
-        logits[b] = _logits(keys[b, 0, :length])
-    return {"logits": logits, "present_key_0": keys, "present_value_0": values}
-
-
-def _logits(read: NDArray[np.float32]) -> NDArray[np.float32]:
-    weights = np.cos(np.arange(len(read), dtype=np.float32) * 1.7)[:, None]
-    return (np.tanh((read * weights).sum(0)) @ HEAD).astype(np.float32)
-
-
-def _captioner() -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
-    vision, decoder = ScriptedSession(VISION, _see), ScriptedSession(DECODER, _decode)
-    return (
-        LanguageModel(SPEC, vision=vision, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()),
-        vision,
-        decoder,
-    )
 
 
 def _view(seed: int) -> NDArray[np.uint8]:
@@ -134,7 +38,7 @@ def _prompt(track_id: int | None, seeds: tuple[int, int], *questions: Question) 
     return VisualPrompt(track_id, np.stack([_view(s) for s in seeds]), np.arange(2.0), questions)
 
 
-def _round() -> list[VisualPrompt]:
+def _batch() -> list[VisualPrompt]:
     return [
         _prompt(4, (1, 2), Question("appearance", "what is it", 12), Question("action", "does it", 9)),
         _prompt(5, (2, 2), Question("appearance", "and this one here", 12), Question("action", "so", 9)),
@@ -145,26 +49,16 @@ def _round() -> list[VisualPrompt]:
 def _one_by_one(
     prompt: VisualPrompt, question: Question, banned: set[int] = frozenset()
 ) -> tuple[str, list[float], bool]:
-    """The reference: read the whole sequence again for every token."""
-    pixels = (prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5
-    seen = _see({"pixels": pixels.transpose(0, 3, 1, 2)})["tokens"].reshape(-1, HIDDEN)
-    text = Letters().encode(question.text, add_special_tokens=False).ids
-    read = np.concatenate([EMBEDDING[[BOS]], seen, EMBEDDING[text]])
-    ids: list[int] = []
-    probabilities = []
-    while len(ids) < question.max_tokens and EOS not in ids:
-        logits = _logits(read)
-        allowed = np.where([i in banned for i in range(VOCAB)], -np.inf, logits)
-        ids.append(int(np.argmax(allowed)))
-        probabilities.append(float(np.exp(logits[ids[-1]]) / np.exp(logits).sum()))
-        read = np.concatenate([read, EMBEDDING[[ids[-1]]]])
-    return Letters().decode([i for i in ids if i != EOS], skip_special_tokens=True).strip(), probabilities, EOS in ids
+    seen = seen_tokens(prompt.frames_rgb).reshape(-1, HIDDEN)
+    read = np.concatenate([EMBEDDING[[BOS]], seen, EMBEDDING[ids_of(question.text)]])
+    ids, probabilities = answer_again(read, question.max_tokens, banned=banned)
+    return text_of(ids), probabilities, EOS in ids
 
 
 def test_forked_and_batched_answers_equal_one_by_one() -> None:
-    captioner, _, _ = _captioner()
-    answers = captioner.answer(_round()).answers
-    asked = [(p, q) for p in _round() for q in p.questions]
+    model, _, _ = open_model()
+    answers = model.answer(_batch()).answers
+    asked = [(p, q) for p in _batch() for q in p.questions]
     assert [(a.track_id, a.field) for a in answers] == [(p.track_id, q.field) for p, q in asked]
     for answer, (prompt, question) in zip(answers, asked, strict=True):
         text, probabilities, ended = _one_by_one(prompt, question)
@@ -176,26 +70,26 @@ def test_forked_and_batched_answers_equal_one_by_one() -> None:
 
 
 def test_order_and_company_do_not_change_an_answer() -> None:
-    captioner, _, _ = _captioner()
-    together = {(a.track_id, a.field): a.text for a in captioner.answer(_round()).answers}
-    for prompt in reversed(_round()):
-        for answer in captioner.answer([prompt]).answers:
+    model, _, _ = open_model()
+    together = {(a.track_id, a.field): a.text for a in model.answer(_batch()).answers}
+    for prompt in reversed(_batch()):
+        for answer in model.answer([prompt]).answers:
             assert answer.text == together[(answer.track_id, answer.field)]
 
 
 def test_each_distinct_view_is_encoded_once_and_a_retry_encodes_none() -> None:
-    captioner, vision, _ = _captioner()
-    captioner.answer(_round())
+    model, vision, _ = open_model()
+    model.answer(_batch())
     assert [c["pixels"].shape[0] for c in vision.calls] == [4], "views 1, 2, 3, 4; 2 is shown three times"
-    captioner.answer(_round()[1:2])
+    model.answer(_batch()[1:2])
     assert len(vision.calls) == 1
 
 
 def test_the_prefix_is_read_once_per_prompt_and_the_bill_is_right() -> None:
-    captioner, _, decoder = _captioner()
-    answers = captioner.answer(_round())
+    model, _, decoder = open_model()
+    answers = model.answer(_batch())
     shapes = [c["inputs_embeds"].shape[:2] for c in decoder.calls]
-    questions = [len(q.text) for p in _round() for q in p.questions]
+    questions = [len(q.text) for p in _batch() for q in p.questions]
     assert shapes[0] == (3, PREFIX) and sorted(s[1] for s in shapes[1:7]) == sorted(questions)
     assert all(new == 1 for _, new in shapes[7:])
     batches = [b for b, _ in shapes[7:]]
@@ -206,61 +100,57 @@ def test_the_prefix_is_read_once_per_prompt_and_the_bill_is_right() -> None:
     assert sum(batches) == answers.decode_tokens - len(questions), "first tokens come of the questions"
 
 
-def test_many_questions_take_several_rounds_with_the_same_answers() -> None:
-    captioner, vision, decoder = _captioner()
+def test_many_questions_take_several_batches_with_the_same_answers() -> None:
+    model, vision, decoder = open_model()
     prompts = [
         _prompt(i, (i, i + 1), Question("appearance", "what", 6), Question("action", "does it", 6)) for i in range(20)
     ]
-    answers = captioner.answer(prompts).answers
+    answers = model.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) <= 32
     assert [a.text for a in answers] == [_one_by_one(p, q)[0] for p in prompts for q in p.questions]
     assert sum(c["pixels"].shape[0] for c in vision.calls) == 21
 
 
-def test_a_longer_round_after_a_short_one_gets_room() -> None:
-    captioner, _, _ = _captioner()
-    captioner.answer([_prompt(1, (1, 2), Question("appearance", "a", 2))])
+def test_a_longer_batch_after_a_short_one_gets_room() -> None:
+    model, _, _ = open_model()
+    model.answer([_prompt(1, (1, 2), Question("appearance", "a", 2))])
     question = Question("global", "a much longer question " * 4, 30)
-    [answer] = captioner.answer([_prompt(1, (1, 2), question)]).answers
+    [answer] = model.answer([_prompt(1, (1, 2), question)]).answers
     assert answer.text == _one_by_one(_prompt(1, (1, 2), question), question)[0]
 
 
 def test_a_banned_word_is_not_said_and_nothing_else_changes() -> None:
-    captioner, _, _ = _captioner()
-    prompt = _round()[0]
-    free = captioner.answer([prompt]).answers[0].text
+    model, _, _ = open_model()
+    prompt = _batch()[0]
+    free = model.answer([prompt]).answers[0].text
     letter = free[0]
     banned = Question("appearance", prompt.questions[0].text, 12, banned_words=(letter,))
-    [answer] = captioner.answer([_prompt(4, (1, 2), banned)]).answers
-    ids = {
-        Letters().encode(f, add_special_tokens=False).ids[0]
-        for f in (letter, letter.capitalize())
-        if f in Letters.ALPHABET
-    }
+    [answer] = model.answer([_prompt(4, (1, 2), banned)]).answers
+    ids = {ids_of(f)[0] for f in (letter, letter.capitalize()) if f in Letters.ALPHABET}
     assert letter not in answer.text
     assert answer.text == _one_by_one(prompt, banned, ids)[0]
 
 
 def test_no_prompts_cost_nothing() -> None:
-    captioner, vision, decoder = _captioner()
-    answers = captioner.answer([])
+    model, vision, decoder = open_model()
+    answers = model.answer([])
     assert answers.answers == () and answers.model_calls == 0 and not vision.calls and not decoder.calls
 
 
 def test_views_of_another_size_are_refused() -> None:
-    captioner, _, _ = _captioner()
+    model, _, _ = open_model()
     bad = VisualPrompt(1, np.zeros((VIEWS, SIDE + 1, SIDE, 3), np.uint8), np.arange(2.0), (Question("action", "a", 2),))
     with pytest.raises(
         ValueError,
         match=r"want views \[2, 4, 4, 3\], got prompt.frames_rgb.shape = \(2, 5, "
         r"4, 3\)",
     ):
-        captioner.answer([bad])
+        model.answer([bad])
 
 
 def test_word_ban_waits_for_the_last_token_of_a_longer_word() -> None:
-    ban, ids = WordBan(("bed",), Letters()), Letters().encode("be", add_special_tokens=False).ids
-    d = Letters().encode("d", add_special_tokens=False).ids[0]
+    ban, ids = WordBan(("bed",), Letters()), ids_of("be")
+    d = ids_of("d")[0]
     assert ban.next_ids([]) == [] and ban.next_ids(ids[:1]) == []
     assert ban.next_ids(ids) == [d] and ban.next_ids([9, *ids]) == [d]
     assert WordBan((), Letters()).next_ids(ids) == []

@@ -1,4 +1,4 @@
-"""The captioner on ONNX Runtime's own attention: shared prefix, forked memory and batching change no
+"""The language model on ONNX Runtime's own attention: shared prefix, forked memory and batching change no
 answer."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.decoder.shared import DecoderConfig, WeightFormat, build_decoder, decoder_spec
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
-from tests.runtime.decode.test_language_model import BOS, EOS, SIDE, SPEC, TOKENS, VIEWS, VISION, VOCAB, Letters
+from tests.runtime.decode.letters_model import BOS, EOS, SIDE, SPEC, TOKENS, VIEWS, VISION, VOCAB, Letters
 
 CONFIG = DecoderConfig(
     hidden_size=32,
@@ -123,11 +123,11 @@ def test_answers_equal_full_prefill_one_by_one(form: WeightFormat, tmp_path: Pat
     spec = _spec(form)
     (tmp_path / "decoder.onnx").write_bytes(build_decoder(_weights(), CONFIG, weight_format=form).SerializeToString())
     session = open_onnx_session(tmp_path / "decoder.onnx", spec.decoder)
-    captioner = LanguageModel(
+    model = LanguageModel(
         spec, vision=ScriptedSession(spec.vision, _see), decoder=session, embedding=EMBEDDING, tokenizer=Letters()
     )
     for _ in range(2):  # the second time the memory is full of the first
-        answers = captioner.answer(_prompts()).answers
+        answers = model.answer(_prompts()).answers
         expected = [_one_by_one(session, p, q) for p in _prompts() for q in p.questions]
         assert [a.token_count for a in answers] == [len(ids) for ids in expected]
         assert [a.text for a in answers] == [

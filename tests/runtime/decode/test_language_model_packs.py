@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import EngineError, GraphContractError
 from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
-from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
+from edgecap.engines.packs.specs import PromptLayout, RopeSpec
 from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.question import Question, VisualPrompt
-from edgecap.runtime.decode import language_model as captioner_module
+from edgecap.runtime.decode import language_model as language_model_module
 from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.tokens import PromptTokens
 from edgecap.runtime.decode.view_encoder import ViewEncoder
 from edgecap.runtime.describe.prompts import build_prompts
 from edgecap.runtime.describe.questions import Questions
 from edgecap.runtime.describe.views import frame_picture, frame_view, instance_picture, instance_view, nearest_size
-from tests.runtime.decode.test_language_model import (
+from tests.runtime.decode.letters_model import (
     BOS,
     DECODER,
     EMBEDDING,
@@ -31,32 +31,24 @@ from tests.runtime.decode.test_language_model import (
     SPEC,
     VISION,
     Letters,
-    _decode,
-    _see,
+    ids_of,
+    open_model,
+    see,
 )
 from tests.runtime.fake_records import make_evidence, make_window
 
 LAYOUT = PromptLayout("hi ", "see ", ".", "ask ", "?")
 
 
-def _ids(text: str) -> list[int]:
-    return list(Letters().encode(text, add_special_tokens=False).ids)
-
-
 def test_a_layout_stands_around_pictures_and_question() -> None:
     tokens = PromptTokens(replace(SPEC, layout=LAYOUT, bos_id=None), Letters())
-    assert tokens.around(views=3) == [_ids("hi see "), _ids(".see "), _ids(".see "), _ids(".")]
-    assert tokens.question("who") == _ids("ask who?")
+    assert tokens.around(views=3) == [ids_of("hi see "), ids_of(".see "), ids_of(".see "), ids_of(".")]
+    assert tokens.question("who") == ids_of("ask who?")
 
 
 def test_no_layout_is_bos_and_the_bare_question() -> None:
     tokens = PromptTokens(SPEC, Letters())
-    assert tokens.around(views=2) == [[BOS], [], []] and tokens.question("who") == _ids("who")
-
-
-def _captioner(spec: CaptionerSpec, *, vision: Any = _see) -> tuple[LanguageModel, ScriptedSession, ScriptedSession]:
-    eye, decoder = ScriptedSession(spec.vision, vision), ScriptedSession(spec.decoder, _decode)
-    return LanguageModel(spec, vision=eye, decoder=decoder, embedding=EMBEDDING, tokenizer=Letters()), eye, decoder
+    assert tokens.around(views=2) == [[BOS], [], []] and tokens.question("who") == ids_of("who")
 
 
 def _prompt(track: int | None, *questions: Question, seed: int = 0) -> VisualPrompt:
@@ -66,22 +58,22 @@ def _prompt(track: int | None, *questions: Question, seed: int = 0) -> VisualPro
 
 def test_the_layout_is_read_in_its_order_and_pictures_once() -> None:
     spec = replace(SPEC, layout=LAYOUT, bos_id=None)
-    captioner, _, decoder = _captioner(spec)
+    model, _, decoder = open_model(spec)
     prompt = _prompt(1, Question("appearance", "who", 4), Question("action", "why so", 4))
-    captioner.answer([prompt])
-    seen = _see({"pixels": ((prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5).transpose(0, 3, 1, 2)})["tokens"]
-    pictures = [EMBEDDING[_ids("hi see ")], seen[0], EMBEDDING[_ids(".see ")], seen[1], EMBEDDING[_ids(".")]]
+    model.answer([prompt])
+    seen = see({"pixels": ((prompt.frames_rgb.astype(np.float32) / 255 - 0.5) / 0.5).transpose(0, 3, 1, 2)})["tokens"]
+    pictures = [EMBEDDING[ids_of("hi see ")], seen[0], EMBEDDING[ids_of(".see ")], seen[1], EMBEDDING[ids_of(".")]]
     np.testing.assert_allclose(decoder.calls[0]["inputs_embeds"][0], np.concatenate(pictures), atol=1e-6)
-    np.testing.assert_array_equal(decoder.calls[1]["inputs_embeds"][0], EMBEDDING[_ids("ask who?")])
-    np.testing.assert_array_equal(decoder.calls[2]["inputs_embeds"][0], EMBEDDING[_ids("ask why so?")])
+    np.testing.assert_array_equal(decoder.calls[1]["inputs_embeds"][0], EMBEDDING[ids_of("ask who?")])
+    np.testing.assert_array_equal(decoder.calls[2]["inputs_embeds"][0], EMBEDDING[ids_of("ask why so?")])
 
 
 def test_any_of_the_end_tokens_ends_an_answer_and_is_not_said() -> None:
     question = Question("appearance", "what is it", 12)
-    [whole] = _captioner(SPEC)[0].answer([_prompt(1, question)]).answers
+    [whole] = open_model(SPEC)[0].answer([_prompt(1, question)]).answers
     assert whole.token_count > 3
-    stop = _ids(whole.text)[2]
-    [cut] = _captioner(replace(SPEC, eos_ids=(stop,)))[0].answer([_prompt(1, question)]).answers
+    stop = ids_of(whole.text)[2]
+    [cut] = open_model(replace(SPEC, eos_ids=(stop,)))[0].answer([_prompt(1, question)]).answers
     assert cut.text == whole.text[: whole.text.index(Letters.ALPHABET[stop - 2])].strip()
     assert cut.token_count < whole.token_count and not cut.truncated
     assert SPEC.eos_id == EOS, "the first end token stays one"
@@ -93,10 +85,10 @@ def test_a_twin_of_another_contract_serves_the_same_pack() -> None:
 
     questions = [Question("appearance", "what is it", 12), Question("action", "does it", 9)]
     prompts = [_prompt(1, *questions, seed=1), _prompt(2, *questions, seed=2)]
-    own = _captioner(SPEC)[0].answer(prompts)
+    own = open_model(SPEC)[0].answer(prompts)
     twin = LanguageModel(
         SPEC,
-        vision=ScriptedSession(VISION, _see),
+        vision=ScriptedSession(VISION, see),
         decoder=ScriptedSession(SCATTER, _scatter),
         embedding=EMBEDDING,
         tokenizer=Letters(),
@@ -109,29 +101,29 @@ def test_little_memory_means_more_rounds_and_the_same_answers(monkeypatch: pytes
     prompts = [
         _prompt(i, Question("appearance", "what", 6), Question("action", "does it", 6), seed=i) for i in range(5)
     ]
-    roomy, _, decoder = _captioner(SPEC)
+    roomy, _, decoder = open_model(SPEC)
     wanted = roomy.answer(prompts).answers
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 10
-    monkeypatch.setattr(captioner_module, "MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
-    tight, _, decoder = _captioner(SPEC)
+    monkeypatch.setattr(language_model_module, "MOST_KV_BYTES", 5 * 2 * HIDDEN * 4 * 20)
+    tight, _, decoder = open_model(SPEC)
     assert tight.answer(prompts).answers == wanted
     assert max(c["inputs_embeds"].shape[0] for c in decoder.calls) == 4
 
 
 def test_pictures_are_read_in_bounded_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts = [_prompt(i, Question("appearance", "what", 6), seed=i) for i in range(5)]
-    wanted = _captioner(SPEC)[0].answer(prompts).answers
-    monkeypatch.setattr(captioner_module, "_MOST_POSITIONS_PER_RUN", 15)
-    bounded, _, decoder = _captioner(SPEC)
+    wanted = open_model(SPEC)[0].answer(prompts).answers
+    monkeypatch.setattr(language_model_module, "_MOST_POSITIONS_PER_RUN", 15)
+    bounded, _, decoder = open_model(SPEC)
     assert bounded.answer(prompts).answers == wanted
     assert [c["inputs_embeds"].shape[:2] for c in decoder.calls[:3]] == [(2, 7), (2, 7), (1, 7)]
 
 
 def test_more_than_the_decoder_was_made_for_is_one_clear_line() -> None:
     spec = replace(SPEC, decoder=replace(DECODER, ranges={"B": (1, 2, 8), "M": (1, 16, 20)}))
-    captioner, _, _ = _captioner(spec)
+    model, _, _ = open_model(spec)
     with pytest.raises(EngineError, match=r"the captioner needs 24 positions .* made for 20; use a pack with fewer"):
-        captioner.answer([_prompt(1, Question("appearance", "what", 13))])
+        model.answer([_prompt(1, Question("appearance", "what", 13))])
 
 
 def _eye(axes: tuple[int | str, ...], ranges: dict[str, tuple[int, int, int]] | None = None) -> GraphSpec:
@@ -151,12 +143,12 @@ def _eye(axes: tuple[int | str, ...], ranges: dict[str, tuple[int, int, int]] | 
 )
 def test_views_are_encoded_in_batches_the_graph_takes(graph: GraphSpec, batches: list[int]) -> None:
     views = np.random.default_rng(0).integers(0, 255, (5, 4, 4, 3), np.uint8)
-    session = ScriptedSession(graph, _see)
+    session = ScriptedSession(graph, see)
     encoder = ViewEncoder(replace(SPEC, vision=graph), session)
     encoder.encode([*views, views[0]])
     assert [c["pixels"].shape[0] for c in session.calls] == batches and encoder.runs == len(batches)
     pixels = ((views.astype(np.float32) / 255 - 0.5) / 0.5).transpose(0, 3, 1, 2)
-    for view, tokens in zip(views, _see({"pixels": pixels})["tokens"], strict=True):
+    for view, tokens in zip(views, see({"pixels": pixels})["tokens"], strict=True):
         np.testing.assert_allclose(encoder[view].tokens, tokens, atol=1e-6)
 
 

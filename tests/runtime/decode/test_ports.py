@@ -18,7 +18,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, RopeSpec
 from edgecap.runtime.decode import port as port_base
 from edgecap.runtime.decode.open_port import Chunk, DecoderPort, GrowingPort, ScatterPort, SharedPort, open_port
 from edgecap.runtime.decode.rotary import text_positions
-from tests.runtime.decode.test_language_model import DECODER, HEAD, HIDDEN, SPEC, VOCAB
+from tests.runtime.decode.letters_model import DECODER, HEAD, HIDDEN, SPEC, VOCAB
 
 Feeds = dict[str, NDArray[Any]]
 ROPE = RopeSpec(theta=100.0, sections=(1, 1, 2), merge=2)
@@ -256,7 +256,7 @@ def _refused(spec: CaptionerSpec, graph: GraphSpec, match: str) -> None:
 
 
 def test_graphs_of_no_known_kind_are_refused() -> None:
-    _refused(SPEC, GraphSpec("d", "fp32", SCATTER.inputs[:1], ()), "of no decoder known .*write_indices")
+    _refused(SPEC, GraphSpec("d", "fp32", SCATTER.inputs[:1], ()), "match no known decoder .*write_indices")
     extra = replace(SCATTER, inputs=(*SCATTER.inputs, TensorSpec("use_cache", "bool", (1,))))
     _refused(SPEC, extra, r"unknown inputs \['use_cache'\]")
 

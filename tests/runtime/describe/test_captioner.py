@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edgecap.runtime.config import AskOptions
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.question import Answer, Question, VisualPrompt
 from edgecap.runtime.data.record import DomainVerdict
-from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.decode.language_model import Answers
 from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.prompts import build_prompts
@@ -48,16 +48,16 @@ SPEC: Any = SimpleNamespace(
 
 
 class Scripted:
-    """A captioner that says what a function says and remembers every round."""
+    """A model that says what a function says and remembers every batch."""
 
     spec, book = SPEC, None
 
     def __init__(self, say: Callable[[int | None, Question], str]) -> None:
-        self.rounds: list[list[VisualPrompt]] = []
+        self.batches: list[list[VisualPrompt]] = []
         self._say = say
 
     def answer(self, prompts: Sequence[VisualPrompt]) -> Answers:
-        self.rounds.append(list(prompts))
+        self.batches.append(list(prompts))
         said = tuple(
             Answer(p.track_id, q.field, self._say(p.track_id, q), 5, 0.9, False) for p in prompts for q in p.questions
         )
@@ -68,15 +68,15 @@ def _good(track_id: int | None, question: Question) -> str:
     return GOOD[(track_id, question.field)]
 
 
-def _describe(captioner: Scripted | None, verdict: DomainVerdict = INSIDE, **options: Any) -> Any:
+def _describe(model: Scripted | None, verdict: DomainVerdict = INSIDE, **options: Any) -> Any:
     window = make_window()
-    return Captioner(captioner, **options).describe(window, make_evidence(window), verdict)
+    return Captioner(model, **options).describe(window, make_evidence(window), verdict)
 
 
 def test_one_round_asks_everything_with_its_hints() -> None:
-    captioner = Scripted(_good)
-    _describe(captioner)
-    [prompts] = captioner.rounds
+    model = Scripted(_good)
+    _describe(model)
+    [prompts] = model.batches
     assert [(p.track_id, [q.text for q in p.questions]) for p in prompts] == [
         (7, ["Describe the person.", "The person is moving. What does it do?"]),
         (9, ["Describe the dog.", "The dog is still. What does it do?"]),
@@ -106,13 +106,13 @@ def test_refused_answer_is_asked_once_more_with_the_words_forbidden() -> None:
             return "A blue dog." if question.banned_words else "A yellow dog."
         return _good(track_id, question)
 
-    captioner = Scripted(say)
-    dog = (caption := _describe(captioner)).instances[1]
-    assert [[(p.track_id, [q.field for q in p.questions]) for p in r] for r in captioner.rounds[1:]] == [
+    model = Scripted(say)
+    dog = (caption := _describe(model)).instances[1]
+    assert [[(p.track_id, [q.field for q in p.questions]) for p in r] for r in model.batches[1:]] == [
         [(9, ["appearance"])]
     ]
-    assert captioner.rounds[1][0].questions[0].banned_words == ("yellow",)
-    assert captioner.rounds[1][0].frames_rgb is captioner.rounds[0][1].frames_rgb
+    assert model.batches[1][0].questions[0].banned_words == ("yellow",)
+    assert model.batches[1][0].frames_rgb is model.batches[0][1].frames_rgb
     assert dog.appearance.text == "A blue dog." and dog.appearance.provenance == "model"
     assert len(dog.appearance.rejections) == 2 and dog.appearance.rejections[0].startswith("colour: yellow")
     assert (caption.model_calls, caption.prefill_tokens, caption.decode_tokens) == (20, 200, 35)
@@ -134,9 +134,9 @@ def test_what_no_ban_can_cure_is_not_asked_again() -> None:
     def say(track_id: int | None, question: Question) -> str:
         return "A gray wall without an end" if question.field == "background" else _good(track_id, question)
 
-    captioner = Scripted(say)
-    background = _describe(captioner).background
-    assert len(captioner.rounds) == 1
+    model = Scripted(say)
+    background = _describe(model).background
+    assert len(model.batches) == 1
     assert (background.text, background.provenance) == ("unknown", "abstained")
     assert background.rejections[0].startswith("unfinished")
 
@@ -161,19 +161,19 @@ def test_without_a_captioner_everything_is_computed() -> None:
 
 
 def test_outside_the_domain_nothing_is_invented_and_nobody_is_asked() -> None:
-    captioner = Scripted(_good)
-    caption = _describe(captioner, OUTSIDE)
-    assert captioner.rounds == [] and caption.instances == ()
+    model = Scripted(_good)
+    caption = _describe(model, OUTSIDE)
+    assert model.batches == [] and caption.instances == ()
     for field in (caption.global_description, caption.background):
         assert (field.text, field.provenance) == ("unknown", "abstained")
     assert caption.camera.provenance == "computed" and "pans left" in caption.camera.text
 
 
-@pytest.mark.parametrize(("asks", "rounds", "provenance"), [(False, 0, "fallback"), (True, 1, "model")])
-def test_unchecked_windows_are_asked_about_only_on_request(asks: bool, rounds: int, provenance: str) -> None:
-    captioner = Scripted(_good)
-    caption = _describe(captioner, UNCHECKED, asks_unchecked=asks)
-    assert len(captioner.rounds) == rounds
+@pytest.mark.parametrize(("asks", "batches", "provenance"), [(False, 0, "fallback"), (True, 1, "model")])
+def test_unchecked_windows_are_asked_about_only_on_request(asks: bool, batches: int, provenance: str) -> None:
+    model = Scripted(_good)
+    caption = _describe(model, UNCHECKED, asks_unchecked=asks)
+    assert len(model.batches) == batches
     assert caption.instances[0].appearance.provenance == provenance
 
 
@@ -222,11 +222,11 @@ def _related() -> tuple[Any, Any]:
 
 def test_what_an_instance_does_to_others_stands_behind_the_models_words() -> None:
     window, evidence = _related()
-    captioner = Scripted(lambda t, q: "It walks." if (t, q.field) == (9, "action") else GOOD[(t, q.field)])
+    model = Scripted(lambda t, q: "It walks." if (t, q.field) == (9, "action") else GOOD[(t, q.field)])
     right = evidence.tracks[0].motion_world
     moving = replace(evidence.tracks[1], motion_world=right, motion_image=right)
     evidence = replace(evidence, tracks=(evidence.tracks[0], moving))
-    dog = Captioner(captioner).describe(window, evidence, INSIDE).instances[1]
+    dog = Captioner(model).describe(window, evidence, INSIDE).instances[1]
     assert dog.action.text == "It walks. It moves to the right. It follows the person."
     assert dog.action.computed_part == "It moves to the right. It follows the person."
 

@@ -1,4 +1,4 @@
-"""What is asked again and what is said again: thresholds from both sides, and the describer with the gate in it."""
+"""What is asked again and what is said again: thresholds from both sides, and the captioner with the gate in it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from edgecap.runtime.output.schema import schema_errors
 from edgecap.runtime.pipeline.pipeline import Pipeline
 from tests.runtime.describe.test_captioner import GOOD, Scripted, _good
 from tests.runtime.fake_records import RIGHT, STILL, make_evidence, make_record, make_track, make_window
-from tests.runtime.pipeline.test_pipeline import rig_of
+from tests.runtime.pipeline.fake_videos import rig_of
 
 INSIDE = DomainVerdict("inside", 0.4, 1.0)
 WINDOW = make_window()
@@ -107,8 +107,8 @@ def test_a_new_video_begins_with_an_empty_memory() -> None:
     assert gate.kept(_track(), "action", clip_index=1) is None
 
 
-def _asked(captioner: Scripted) -> list[list[tuple[int | None, str]]]:
-    return [[(p.track_id, q.field) for p in prompts for q in p.questions] for prompts in captioner.rounds]
+def _asked(model: Scripted) -> list[list[tuple[int | None, str]]]:
+    return [[(p.track_id, q.field) for p in prompts for q in p.questions] for prompts in model.batches]
 
 
 def _windows(count: int) -> list[tuple[Window, Evidence]]:
@@ -116,14 +116,14 @@ def _windows(count: int) -> list[tuple[Window, Evidence]]:
     return [(window, make_evidence(window)) for window in windows]
 
 
-def test_the_describer_asks_of_instances_once_and_keeps_the_words() -> None:
-    captioner, plain = Scripted(_good), Scripted(_good)
-    gated, every_time = Captioner(captioner, gate=ChangeGate()), Captioner(plain)
+def test_the_captioner_asks_of_instances_once_and_keeps_the_words() -> None:
+    model, plain = Scripted(_good), Scripted(_good)
+    gated, every_time = Captioner(model, gate=ChangeGate()), Captioner(plain)
     captions = [gated.describe(w, e, INSIDE) for w, e in _windows(3)]
     expected = [every_time.describe(w, e, INSIDE) for w, e in _windows(3)]
     scene = [(None, "background"), (None, "global")]
     instances = [(7, "appearance"), (7, "action"), (9, "appearance"), (9, "action")]
-    assert _asked(captioner) == [[*instances, *scene], scene, scene]
+    assert _asked(model) == [[*instances, *scene], scene, scene]
     assert _asked(plain) == [[*instances, *scene]] * 3
     person = captions[2].instances[0]
     assert person.appearance.provenance == "model" and person.appearance.kept_from_clip == 0
@@ -135,41 +135,41 @@ def test_the_describer_asks_of_instances_once_and_keeps_the_words() -> None:
 
 
 def test_only_the_field_that_changed_is_asked_again_and_what_is_computed_is_new() -> None:
-    captioner = Scripted(
+    model = Scripted(
         lambda track, q: "It stands still." if track == 7 and q.field == "action" else GOOD[track, q.field]
     )
-    describer = Captioner(captioner, gate=ChangeGate())
+    captioner = Captioner(model, gate=ChangeGate())
     (w0, e0), (w1, e1) = _windows(2)
     resting = Evidence(e0.camera, (replace(e0.tracks[0], motion_world=STILL, motion_image=STILL), e0.tracks[1]))
-    describer.describe(w0, resting, INSIDE)
-    captioner._say = _good
-    moving = describer.describe(w1, e1, INSIDE).instances[0]
-    assert _asked(captioner)[1] == [(7, "action"), (None, "background"), (None, "global")]
+    captioner.describe(w0, resting, INSIDE)
+    model._say = _good
+    moving = captioner.describe(w1, e1, INSIDE).instances[0]
+    assert _asked(model)[1] == [(7, "action"), (None, "background"), (None, "global")]
     assert moving.action.text == "It walks. It moves to the right." and moving.action.kept_from_clip is None
     assert moving.appearance.kept_from_clip == 0
 
 
 def test_kept_words_must_pass_the_checks_against_the_new_evidence() -> None:
     said = "A person in a blue shirt and yellow trousers."
-    captioner = Scripted(lambda track, q: said if (track, q.field) == (7, "appearance") else _good(track, q))
-    describer = Captioner(captioner, gate=ChangeGate())
+    model = Scripted(lambda track, q: said if (track, q.field) == (7, "appearance") else _good(track, q))
+    captioner = Captioner(model, gate=ChangeGate())
     then = (ColourShare("blue", 0.75), ColourShare("yellow", 0.15), ColourShare("black", 0.1))
     now = (ColourShare("blue", 0.9), ColourShare("black", 0.1))
     assert palette_distance(then, now) < change_gate.LOOK_DISTANCE  # the gate alone would keep "yellow trousers"
     for (window, evidence), palette in zip(_windows(2), (then, now), strict=True):
         tracks = (replace(evidence.tracks[0], palette=palette), evidence.tracks[1])
-        person = describer.describe(window, Evidence(evidence.camera, tracks), INSIDE).instances[0]
-    assert (7, "appearance") in _asked(captioner)[1] and (7, "action") not in _asked(captioner)[1]
+        person = captioner.describe(window, Evidence(evidence.camera, tracks), INSIDE).instances[0]
+    assert (7, "appearance") in _asked(model)[1] and (7, "action") not in _asked(model)[1]
     assert person.appearance.provenance == "fallback" and "yellow" in person.appearance.rejections[0]
 
 
 def test_refused_and_computed_words_are_never_kept() -> None:
-    captioner = Scripted(lambda track, q: "A yellow dog." if (track, q.field) == (9, "appearance") else _good(track, q))
-    describer = Captioner(captioner, gate=ChangeGate())
-    captions = [describer.describe(w, e, INSIDE) for w, e in _windows(2)]
+    model = Scripted(lambda track, q: "A yellow dog." if (track, q.field) == (9, "appearance") else _good(track, q))
+    captioner = Captioner(model, gate=ChangeGate())
+    captions = [captioner.describe(w, e, INSIDE) for w, e in _windows(2)]
     assert [c.instances[1].appearance.provenance for c in captions] == ["fallback", "fallback"]
-    first_round_of_second = _asked(captioner)[2]
-    assert (9, "appearance") in first_round_of_second and (7, "appearance") not in first_round_of_second
+    first_batch_of_second = _asked(model)[2]
+    assert (9, "appearance") in first_batch_of_second and (7, "appearance") not in first_batch_of_second
 
 
 def test_the_gate_needs_a_captioner() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecap.runtime.describe.isolation import RING_RGB, SOLID_RGB, isolate
+from edgecap.runtime.describe.views import RING_RGB, SOLID_RGB, isolate
 
 CROP = np.random.default_rng(3).integers(0, 255, (64, 48, 3), np.uint8)
 INSIDE = np.zeros((64, 48), bool)

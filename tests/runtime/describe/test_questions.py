@@ -62,12 +62,12 @@ class Booked(Scripted):
         self.book = book or _book()
 
 
-def _describe(captioner: Any, camera: CameraEvidence | None = None, **options: Any) -> Any:
+def _describe(model: Any, camera: CameraEvidence | None = None, **options: Any) -> Any:
     window = make_window()
     evidence = make_evidence(window)
     if camera is not None:
         evidence = replace(evidence, camera=camera)
-    return Captioner(captioner, options=AskOptions(**options)).describe(window, evidence, INSIDE)
+    return Captioner(model, options=AskOptions(**options)).describe(window, evidence, INSIDE)
 
 
 def _turns(question: Question) -> list[tuple[str, int]]:
@@ -75,9 +75,9 @@ def _turns(question: Question) -> list[tuple[str, int]]:
 
 
 def test_full_asks_the_global_sentence_first_then_the_rest_with_it() -> None:
-    captioner = Booked()
-    _describe(captioner, stages="full")
-    first, second = captioner.rounds
+    model = Booked()
+    _describe(model, stages="full")
+    first, second = model.batches
     assert [(p.track_id, [_turns(q) for q in p.questions]) for p in first] == [
         (None, [[("One sentence about a person and a dog.", 30)]])
     ]
@@ -93,25 +93,25 @@ def test_full_asks_the_global_sentence_first_then_the_rest_with_it() -> None:
         ("It moves to the right. What does it do?", 40),
     ]
     assert [q.field for q in scene.questions] == ["background", "camera"]
-    assert all(p.system == "Only what is seen." for r in captioner.rounds for p in r)
+    assert all(p.system == "Only what is seen." for r in model.batches for p in r)
     assert all(q.history for p in second for q in p.questions)
 
 
 def test_the_rounds_of_n_instances_are_4_plus_4n_generations() -> None:
     """docs/spec/instancecap.md 3.2; two instances."""
-    captioner = Booked()
-    _describe(captioner, stages="full")
-    assert sum(len(q.turns) for r in captioner.rounds for p in r for q in p.questions) == 4 + 4 * 2
+    model = Booked()
+    _describe(model, stages="full")
+    assert sum(len(q.turns) for r in model.batches for p in r for q in p.questions) == 4 + 4 * 2
 
 
 def test_a_refused_global_sentence_is_not_told_to_the_actions() -> None:
     def say(track: int | None, question: Question) -> str:
         return "A loud engine." if question.field == "global" else (GOOD | CAMERA)[(track, question.field)]
 
-    captioner = Booked(say)
-    _describe(captioner, stages="full")
-    assert len(captioner.rounds) == 3, "global, global again, the rest"
-    told = _turns(captioner.rounds[-1][0].questions[1])[0][0]
+    model = Booked(say)
+    _describe(model, stages="full")
+    assert len(model.batches) == 3, "global, global again, the rest"
+    told = _turns(model.batches[-1][0].questions[1])[0][0]
     assert "engine" not in told and "person" in told
 
 
@@ -137,9 +137,9 @@ def test_no_movement_is_guessed_where_none_was_measured() -> None:
     def say(track: int | None, question: Question) -> str:
         return "The camera pans left." if question.field == "camera" else GOOD[(track, question.field)]
 
-    captioner = Booked(say)
-    caption = _describe(captioner, camera=unmeasured, stages="full")
-    asked = [q.text for p in captioner.rounds[1] for q in p.questions if q.field == "camera"]
+    model = Booked(say)
+    caption = _describe(model, camera=unmeasured, stages="full")
+    asked = [q.text for p in model.batches[1] for q in p.questions if q.field == "camera"]
     assert asked == ["Not measured. Which shot?"]
     assert caption.camera.text == "The camera motion could not be measured."
     assert "nothing could be measured" in caption.camera.rejections[0]
@@ -155,25 +155,25 @@ def test_the_camera_hint_has_a_branch_for_stillness_and_one_for_movement(labels:
 
 
 def test_without_the_class_hint_only_the_hint_is_gone() -> None:
-    captioner = Booked()
-    _describe(captioner, stages="full", class_hint=False)
-    assert _turns(captioner.rounds[1][0].questions[0]) == [("Is a person there?", 50), ("Its look.", 60)]
+    model = Booked()
+    _describe(model, stages="full", class_hint=False)
+    assert _turns(model.batches[1][0].questions[0]) == [("Is a person there?", 50), ("Its look.", 60)]
 
 
 def test_without_the_camera_hint_the_models_words_stand_alone() -> None:
-    captioner = Booked()
-    caption = _describe(captioner, stages="full", camera_hint=False)
-    asked = [q.text for p in captioner.rounds[1] for q in p.questions if q.field == "camera"]
+    model = Booked()
+    caption = _describe(model, stages="full", camera_hint=False)
+    asked = [q.text for p in model.batches[1] for q in p.questions if q.field == "camera"]
     assert asked == ["Which shot?"] and caption.camera.text == "It is a medium shot at eye level."
     assert caption.camera.computed_part == ""
 
 
 def test_the_lexicon_is_guidance_in_the_rules() -> None:
-    captioner = Booked()
-    _describe(captioner, stages="full", lexicon=True)
-    prompt = captioner.rounds[0][0]
+    model = Booked()
+    _describe(model, stages="full", lexicon=True)
+    prompt = model.batches[0][0]
     assert prompt.system == "Only what is seen. Rather striped, not lovely."
-    assert all(not q.banned_words for r in captioner.rounds for p in r for q in p.questions)
+    assert all(not q.banned_words for r in model.batches for p in r for q in p.questions)
 
 
 def test_listed_words_that_were_said_are_counted_and_never_refused() -> None:
@@ -188,15 +188,15 @@ def test_listed_words_that_were_said_are_counted_and_never_refused() -> None:
 
 
 def test_rounds_without_history_are_marked() -> None:
-    captioner = Booked(book=_book(history=False))
-    _describe(captioner, stages="full")
-    assert not any(q.history for r in captioner.rounds for p in r for q in p.questions)
+    model = Booked(book=_book(history=False))
+    _describe(model, stages="full")
+    assert not any(q.history for r in model.batches for p in r for q in p.questions)
 
 
 def test_fast_asks_everything_at_once_with_the_rules() -> None:
-    captioner = Booked()
-    caption = _describe(captioner)
-    [prompts] = captioner.rounds
+    model = Booked()
+    caption = _describe(model)
+    [prompts] = model.batches
     assert all(not q.earlier for p in prompts for q in p.questions) and prompts[0].system == "Only what is seen."
     assert caption.camera.provenance == "computed", "SPEC has no camera question"
 

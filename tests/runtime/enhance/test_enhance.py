@@ -11,11 +11,12 @@ import pytest
 
 from edgecap.engines.errors import InputError, UsageError
 from edgecap.runtime.describe.sentences import position_sentence
+from edgecap.runtime.english import plural
 from edgecap.runtime.enhance import Enhanced, enhance, enhanced_to_json
 from edgecap.runtime.enhance.parse import read
 from edgecap.runtime.enhance.places import POSITION, choose_course
 from edgecap.runtime.enhance.slots import slots_of, still_actions
-from edgecap.runtime.enhance.words.nouns import coco_classes, noun_forms, plural_of
+from edgecap.runtime.enhance.words.nouns import coco_classes, noun_forms
 from edgecap.runtime.enhance.words.verbs import verb_forms
 from edgecap.runtime.output.row import structure_of
 from edgecap.runtime.output.schema import record_schema, schema_errors
@@ -242,9 +243,9 @@ def test_any_text_gives_a_valid_row() -> None:
 def test_the_lexicon_holds_the_80_classes_with_plurals() -> None:
     assert len(set(coco_classes())) == 80
     for name in coco_classes():
-        assert noun_forms()[name].class_name == noun_forms()[plural_of(name)].class_name == name
+        assert noun_forms()[name].class_name == noun_forms()[plural(name)].class_name == name
         assert slots_of(name, noun_forms()[name].kind) and still_actions(noun_forms()[name].kind)
-    assert (plural_of("wolf"), plural_of("fire truck"), plural_of("woman")) == ("wolves", "fire trucks", "women")
+    assert (plural("wolf"), plural("fire truck"), plural("woman")) == ("wolves", "fire trucks", "women")
 
 
 def test_verb_forms() -> None:

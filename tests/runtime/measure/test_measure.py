@@ -75,7 +75,7 @@ def test_agrees_with_the_synthetic_world_on_its_exact_masks_and_camera(tier, see
 def test_measuring_twice_gives_the_same():
     drawn = window([Body(straight(0.3, 0.3, vx=0.06), jitter=0.003), Body(STILL)], lambda t: View(zoom=1.1**t))
     one, two = measure(drawn), measure(drawn)
-    assert one.camera == two.camera
+    assert one.camera == two.camera and one.relations == two.relations != ()
     for a, b in zip(one.tracks, two.tracks, strict=True):
         assert a.motion_world == b.motion_world and a.palette == b.palette and a.cells == b.cells
         assert np.array_equal(a.centroids_xy, b.centroids_xy)
@@ -201,10 +201,10 @@ def test_the_class_is_a_vote_weighted_by_score():
 
 
 def test_importance_is_the_documented_product():
-    (life,) = tracklets(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
-    still = importance(life, moving=False, observation_count=40)
-    assert still == pytest.approx(float(life.areas.mean()) * 0.8, rel=0.02)
-    assert importance(life, moving=True, observation_count=80) == pytest.approx(0.75 * still)
+    (tracklet,) = tracklets(window([Body(STILL, size=(0.1, 0.1), score=0.8)]))
+    still = importance(tracklet, moving=False, observation_count=40)
+    assert still == pytest.approx(float(tracklet.areas.mean()) * 0.8, rel=0.02)
+    assert importance(tracklet, moving=True, observation_count=80) == pytest.approx(0.75 * still)
 
 
 def test_movers_only_drops_what_rests_and_claims_nothing_without_the_camera():

@@ -9,24 +9,18 @@ import pytest
 
 from edgecap.runtime.measure.body_position import body_position
 from edgecap.runtime.measure.camera_path import camera_path
-from edgecap.runtime.measure.motion import DIRECTIONS, camera_scales, depth, image_motion, octant, world_motion
+from edgecap.runtime.measure.motion import DIRECTIONS, depth, image_motion, octant, world_motion
 from edgecap.runtime.measure.tracklet import tracklets
 from tests.runtime.drawn_windows import ASPECT, Body, View, straight, window
 
 JITTER = 0.003
-NO_BOXES = np.zeros((0, 4), np.float32)
 
 
 def _motions(drawn, track_id=1):
     path = camera_path(drawn.observations, aspect=ASPECT)
-    (life,) = [one for one in tracklets(drawn) if one.track_id == track_id]
-    scales = camera_scales(life, path)
-    others = [
-        np.array([i.box_xyxy for i in drawn.observations[s].instances if i.track_id != track_id] or NO_BOXES)
-        for s in life.steps
-    ]
-    body = body_position(life, others, scales=scales)
-    return image_motion(life, body, path), world_motion(life, body, path), depth(life, body, scales)
+    (tracklet,) = [one for one in tracklets(drawn) if one.track_id == track_id]
+    body = body_position(tracklet, drawn, path)
+    return image_motion(body, path), world_motion(body, path), depth(body)
 
 
 @pytest.mark.parametrize("index", range(8), ids=DIRECTIONS)

@@ -43,37 +43,37 @@ def test_cells_and_their_borders(x, y, expected):
     assert expected in CELLS
 
 
-def _life(drawn):
-    (life,) = tracklets(drawn)
-    return life
+def _tracklet(drawn):
+    (tracklet,) = tracklets(drawn)
+    return tracklet
 
 
 def _left(drawn):
-    return left_frame(_life(drawn), step_count=len(drawn.observations), end_seconds=drawn.end_seconds)
+    return left_frame(_tracklet(drawn), step_count=len(drawn.observations), end_seconds=drawn.end_seconds)
 
 
 def test_cells_follow_the_visible_part():
-    found = cells(_life(window([Body(straight(0.1, 0.45, vx=0.2))], seconds=3)))
+    found = cells(_tracklet(window([Body(straight(0.1, 0.45, vx=0.2))], seconds=3)))
     assert found[0] == "bottom-left"
     assert found[-1] == "bottom-right"
 
 
-def _areas(life, areas):
-    return dataclasses.replace(life, areas=np.array(areas, np.float32))
+def _areas(tracklet, areas):
+    return dataclasses.replace(tracklet, areas=np.array(areas, np.float32))
 
 
 def test_slivers_at_both_ends_are_not_yet_or_no_longer_where_it_is():
-    life = _life(window([Body(straight(0.1, 0.45, vx=0.2))], seconds=3))
-    areas = [0.01, 0.02, *[0.1] * (len(life) - 5), 0.04, 0.029, 0.005]
-    assert well_seen(_areas(life, areas)) == (2, len(life) - 3)
+    tracklet = _tracklet(window([Body(straight(0.1, 0.45, vx=0.2))], seconds=3))
+    areas = [0.01, 0.02, *[0.1] * (len(tracklet) - 5), 0.04, 0.029, 0.005]
+    assert well_seen(_areas(tracklet, areas)) == (2, len(tracklet) - 3)
 
 
 def test_an_approach_is_no_sliver():
     """It grows fivefold over the window, but never by more than a third of it within the reference time."""
-    life = _life(window([Body(straight(0.1, 0.45, vx=0.1))], seconds=6))
-    areas = 0.02 * 5 ** np.linspace(0, 1, len(life))
-    assert well_seen(_areas(life, areas)) == (0, len(life) - 1)
-    assert well_seen(_areas(life, areas[::-1])) == (0, len(life) - 1)
+    tracklet = _tracklet(window([Body(straight(0.1, 0.45, vx=0.1))], seconds=6))
+    areas = 0.02 * 5 ** np.linspace(0, 1, len(tracklet))
+    assert well_seen(_areas(tracklet, areas)) == (0, len(tracklet) - 1)
+    assert well_seen(_areas(tracklet, areas[::-1])) == (0, len(tracklet) - 1)
 
 
 @pytest.mark.parametrize("velocity", [(0.25, 0), (-0.25, 0), (0, 0.25), (0, -0.25), (0.2, 0.2)], ids=str)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgecap.runtime.data.relation import Relation
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import act_sentences, instance_names, relation_sentences
 from edgecap.runtime.measure.measure import measure
-from edgecap.runtime.measure.relations.relations import relate
 from tests.runtime.drawn_windows import Body, View, layered, straight, window
 
 PERSON, DOG, CAR = 0, 1, 2
@@ -21,9 +20,7 @@ def names_of(rows: tuple[Relation, ...], one: int, other: int) -> set[str]:
 
 def said(drawn: Window) -> tuple[tuple[Relation, ...], tuple[str, ...]]:
     evidence = measure(drawn)
-    rows = relate(drawn, evidence.tracks)
-    assert rows == evidence.relations
-    return rows, relation_sentences(rows, evidence)
+    return evidence.relations, relation_sentences(evidence.relations, evidence)
 
 
 def test_sides_are_given_once_per_pair_from_the_more_important_one() -> None:
@@ -137,7 +134,7 @@ def test_a_missing_camera_step_gives_sides_but_no_motion_across_it() -> None:
 def test_fewer_than_two_instances_have_no_relations() -> None:
     drawn = window([Body(straight(0.5, 0.28))])
     assert said(drawn) == ((), ())
-    assert relate(window([]), measure(window([])).tracks) == ()
+    assert said(window([])) == ((), ())
 
 
 def test_jitter_about_the_threshold_is_one_state() -> None:
@@ -180,15 +177,15 @@ def test_what_an_instance_does_to_others_stands_behind_its_own_action() -> None:
     assert acts(layered(window([dog, car]), front=1, back=2)) == {1: "It crosses in front of the car."}
 
 
-def test_passing_each_other_is_told_once() -> None:
+def test_passing_each_other_is_said_once() -> None:
     drawn = window(
         [Body(straight(0.1, 0.28, vx=0.15), class_id=DOG), Body(straight(0.85, 0.28, vx=-0.15), class_id=CAR)]
     )
-    told = acts(drawn)
-    assert len(told) == 1 and next(iter(told.values())).startswith("It and the ")
+    (sentence,) = acts(drawn).values()
+    assert sentence.startswith("It and the ")
 
 
-def test_a_clear_approach_is_told_and_going_apart_is_not() -> None:
+def test_a_clear_approach_is_said_and_going_apart_is_not() -> None:
     towards = window([Body(straight(0.2, 0.28, vx=0.11), class_id=DOG), Body(straight(0.9, 0.28), class_id=CAR)])
     assert acts(towards) == {1: "It approaches the car."}
     apart = window([Body(straight(0.4, 0.28, vx=0.1), class_id=DOG), Body(straight(0.2, 0.28), class_id=PERSON)])

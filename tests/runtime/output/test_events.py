@@ -184,6 +184,6 @@ def test_a_failure_is_not_told_twice_by_a_resumed_run(tmp_path: Path) -> None:
 def test_a_resumed_run_refuses_a_file_of_another_kind(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "events.jsonl"
     path.write_bytes(line)
-    with pytest.raises(OutputError, match=r"line 1 is no event of edgecap; choose another --out"):
+    with pytest.raises(OutputError, match=r"line 1 is not an event of edgecap; choose another --out"):
         EventSink(path, resumed=True).__enter__()
     assert path.read_bytes() == line

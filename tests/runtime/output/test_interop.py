@@ -88,8 +88,8 @@ def test_boxes_are_cut_to_the_frame_and_sorted_by_score() -> None:
 @pytest.mark.parametrize(
     ("theirs", "match"),
     [
-        (FakeDetections(np.zeros((1, 4)), class_id=np.zeros(1)), "want confidence and class_id"),
-        (FakeDetections(np.zeros((1, 4)), confidence=np.zeros(1)), "want confidence and class_id"),
+        (FakeDetections(np.zeros((1, 4)), class_id=np.zeros(1)), "expected confidence and class_id"),
+        (FakeDetections(np.zeros((1, 4)), confidence=np.zeros(1)), "expected confidence and class_id"),
         (
             FakeDetections(np.zeros((1, 4)), np.zeros((1, 9, 9), bool), np.zeros(1), np.zeros(1)),
             r"masks of another frame: detections.mask.shape = \(1, 9, 9\)",

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from edgecap.runtime.data.relation import Relation
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.measure.position import CELLS
 from edgecap.runtime.output.paragraph import dense_paragraph, is_noun_phrase
 from edgecap.runtime.output.reader import CaptionRow, InstanceTexts, caption_row

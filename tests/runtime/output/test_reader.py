@@ -70,10 +70,10 @@ def test_missing_and_mistyped_texts_are_named_and_the_rest_is_used() -> None:
     read = _one(_line(row))
     assert isinstance(read, CaptionRow)
     assert sorted(read.problems) == [
-        "Main Instance: 'No.3' is no instance (want No.<number> with an object)",
-        "Main Instance: 'person' is no instance (want No.<number> with an object)",
+        "Main Instance: 'No.3' is not an instance (expected No.<number> with an object)",
+        "Main Instance: 'person' is not an instance (expected No.<number> with an object)",
         "No.2: 'Position' is missing",
-        "row: 'Camera Movement' is list, want text",
+        "row: 'Camera Movement' is list, expected text",
         "row: 'Global Description' is missing",
     ]
     assert (read.global_description, read.camera, read.instances[0].position) == ("", "", "")
@@ -94,8 +94,8 @@ def test_a_meta_block_that_is_not_ours_or_is_damaged_is_not_trusted() -> None:
     [
         (b"\n", "the line is blank"),
         (b"{", "not JSON"),
-        (b"[1, 2]\n", "want a JSON object, got list: '[1, 2]'"),
-        (b'"Video"\n', "want a JSON object, got str"),
+        (b"[1, 2]\n", "expected a JSON object, got list: '[1, 2]'"),
+        (b'"Video"\n', "expected a JSON object, got str"),
         (b'{"Video": "a.mp4"}\n', "'Structural Description' or 'Structured Description'; got the keys ['Video']"),
         (b'{"Structural Description": 3}\n', "'Structural Description' or"),
         (b'{"Video": "\xff"}\n', "not UTF-8 at byte 11"),

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from edgecap.engines.errors import InputError
+from edgecap.runtime.data.evidence import Relation
 from edgecap.runtime.data.record import FailedVideo, Record
-from edgecap.runtime.data.relation import Relation
 from edgecap.runtime.output import rle
 from edgecap.runtime.output.row import failed_to_json, record_to_json, structure_of, video_name
 from edgecap.runtime.output.schema import record_schema, schema_errors

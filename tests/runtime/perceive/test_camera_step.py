@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgecap.bench.world import VALIDATION_SEED_START, Renderer, make_scene
+from edgecap.bench.world import VALIDATION_SEED_START, Renderer, Scene, make_scene
 from edgecap.bench.world.camera import make_camera
 from edgecap.bench.world.scene import with_camera
 from edgecap.runtime.data.frame import Frame
@@ -23,9 +25,15 @@ def world_step(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArr
     return TO_RELATIVE @ after @ np.linalg.inv(before) @ np.linalg.inv(TO_RELATIVE)
 
 
-def integrate(kind: str, *, seconds: float = 3.0, every: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+@cache
+def world() -> Scene:
+    """Three seconds, laid out once for all cameras."""
+    return make_scene(seed=VALIDATION_SEED_START + 40, tier="moving", duration_seconds=3.0, num_actors=3)
+
+
+def integrate(kind: str, *, every: int = 3) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Product of all steps, measured and true, over one clip of the world analysed at 8 fps."""
-    scene = make_scene(seed=VALIDATION_SEED_START + 40, tier="moving", duration_seconds=seconds, num_actors=3)
+    scene = world()
     camera = make_camera(kind, rng=np.random.default_rng(7), num_frames=scene.num_frames, fps=scene.fps, size_wh=SIZE)
     renderer, estimator = Renderer(with_camera(scene, camera)), CameraEstimator()
     measured, last = np.eye(3), None

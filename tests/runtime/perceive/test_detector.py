@@ -8,9 +8,10 @@ import pytest
 from edgecap.engines.graph.scripted_session import ScriptedSession
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 from edgecap.engines.packs.specs import DetectorSpec
+from edgecap.runtime.data.boxes import iou_matrix
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
-from edgecap.runtime.perceive.detector import PackDetector, iou_matrix, suppress
+from edgecap.runtime.perceive.detector import PackDetector, suppress
 
 GRAPH = GraphSpec(
     file="d.onnx",

@@ -90,7 +90,7 @@ def test_refusals(calibrated, tmp_path):
         DomainStats.load(tmp_path / "half.npz")
     with pytest.raises(PackSchemaError, match=r"embedding has 7 values.*expects 24"):
         _verdict(calibrated, np.zeros((3, 7), np.float32))
-    with pytest.raises(ValueError, match="want components from 1 to 23"):
+    with pytest.raises(ValueError, match="expected components from 1 to 23"):
         calibrate(_world(400, 0), components=24, quantile=0.99, slack=1.0)
     with pytest.raises(ValueError, match="slack"):
         calibrate(_world(400, 0), components=4, quantile=0.99, slack=0.5)

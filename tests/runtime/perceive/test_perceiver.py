@@ -1,14 +1,15 @@
-"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, settling,
-cuts."""
+"""Perception of the synthetic world with the truth's boxes in place of a detector: order, ids, masks, unconfirmed
+tracks, cuts."""
 
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
 
-from edgecap.bench.world import VALIDATION_SEED_START, Renderer, make_scene
+from edgecap.bench.world import VALIDATION_SEED_START, RenderedFrame, Renderer, make_scene
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
@@ -48,30 +49,34 @@ class TruthDetector:
         )
 
 
-def play(
-    detector: TruthDetector, *, tier: str = "moving", seed: int = 52, seconds: float = 2.5
-) -> tuple[Perceiver, Window, list[list[int]]]:
-    """One window of a world clip; also the actor ids of every analysed frame."""
-    scene = make_scene(
-        seed=VALIDATION_SEED_START + seed, tier=tier, size_wh=SIZE, duration_seconds=seconds, num_actors=3
-    )
-    renderer, perceiver = Renderer(scene), Perceiver(detector, None)
+@cache
+def clip() -> list[tuple[Frame, RenderedFrame]]:
+    """Every third frame of 2.5 s of the world, drawn once for all tests."""
+    scene = make_scene(seed=VALIDATION_SEED_START + 52, tier="moving", size_wh=SIZE, duration_seconds=2.5, num_actors=3)
+    renderer = Renderer(scene)
+    pictures = ((i, renderer.render(i)) for i in range(0, scene.num_frames, 3))
+    return [(Frame(i, i / scene.fps, picture.image_rgb), picture) for i, picture in pictures]
+
+
+def play(detector: TruthDetector, *, seconds: float = 2.5) -> tuple[Perceiver, Window, list[list[int]]]:
+    """One window of the clip's first `seconds`; also the actor ids of every analysed frame."""
+    perceiver = Perceiver(detector, None)
     builder, actors = WindowBuilder(5.0, labels=detector.labels), []
-    for i in range(0, scene.num_frames, 3):
-        picture = renderer.render(i)
-        detector.truth[i] = picture.boxes_xyxy, picture.visible_masks
+    for frame, picture in clip():
+        if frame.pts_seconds >= seconds:
+            break
+        detector.truth[frame.index] = picture.boxes_xyxy, picture.visible_masks
         actors.append([int(a) for a, m in zip(picture.actor_ids, picture.visible_masks, strict=True) if m.sum() > 60])
-        builder.add(perceiver.observe(Frame(i, i / scene.fps, picture.image_rgb)), is_cut=False, arrived_seconds=0.0)
-    window = builder.finish()
-    assert window is not None
+        builder.add(perceiver.observe(frame), is_cut=False, arrived_seconds=0.0)
+    [window] = builder.finish()
     return perceiver, window, actors
 
 
 def test_every_actor_keeps_one_track_from_its_first_frame() -> None:
     perceiver, window, actors = play(TruthDetector())
-    settled = perceiver.drop_unconfirmed(window)
+    finished = perceiver.drop_unconfirmed(window)
     track_of: dict[int, set[int]] = {}
-    for observation, ids in zip(settled.observations, actors, strict=True):
+    for observation, ids in zip(finished.observations, actors, strict=True):
         assert len(observation.instances) == len(ids)  # nothing lost before confirmation
         for instance in observation.instances:
             boxes, _ = perceiver._detector.truth[observation.frame.index]  # type: ignore[attr-defined]
@@ -89,14 +94,14 @@ def test_observation_carries_camera_and_embedding() -> None:
     assert first.embedding is not None
 
 
-def test_flash_is_in_the_raw_window_and_not_in_the_settled_one() -> None:
+def test_flash_is_in_the_raw_window_and_not_in_the_finished_one() -> None:
     perceiver, window, _ = play(TruthDetector(flash_index=9), seconds=2.0)
     corner = [i for o in window.observations for i in o.instances if i.box_xyxy[2] < 0.1 and i.box_xyxy[3] < 0.12]
     assert len(corner) == 1
-    settled = perceiver.drop_unconfirmed(window)
-    ids = {i.track_id for o in settled.observations for i in o.instances}
+    finished = perceiver.drop_unconfirmed(window)
+    ids = {i.track_id for o in finished.observations for i in o.instances}
     assert corner[0].track_id not in ids
-    assert len(settled.observations) == len(window.observations)
+    assert len(finished.observations) == len(window.observations)
 
 
 def test_a_picture_is_reported_on_one_sure_look() -> None:

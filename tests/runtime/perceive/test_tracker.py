@@ -170,15 +170,16 @@ def camera_shift(dx: float) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize(
-    ("told", "want"), [pytest.param(True, [1, 2], id="compensated"), pytest.param(False, None, id="not-told")]
+    ("compensated", "expected"),
+    [pytest.param(True, [1, 2], id="compensated"), pytest.param(False, None, id="not compensated")],
 )
-def test_camera_motion_carries_predictions(told: bool, want: list[int] | None) -> None:
+def test_camera_motion_carries_predictions(compensated: bool, expected: list[int] | None) -> None:
     """The view jumps by the distance between two equal objects: without the camera step they trade ids."""
     play = Play()
     for _ in range(6):
         play.step([at(0.6), at(0.8)])
-    ids = play.step([at(0.4), at(0.6)], camera=camera_shift(-0.2) if told else None)
-    assert ids == want if told else ids[1] == 1
+    ids = play.step([at(0.4), at(0.6)], camera=camera_shift(-0.2) if compensated else None)
+    assert ids == expected if compensated else ids[1] == 1
 
 
 def test_out_of_frame_and_back_with_the_camera_is_the_same_object() -> None:

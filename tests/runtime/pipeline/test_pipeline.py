@@ -1,141 +1,23 @@
-"""The order of a run, bad videos among good ones, Ctrl-C, resuming, dropping: with stages that cost
-nothing.
-"""
+"""The order of a run, bad videos among good ones, resuming, dropping: with stages that cost nothing."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import textwrap
 import threading
-import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgecap.engines.errors import EmptyVideoError, InputError, OutputError, SomeClipsFailedError, UnreadableVideoError
+from edgecap.engines.errors import EmptyVideoError, InputError, OutputError, SomeClipsFailedError
 from edgecap.runtime.config import PipelineConfig
-from edgecap.runtime.data.caption import Caption
-from edgecap.runtime.data.evidence import Evidence
-from edgecap.runtime.data.frame import Frame, VideoInfo
-from edgecap.runtime.data.record import DomainVerdict, FailedVideo, Record
-from edgecap.runtime.data.window import Observation, Window
-from edgecap.runtime.describe.captioner import Captioner
-from edgecap.runtime.measure.measure import measure
-from edgecap.runtime.perceive.domain import unchecked
+from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.pipeline.collect import CollectSink
-from edgecap.runtime.pipeline.messages import Ended, Sampled, Started, Windowed
+from edgecap.runtime.pipeline.messages import Dropped, Ended, Sampled, Started, Windowed
 from edgecap.runtime.pipeline.pipeline import Pipeline
-from edgecap.runtime.pipeline.stages import PerceiveStep, StageSet
-
-FPS = 24
-
-
-@dataclass
-class FakeVideo:
-    """`seconds` of grey frames; `breaks_at`: an UnreadableVideoError after that many frames; a cut at
-    `cut_at` seconds.
-    """
-
-    path: Path
-    seconds: float
-    breaks_at: int | None = None
-    cut_at: float | None = None
-    slow_seconds: float = 0.0
-    started: threading.Event = field(default_factory=threading.Event)
-    skipped_frames: int = 0
-    estimated_times: int = 0
-
-    @property
-    def info(self) -> VideoInfo:
-        return VideoInfo(
-            str(self.path), (64, 48), (64, 48), 0, Fraction(FPS), self.seconds, round(self.seconds * FPS), "fake"
-        )
-
-    def sampled(self, keep: Callable[[float], bool]) -> Iterator[Frame]:
-        return (frame for frame in self.frames() if keep(frame.pts_seconds))
-
-    def frames(self) -> Iterator[Frame]:
-        noise = np.random.default_rng(0).integers(0, 255, (2, 48, 64, 3), dtype=np.uint8)
-        for index in range(round(self.seconds * FPS)):
-            if index == self.breaks_at:
-                raise UnreadableVideoError(f"{self.path} breaks off after {index} frames")
-            time.sleep(self.slow_seconds)
-            self.started.set()
-            after_cut = self.cut_at is not None and index / FPS >= self.cut_at
-            yield Frame(index, index / FPS, noise[1] if after_cut else np.full((48, 64, 3), 90, np.uint8))
-
-
-class FakePerceiver:
-    """Sees nothing; counts cuts; fails on frame `fails_at`; settles by marking the first observation."""
-
-    def __init__(self, *, fails_at: int | None = None, slow_seconds: float = 0.0) -> None:
-        self.stage_seconds = {"detect": 0.0}
-        self.cuts = 0
-        self._fails_at, self._slow = fails_at, slow_seconds
-
-    def observe(self, frame: Frame) -> Observation:
-        if frame.index == self._fails_at:
-            raise ZeroDivisionError("a bug of ours")
-        time.sleep(self._slow)
-        self.stage_seconds["detect"] += 1.0
-        return Observation(frame, (), None, 0.0)
-
-    def cut(self) -> None:
-        self.cuts += 1
-
-    def drop_unconfirmed(self, window: Window) -> Window:
-        return replace(window, dropped_frames=window.dropped_frames)
-
-
-@dataclass
-class Rig:
-    """A StageSet over fake videos, and what became of its parts."""
-
-    videos: dict[str, FakeVideo]
-    perceivers: list[FakePerceiver] = field(default_factory=list)
-    described: list[int] = field(default_factory=list)
-    fails_at: int | None = None
-    perceive_slow: float = 0.0
-    describe_slow: float = 0.0
-
-    def stages(self) -> StageSet:
-        @contextmanager
-        def open_video(path: Path) -> Iterator[FakeVideo]:
-            video = self.videos[path.name]
-            if video.seconds == 0:
-                raise EmptyVideoError(f"{path} opens as a video but has no frame")
-            yield video
-
-        def new_perceiver() -> FakePerceiver:
-            fails_at = self.fails_at if not self.perceivers else None
-            self.perceivers.append(FakePerceiver(fails_at=fails_at, slow_seconds=self.perceive_slow))
-            return self.perceivers[-1]
-
-        def describe(window: Window, evidence: Evidence, verdict: DomainVerdict) -> Caption:
-            time.sleep(self.describe_slow)
-            self.described.append(window.clip_index)
-            return Captioner(None).describe(window, evidence, verdict)
-
-        return StageSet(
-            open_video, new_perceiver, ("object",), measure, lambda window: unchecked(), describe, {"pack": "fake"}
-        )
-
-
-def rig_of(tmp_path: Path, *videos: tuple[str, float], **options: object) -> tuple[Rig, list[Path]]:
-    paths = [tmp_path / name for name, _ in videos]
-    for path in paths:
-        path.touch()
-    fakes = {p.name: FakeVideo(p, seconds) for p, (_, seconds) in zip(paths, videos, strict=True)}
-    return Rig(fakes, **options), paths  # type: ignore[arg-type]
+from edgecap.runtime.pipeline.stages import PerceiveStep
+from tests.runtime.pipeline.fake_videos import FakeVideo, Rig, rig_of
 
 
 @pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
@@ -189,6 +71,14 @@ def test_bad_videos_are_rows_and_the_run_goes_on(tmp_path: Path, overlap: bool) 
         summary.raise_for_failures()
 
 
+@pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
+def test_a_video_that_is_given_up_is_not_decoded_to_its_end(tmp_path: Path, overlap: bool) -> None:
+    rig, paths = rig_of(tmp_path, ("bug.mp4", 36_000.0), ("good.mp4", 4.0), fails_at=33)
+    summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, overlap=overlap)
+    assert (len(summary.failures), summary.videos_done) == (1, 1)
+    assert 33 < rig.videos["bug.mp4"].decoded < 400
+
+
 def test_the_only_input_ends_the_run_with_its_own_code(tmp_path: Path) -> None:
     rig, paths = rig_of(tmp_path, ("empty.mp4", 0.0))
     summary = Pipeline(PipelineConfig(), stages=rig.stages()).run(paths)
@@ -232,27 +122,6 @@ def test_an_error_of_a_sink_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="disk full"):
         Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [FullDisk()])
     assert threading.active_count() == before
-
-
-@pytest.mark.parametrize("overlap", [False, True], ids=["serial", "threads"])
-def test_ctrl_c_leaves_complete_records(tmp_path: Path, overlap: bool) -> None:
-    rig, paths = rig_of(tmp_path, ("a.mp4", 3600.0))
-
-    class Interrupts(CollectSink):
-        def write(self, record: Record) -> None:
-            if len(self.records) == 1:
-                os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.05)  # the handler runs here, in the middle of a write, and must not raise
-            super().write(record)
-
-    sink = Interrupts()
-    summary = Pipeline(PipelineConfig(window_seconds=2.0), stages=rig.stages()).run(paths, [sink], overlap=overlap)
-    assert summary.interrupted and summary.exit_code == 130
-    assert 2 <= len(sink.records) <= 8
-    assert [r.window.clip_index for r in sink.records] == list(range(len(sink.records)))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    with pytest.raises(KeyboardInterrupt):
-        summary.raise_for_failures()
 
 
 def test_live_policy_drops_frames_and_says_so(tmp_path: Path) -> None:
@@ -319,10 +188,28 @@ def test_faulty_times_are_counted_up_to_the_window(tmp_path: Path) -> None:
     assert [(r.video.skipped_frames, r.video.estimated_times) for r in sink.records] == [(3, 0), (7, 1)]
 
 
+def test_frames_held_back_for_a_cut_are_captioned_though_the_video_breaks(tmp_path: Path) -> None:
+    """The cut at 3.0 s is not decided when the video breaks at 3.25 s."""
+    rig, paths = rig_of(tmp_path, ("a.mp4", 8.0))
+    rig.videos["a.mp4"] = FakeVideo(paths[0], 8.0, breaks_at=78, cut_at=3.0)
+    sink = CollectSink()
+    Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink])
+    assert [len(r.window.observations) for r in sink.records] == [24, 2]
+    assert [f.clips_written for f in sink.failures] == [2]
+
+
+def test_the_source_says_when_its_last_picture_is_over_and_what_was_done(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 4.0))
+    rig.videos["a.mp4"] = FakeVideo(paths[0], 4.0, end_seconds=24.0, notes=("a damaged part was left out",))
+    sink = CollectSink()
+    Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink])
+    [record] = sink.records
+    assert (record.window.end_seconds, record.video.notes) == (24.0, ("a damaged part was left out",))
+
+
 def test_drops_belong_to_their_own_window_and_video() -> None:
     rig = Rig({})
-    drops: deque[tuple[int, float]] = deque()
-    step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0), drops)
+    step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0))
     made: list[object] = []
 
     def feed(message: object) -> None:
@@ -333,67 +220,12 @@ def test_drops_belong_to_their_own_window_and_video() -> None:
         feed(Started(number, FakeVideo(Path("a.mp4"), 10.0).info))
         for pts in (0.0, 1.0):
             feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
-        # Frames of the queue before: one of this window, one of the next, one of the next video.
-        drops.extend([(number, 1.5), (number, 2.25), (number + 1, 0.5)])
-        for pts in (2.0, 2.5):
+        for _ in range(number + 1):  # one dropped in the first window of the first video, two in the other's
+            feed(Dropped(number))
+        feed(Sampled(number, Frame(0, 2.0, image), False, 0.0, 0.0))
+        feed(Dropped(number))
+        for pts in (2.5, 3.5, 4.0):
             feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
         feed(Ended(number))
-        drops.clear() if number else None
     dropped = [(m.video_number, m.window.dropped_frames) for m in made if isinstance(m, Windowed)]
     assert dropped == [(0, 1), (0, 1), (1, 2), (1, 1)]
-
-
-ENDLESS = textwrap.dedent("""
-    import sys, threading, time
-    from edgecap.runtime.pipeline.interrupt import stop_on_interrupt
-    from edgecap.runtime.pipeline.queues import SourceStage, Stage, StopSignal, run_stages
-    from edgecap.runtime.pipeline.stage_clock import StageClock
-
-    def stuck(item):
-        print("stuck", flush=True)
-        while True:
-            time.sleep(0.05)
-
-    stop = StopSignal()
-    with stop_on_interrupt(stop):
-        try:
-            run_stages(SourceStage("source", [1]), [Stage("stuck", stuck), Stage("last", lambda item: [])],
-                       clock=StageClock(), stop=stop, overlap=True)
-        except KeyboardInterrupt:
-            print("out", flush=True)
-            sys.exit(130)
-""")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_second_signal_ends_a_run_that_is_stuck(number: signal.Signals) -> None:
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-c", ENDLESS], stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    try:
-        assert process.stdout.readline() == "stuck\n"
-        process.send_signal(number)
-        time.sleep(0.3)
-        assert process.poll() is None, "the first one waits for good order"
-        process.send_signal(number)
-        assert process.wait(timeout=10) == 130
-        assert process.stdout.readline() == "out\n"
-    finally:
-        process.kill()
-        process.stdout.close()
-
-
-def test_sigterm_leaves_complete_records_too(tmp_path: Path) -> None:
-    rig, paths = rig_of(tmp_path, ("a.mp4", 3600.0))
-
-    class Terminates(CollectSink):
-        def write(self, record: Record) -> None:
-            super().write(record)
-            os.kill(os.getpid(), signal.SIGTERM)
-            time.sleep(0.05)
-
-    summary = Pipeline(PipelineConfig(window_seconds=2.0), stages=rig.stages()).run(
-        paths, [Terminates()], overlap=False
-    )
-    assert summary.interrupted and summary.exit_code == 130
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

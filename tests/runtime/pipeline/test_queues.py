@@ -121,14 +121,13 @@ def test_a_full_queue_holds_the_source_back() -> None:
 
 
 def test_drop_oldest_forgets_only_what_may_be_dropped() -> None:
-    dropped: list[str] = []
-    queue = BoundedQueue(
-        3, policy="drop-oldest", droppable=lambda item: item.startswith("frame"), on_drop=dropped.append
-    )
+    def remains(item: str) -> str | None:
+        return item.replace("frame", "dropped") if item.startswith("frame") else None
+
+    queue = BoundedQueue(3, policy="drop-oldest", remains=remains)
     for item in ("start", "frame 1", "frame 2", "frame 3", "frame 4"):
         queue.put(item)
-    assert dropped == ["frame 1", "frame 2"]
-    assert [queue.get() for _ in range(3)] == ["start", "frame 3", "frame 4"]
+    assert [queue.get() for _ in range(5)] == ["start", "dropped 1", "dropped 2", "frame 3", "frame 4"]
 
 
 def test_stop_lets_finished_work_through_and_nothing_more() -> None:

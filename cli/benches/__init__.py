@@ -1,1 +1,0 @@
-"""Commands of `edgecap bench` that have a file of their own."""
