@@ -6,7 +6,8 @@ In: `SequenceScores`. Out: lines for a terminal; JSON types.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from edgecap.bench.real.run import SequenceScores
@@ -71,9 +72,12 @@ def totals(scores: Sequence[SequenceScores]) -> dict[str, float | None]:
     }
 
 
-def scores_json(scores: Sequence[SequenceScores]) -> dict[str, Any]:
-    """Everything as JSON types, rounded to five digits."""
+def scores_json(scores: Sequence[SequenceScores], used: Mapping[str, str]) -> dict[str, Any]:
+    """Everything as JSON types, rounded to five digits. `used`: as in a record; its device is the machine."""
     return {
+        "machine": used["device"],
+        "date": datetime.date.today().isoformat(),
+        "used": dict(used),
         "totals": _rounded(totals(scores)),
         "sequences": [_rounded(dataclasses.asdict(one)) for one in scores],
     }

@@ -61,5 +61,7 @@ def bench_real(folder: Path, pack: str, captioner: str, fps: float, only: str, o
             scores.append(one)
             if not as_json:
                 click.echo(f"{one.name}: {one.video_seconds:.1f} s of video in {one.wall_seconds:.1f} s", err=True)
-    click.echo(json.dumps(scores_json(scores), indent=2) if as_json else "\n".join(score_lines(scores)))
+    click.echo(
+        json.dumps(scores_json(scores, pipeline.stages.used), indent=2) if as_json else "\n".join(score_lines(scores))
+    )
     return 0
