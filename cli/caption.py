@@ -42,7 +42,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path))
+@click.argument(
+    "videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path, readable=False)
+)
+@click.option("--recursive", is_flag=True, help="Caption the videos of folders inside the given folders too.")
 @PACK
 @DETECTOR
 @CAPTIONER
@@ -52,7 +55,8 @@ if TYPE_CHECKING:
     type=click.Choice(["auto", "store", "pack"]),
     default="auto",
     show_default=True,
-    help="Open the pack's own graphs, engines that edgecap build made for this device, or those engines that exist.",
+    help="pack: the pack's own graphs; store: engines that edgecap build made for this device; auto: those that exist, "
+    "else the pack's graphs.",
 )
 @click.option(
     "--out",
@@ -135,6 +139,7 @@ if TYPE_CHECKING:
 @click.option("--serial", is_flag=True, help="Run all stages in one thread (to compare; slower).")
 def caption(
     videos: tuple[Path, ...],
+    recursive: bool,
     out: Path,
     report: bool,
     annotate: bool,
@@ -154,6 +159,7 @@ def caption(
     from edgecap.runtime.output.folder.lock import used_alone
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
+    videos = _inputs(videos, recursive=recursive)
     config = config_from(**options)
     if paragraph_by == "pack":
         check_paragraphs(config.pack, wanted=instancevid or paragraph)
@@ -192,6 +198,12 @@ def _caption(
     console.summary(summary, out=str(out))
     _print_causes(summary)
     return summary.exit_code
+
+
+def _inputs(videos: tuple[Path, ...], *, recursive: bool) -> tuple[Path, ...]:
+    from edgecap.runtime.video.inputs import with_folders_inside
+
+    return tuple(with_folders_inside(videos)) if recursive else videos
 
 
 def _print_causes(summary: RunSummary) -> None:

@@ -95,6 +95,7 @@ def warnings_of(record: Record) -> list[tuple[str, str]]:
     if "damaged" in (engines := record.used.get("engines", "")):
         advice = "edgecap engines verify shows it, edgecap build builds it again"
         found.append(("engines", f"{name}: not every engine of the store could be used ({engines}); {advice}"))
+    found += [(note, f"{name}: {note}") for note in record.video.notes]
     faults = []
     if record.video.skipped_frames:
         faults.append(f"{_counted(record.video.skipped_frames, 'frame')} whose time did not advance left out")
@@ -111,10 +112,13 @@ def domain_warning(record: Record) -> str:
     how_far = (
         f" (distance {distance:.2f}, limit {threshold:.2f})" if distance is not None and threshold is not None else ""
     )
-    name = printable(PurePath(record.video.path).name)
+    window = record.window
+    clip = f"clip {window.clip_index} ({window.start_seconds:.1f}-{window.end_seconds:.1f} s)"
     return (
-        f"{name} is outside the training domain of pack {record.used.get('pack', '?')}{how_far}: instances not "
-        "reported; use --detector motion for measured captions, or --pack with a pack exported from a hub checkpoint"
+        f"{printable(PurePath(record.video.path).name)}: {clip} is outside the training domain of pack "
+        f"{record.used.get('pack', '?')}{how_far}: its instances are not reported, nor "
+        "those of later clips like it; use --detector motion for measured captions, or --pack with a pack exported "
+        "from a hub checkpoint"
     )
 
 

@@ -48,7 +48,7 @@ def dataset() -> None:
     type=click.Path(path_type=Path),
     default=None,
     metavar="DIR",
-    help="Where the rows' videos are. [default: beside ROWS]",
+    help="Folder of the rows' videos. [default: that of ROWS]",
 )
 @DETECTOR
 @PACK
@@ -135,7 +135,7 @@ def filter_clips(
     type=click.Path(path_type=Path),
     required=True,
     metavar="PICTURE",
-    help="A .png (or .jpg); the figures go into a .json beside it.",
+    help="A .png (or .jpg); the figures go into a .json of the same name.",
 )
 @json_option("Print the figures as JSON instead of text.")
 def stats(rows: Path, out: Path, as_json: bool) -> int:

@@ -51,7 +51,7 @@ def check_paragraphs(pack: str, *, wanted: bool) -> None:
 
     if not wanted:
         raise UsageError(
-            "--paragraph-by says who writes the paragraphs of --paragraph or --instancevid; add one of them"
+            "--paragraph-by needs --paragraph or --instancevid, whose paragraphs it is about; add one of them"
         )
     check_writes_paragraphs(Pack.open(pack))
 

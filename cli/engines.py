@@ -15,7 +15,7 @@ from edgecap.engines.errors import TamperedEngineError, UsageError
 
 if TYPE_CHECKING:
     from edgecap.engines.store.entries import Explained, StoreEntry
-    from edgecap.engines.store.key import EngineTarget
+    from edgecap.engines.store.key import EngineKey, EngineTarget
 
 _NEAREST = 5
 """Most engines that `explain` compares with, per graph."""
@@ -75,19 +75,19 @@ def explain(pack_name: str, graph: str | None, backend: str, target: str | None,
 
     pack, store = Pack.open(pack_name), EngineStore()
     wanted = _target(backend, target)
-    answer: list[dict[str, Any]] = []
+    answers: list[tuple[str, EngineKey, list[Explained]]] = []
     for path in [graph] if graph else graph_paths(pack):
         key = pack_key(pack, path, wanted)
         rows = explained(store.folder, key, pack=pack.spec.name, graph=path)
-        answer.append({"graph": path, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": _rows(rows)})
-    damaged = [entry.problem for entry in entries(store.folder) if entry.problem]
+        answers.append((path, key, [row for row in rows if row.related][:_NEAREST]))
     if as_json:
-        click.echo(json.dumps(answer, indent=2))
+        click.echo(json.dumps([_explained_json(*answer) for answer in answers], indent=2))
         return 0
-    for one in answer:
-        _print_explained(one)
-    for problem in damaged:
-        click.echo(f"damaged: {problem}")
+    for answer in answers:
+        _print_explained(*answer)
+    for entry in entries(store.folder):
+        if entry.problem:
+            click.echo(f"damaged: {entry.problem}")
     return 0
 
 
@@ -110,7 +110,7 @@ def gc(max_gb: float | None, keep_days: float | None, damaged: bool, timing: boo
 
     if max_gb is None and keep_days is None and not damaged and not timing:
         raise UsageError(
-            "engines gc needs to know what to remove: give --max-gb N, --keep-days N, --damaged or --timing"
+            "engines gc needs to know what to remove: add --max-gb N, --keep-days N, --damaged or --timing"
         )
     done = collect(
         EngineStore(),
@@ -148,22 +148,20 @@ def _target(backend: str, target: str | None) -> EngineTarget:
     return EngineTarget(name, backend_version(name), target)
 
 
-def _rows(rows: tuple[Explained, ...]) -> list[dict[str, Any]]:
-    """The nearest engines of the same graph."""
-    return [
-        {"digest": row.entry.digest, "label": row.entry.label, "differences": list(row.differences)}
-        for row in rows
-        if row.related
-    ][:_NEAREST]
+def _explained_json(graph_path: str, key: EngineKey, rows: list[Explained]) -> dict[str, Any]:
+    engines = [
+        {"digest": row.entry.digest, "label": row.entry.label, "differences": list(row.differences)} for row in rows
+    ]
+    return {"graph": graph_path, "digest": key.digest, "wanted": dataclasses.asdict(key), "engines": engines}
 
 
-def _print_explained(answer: dict[str, Any]) -> None:
-    click.echo(f"{answer['graph']}  {answer['digest'][:12]}")
-    if not answer["engines"]:
+def _print_explained(graph_path: str, key: EngineKey, rows: list[Explained]) -> None:
+    click.echo(f"{graph_path}  {key.digest[:12]}")
+    if not rows:
         click.echo("  no engine of this graph; run edgecap build")
-    for row in answer["engines"]:
-        verdict = "; ".join(row["differences"]) or "matches: it is used"
-        click.echo(f"  {row['digest'][:12]} ({row['label']}): {verdict}")
+    for row in rows:
+        differences = "; ".join(row.differences) or "matches: it is used"
+        click.echo(f"  {row.entry.digest[:12]} ({row.entry.label}): {differences}")
 
 
 def _show_entries(found: tuple[StoreEntry, ...], folder: str, *, as_json: bool) -> None:

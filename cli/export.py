@@ -31,7 +31,7 @@ OPTIONS_HELP = "A recipe's own option; may be repeated. An unknown one is an err
     type=click.Choice(["fp32", "fp16", "int8", "int4"]),
     default="int8",
     show_default=True,
-    help="Precision of the graphs for ONNX Runtime; those for TensorRT are made beside them.",
+    help="Precision of the graphs for ONNX Runtime; those for TensorRT are made in addition.",
 )
 @CALIBRATE
 @click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help=OPTIONS_HELP)
@@ -70,11 +70,11 @@ def export(
         allow_drift=allow_drift,
         with_twins=not no_twins,
     )
-    tell = sayer(as_json=as_json)
+    progress = sayer(as_json=as_json)
     loaded = load_recipe(recipe)
     if loaded.notice:
         say(f"notice: {loaded.notice}")
-    published = publish(loaded, _checkpoint(loaded, checkpoint, tell), out, wanted, say=tell)
+    published = publish(loaded, _checkpoint(loaded, checkpoint, progress), out, wanted, say=progress)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(published), indent=2))
     else:
@@ -95,7 +95,7 @@ def parse_options(given: tuple[str, ...]) -> dict[str, str]:
     return options
 
 
-def _checkpoint(recipe: Recipe, given: str, tell: Callable[[str], None]) -> Checkpoint:
+def _checkpoint(recipe: Recipe, given: str, progress: Callable[[str], None]) -> Checkpoint:
     """Open a folder as it is; fetch anything that looks like a hub id."""
     from edgecap.cli.terminal import say, watched_fetch
     from edgecap.export.hub.hub import CHECKPOINT_FILES, HubId, fetch
@@ -106,9 +106,9 @@ def _checkpoint(recipe: Recipe, given: str, tell: Callable[[str], None]) -> Chec
     if hub_id is None:
         return open_checkpoint(recipe, path)
     if not hub_id.pinned:
-        tell(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
+        progress(f"{hub_id.repo}: revision {hub_id.revision!r} can move; name the commit printed below to pin it")
     try:
-        with watched_fetch(tell) as watch:
+        with watched_fetch(progress) as watch:
             fetched = fetch(hub_id, files=getattr(recipe, "files", CHECKPOINT_FILES), watch=watch)
     except HubError as error:
         if "@" in given:
@@ -116,7 +116,7 @@ def _checkpoint(recipe: Recipe, given: str, tell: Callable[[str], None]) -> Chec
         raise HubError(f"{error} (and there is no folder {given} here)") from error
     if fetched.from_cache:
         say(f"warning: {fetched.from_cache}; using the cached {fetched.commit}")
-    tell(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")
+    progress(f"{fetched.repo}@{fetched.commit} in {fetched.folder}")
     return open_checkpoint(recipe, fetched.folder, source=fetched.repo, revision=fetched.commit)
 
 

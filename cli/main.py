@@ -16,7 +16,8 @@ from contextlib import suppress
 import click
 
 from edgecap import __version__
-from edgecap.cli.bench import bench
+from edgecap.cli.bench import real  # noqa: F401 adds its command to `bench`
+from edgecap.cli.bench.commands import bench
 from edgecap.cli.build import build
 from edgecap.cli.caption import caption
 from edgecap.cli.dataset import dataset

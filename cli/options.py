@@ -92,7 +92,7 @@ def backend_option(help_text: str) -> Callable[[_Command], _Command]:
 
 @dataclass(frozen=True, slots=True)
 class Globals:
-    """What may stand anywhere on the command line; the object of click's root context."""
+    """Options that may be anywhere on the command line; the object of click's root context."""
 
     debug: bool = False
     """Show tracebacks and what compilers print."""
@@ -106,7 +106,7 @@ def debugging() -> bool:
 
 
 class ConfigOptions(TypedDict, total=False):
-    """Options that become a `PipelineConfig`, as click gives them: None where the config's default holds."""
+    """Options that become a `PipelineConfig`, as click passes them: None for the config's default."""
 
     pack: str
     detector: DetectorChoice

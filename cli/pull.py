@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
     from edgecap.export.hub.pull import Pulled
+    from edgecap.export.publish.publish import ExportOptions
 
 
 @click.command()
@@ -23,9 +25,12 @@ if TYPE_CHECKING:
 @click.option(
     "--from",
     "from_folder",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="DIR",
-    help="Take checkpoints, or a finished pack, from here; nothing is fetched.",
+    type=click.Path(path_type=Path, exists=True),
+    metavar="DIR|FILE",
+    help="Take checkpoints, packages, or a finished pack, from here; nothing is fetched.",
+)
+@click.option(
+    "--option", "pack_options", multiple=True, metavar="NAME=VALUE", help="street: image_side=416, 512 or 640."
 )
 @CALIBRATE
 @ALLOW_DRIFT
@@ -37,6 +42,7 @@ def pull(
     list_plans: bool,
     out: Path | None,
     from_folder: Path | None,
+    pack_options: tuple[str, ...],
     calibrate: tuple[Path, ...],
     allow_drift: bool,
     no_twins: bool,
@@ -55,18 +61,53 @@ def pull(
     from edgecap.export.hub.pull import pull as pull_pack
     from edgecap.export.publish.publish import ExportOptions
 
-    tell = sayer(as_json=as_json)
-    with watched_fetch(tell) as watch:
+    progress = sayer(as_json=as_json)
+    chosen = ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins)
+    if pack == "street" and not _is_pack(from_folder):
+        return _print_result(_pull_street(out, from_folder, pack_options, chosen, force, progress), as_json)
+    if pack_options:
+        raise UsageError(f"--option {pack_options[0]}: pack {pack} takes no option; street takes image_side")
+    if from_folder is not None and not from_folder.is_dir():
+        raise UsageError(f"--from {from_folder}: is not a folder; pack {pack} takes one")
+    with watched_fetch(progress) as watch:
         pulled = pull_pack(
             pack,
             out or Path(pack.partition("@")[0].rpartition("/")[2]),
             from_folder=from_folder,
-            options=ExportOptions(calibrate=calibrate, allow_drift=allow_drift, with_twins=not no_twins),
+            options=chosen,
             force=force,
             notice=lambda line: say(f"notice: {line}"),
-            say=tell,
+            say=progress,
             watch=watch,
         )
+    return _print_result(pulled, as_json)
+
+
+def _is_pack(folder: Path | None) -> bool:
+    return folder is not None and (folder / "pack.json").is_file()
+
+
+def _pull_street(
+    out: Path | None,
+    brought: Path | None,
+    given: tuple[str, ...],
+    options: ExportOptions,
+    force: bool,
+    say: Callable[[str], None],
+) -> Pulled:
+    from edgecap.cli.export import parse_options
+    from edgecap.export.street.pull import DEFAULT_SIDE, pull_street
+
+    named = parse_options(given)
+    side = named.pop("image_side", str(DEFAULT_SIDE))
+    if named or not side.isdecimal():
+        raise UsageError(f"--option {given[-1]}: street takes image_side=416, 512 or 640")
+    return pull_street(
+        out or Path("street"), brought=brought, options=options, image_side=int(side), force=force, say=say
+    )
+
+
+def _print_result(pulled: Pulled, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(pulled), indent=2))
     else:
@@ -89,12 +130,17 @@ def _print_pulled(pulled: Pulled) -> None:
 
 def _print_plans(as_json: bool) -> int:
     from edgecap.export.hub.pull_plans import PLANS
+    from edgecap.export.street.sources import FOR_WHOM, NAME, plan_roles
 
     if as_json:
-        click.echo(json.dumps([dataclasses.asdict(plan) for plan in PLANS], indent=2))
+        street = {"name": NAME, "for_whom": FOR_WHOM, "roles": plan_roles()}
+        click.echo(json.dumps([*(dataclasses.asdict(plan) for plan in PLANS), street], indent=2))
         return 0
     for plan in PLANS:
         click.echo(f"{plan.name}: {plan.for_whom}")
         for role in plan.roles:
             click.echo(f"  {role.role:10} {role.repo}@{role.revision} (recipe {role.recipe}, licence {role.licence})")
+    click.echo(f"{NAME}: {FOR_WHOM}")
+    for row in plan_roles():
+        click.echo(f"  {row['role']:10} {row['repo']} (recipe {row['recipe']}, licence {row['licence']})")
     return 0

@@ -1,4 +1,4 @@
-"""What a person sees beside the result: lines, counters and bars on stderr, and a table's width on stdout.
+"""What a person sees besides the result: lines, counters and bars on stderr, and a table's width on stdout.
 
 stdout holds the result alone. Bars and counters are shown where stderr is a terminal and nowhere else.
 """
@@ -151,12 +151,12 @@ def _safe(text: str) -> str:
 
 
 def sayer(*, as_json: bool) -> Callable[[str], None]:
-    """`say`, or silence with `--json` where nobody looks."""
+    """`say`, or nothing with `--json` where stderr is not a terminal."""
     return (lambda text: None) if as_json and not sys.stderr.isatty() else say
 
 
 def counter(*, as_json: bool) -> Callable[[str], None]:
-    """A line of progress that replaces itself; silent with `--json` and where nobody looks."""
+    """A line of progress that replaces itself; silent with `--json` and where stderr is not a terminal."""
     if as_json or not sys.stderr.isatty():
         return lambda text: None
     return lambda text: click.echo(f"\r\x1b[K{text}", nl=False, err=True)
@@ -171,7 +171,7 @@ def table_console() -> Console:
 class Bars:
     """Named progress bars on a terminal; updating them does nothing elsewhere.
 
-    `columns`: what stands behind name and bar, as rich has it. `note` of `update` is shown by `NOTE`. Bars are on the
+    `columns`: rich's columns after name and bar. `note` of `update` is shown by `NOTE`. Bars are on the
     screen while there is one, so that lines can be printed in between; inside a bar's life, lines must be printed
     through `console`. A context manager, which takes all bars away.
     """

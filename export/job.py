@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import UsageError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PoseSpec, SegmenterSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.onnx.parity import GraphParity
 
-Role = Literal["detector", "segmenter", "captioner"]
+Role = Literal["detector", "segmenter", "captioner", "pose"]
 Precision = Literal["fp32", "fp16", "int8", "int4"]
 Limits = dict[str, tuple[Literal["min", "max"], float]]
 Options = TypeVar("Options")
@@ -57,21 +57,21 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class RoleExport:
-    """One role, ready to be judged and published.
-
-    `source`: checkpoint, revision and licence in one line. `twins`: places ("detector.graph", ...) -> TensorRT graph.
-    `judged`: every parity comparison made, PyTorch vs ONNX first. `kept_high`: node or layer pattern -> why it was not
-    quantised. `sensitivity`: rows of the sensitivity table, empty where nothing was quantised.
-    """
+    """One role, ready for the gate."""
 
     role: Role
-    spec: DetectorSpec | SegmenterSpec | CaptionerSpec
+    spec: DetectorSpec | SegmenterSpec | CaptionerSpec | PoseSpec
     licence: str
     source: str
-    judged: tuple[Comparison, ...]
+    """Checkpoint, revision and licence in one line."""
+    comparisons: tuple[Comparison, ...]
+    """Every one made, PyTorch against ONNX first."""
     twins: dict[str, GraphSpec] = field(default_factory=dict)
+    """Graph path ("detector.graph", ...) -> TensorRT graph."""
     kept_high: dict[str, str] = field(default_factory=dict)
+    """Node or layer pattern -> why it was not quantised."""
     sensitivity: tuple[dict[str, Any], ...] = ()
+    """Rows of the sensitivity table, empty where nothing was quantised."""
 
 
 class Recipe(Protocol):

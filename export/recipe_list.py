@@ -32,5 +32,13 @@ RECIPES: tuple[Listed, ...] = (
         "edgecap.export.qwen.recipe",
         "QWEN2_5_VL",
     ),
+    Listed(
+        "tfjs",
+        "detector",
+        "export",
+        "NanoDet, person masks, MoveNet (TensorFlow.js)",
+        "edgecap.export.tfjs.roles.recipe",
+        "TFJS",
+    ),
     Listed("ready-made", "captioner", "export", "ONNX files of a model hub", "edgecap.export.ready_made", "READY_MADE"),
 )

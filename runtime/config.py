@@ -19,6 +19,9 @@ EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
 
 
+_MOST_SHOWN = 80
+
+
 @dataclass(frozen=True, slots=True)
 class AskOptions:
     """`stages`: "fast" asks each field once, all together; "full" follows the method's turns
@@ -105,10 +108,12 @@ class PipelineConfig:
         _check_whole("max_instances", self.max_instances, low=1, high=64)
         _check_whole("working_side", self.working_side, low=64, high=1280)
         if not isinstance(self.pack, str) or not self.pack:
-            raise UsageError(f"pack is the name of a shipped pack or a folder; got {self.pack!r}; try pack='nano'")
+            raise UsageError(
+                f"pack is the name of a shipped pack or a folder; got {_shown(self.pack)}; try pack='nano'"
+            )
         for name in ("change_gate", "class_hint", "camera_hint", "lexicon"):
             if not isinstance(getattr(self, name), bool):
-                raise UsageError(f"{name} is True or False; got {getattr(self, name)!r}")
+                raise UsageError(f"{name} is True or False; got {_shown(getattr(self, name))}")
         if self.captioner == "none" and self.asks != AskOptions():
             raise UsageError(
                 "stages, class_hint, camera_hint, visual_prompt and lexicon say how a captioner is asked; "
@@ -117,7 +122,7 @@ class PipelineConfig:
         if self.change_gate and self.captioner == "none":
             raise UsageError("change_gate saves questions to a captioner; captioner='none' asks none: leave one out")
         if not isinstance(self.threads, StageThreads):
-            raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {self.threads!r}")
+            raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {_shown(self.threads)}")
 
     @property
     def asks(self) -> AskOptions:
@@ -178,14 +183,20 @@ def make_config(**options: Unpack[PipelineOptions]) -> PipelineConfig:
 
 def _check_choice(name: str, got: object, choices: tuple[str, ...]) -> None:
     if got not in choices:
-        raise UsageError(f"{name} must be one of {', '.join(choices)}; got {got!r}")
+        raise UsageError(f"{name} must be one of {', '.join(choices)}; got {_shown(got)}")
 
 
 def _check_number(name: str, got: object, *, low: float, high: float, unit: str) -> None:
     if isinstance(got, bool) or not isinstance(got, int | float) or not low <= got <= high:
-        raise UsageError(f"{name} must be {low:g} to {high:g} {unit}; got {got!r}")
+        raise UsageError(f"{name} must be {low:g} to {high:g} {unit}; got {_shown(got)}")
 
 
 def _check_whole(name: str, got: object, *, low: int, high: int) -> None:
     if isinstance(got, bool) or not isinstance(got, int) or not low <= got <= high:
-        raise UsageError(f"{name} must be a whole number from {low} to {high}; got {got!r}")
+        raise UsageError(f"{name} must be a whole number from {low} to {high}; got {_shown(got)}")
+
+
+def _shown(got: object) -> str:
+    """The value as Python writes it, cut where it is long."""
+    text = repr(got)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."

@@ -45,6 +45,17 @@ _IRREGULAR = {
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _UNSAFE_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+PERSON_NOUNS = frozenset(
+    """person people human humans man men woman women boy boys girl girls child children kid kids baby babies toddler
+    toddlers adult adults teenager teenagers lady ladies gentleman gentlemen guy guys male males female females
+    pedestrian pedestrians persons passenger passengers driver drivers rider riders cyclist cyclists skier skiers
+    snowboarder snowboarders surfer surfers skateboarder skateboarders swimmer swimmers runner runners dancer
+    dancers player players athlete athletes worker workers officer officers soldier soldiers policeman policemen
+    policewoman firefighter firefighters farmer farmers fisherman fishermen businessman businessmen businesswoman
+    businesswomen bride brides groom grooms student students teacher teachers tourist tourists crowd crowds family
+    couple""".split()  # noqa: SIM905 a word list reads best as words
+)
+"""Head nouns of people, singular and plural: what they wear has a colour, they have none."""
 _HISSING = ("s", "x", "z", "ch", "sh")
 
 
@@ -67,6 +78,12 @@ def counted(class_name: str, count: int) -> str:
     if count == 1:
         return f"an {class_name}" if class_name[:1] in "aeiou" else f"a {class_name}"
     return f"{_COUNTS[count] if count < len(_COUNTS) else count} {plural(class_name)}"
+
+
+def is_person(class_name: str) -> bool:
+    """Whether a class name stands for people: "person", "baseball player", "man with hat"."""
+    head = re.split(r"\s+(?:with|in|on|of|at|wearing|holding)\s", class_name.lower(), maxsplit=1)[0]
+    return head.replace("-", " ").split()[-1:] != [] and head.replace("-", " ").split()[-1] in PERSON_NOUNS
 
 
 def plural(noun: str) -> str:

@@ -19,7 +19,8 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.pipeline.stages import StageSet
 from edgecap.runtime.pipeline.summary import failed_video
-from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+from edgecap.runtime.video.shots import ShotDetector
+from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 MEASURED_SECONDS = 10.0
 """Motion is measured over the first seconds only: as long as the longest clip that can stay."""
@@ -97,11 +98,13 @@ class _Gatherer:
             if is_cut:
                 self._perceiver.cut()
             observation = self._perceiver.observe(frame)
-            self._close(self._builder.add(observation, is_cut=is_cut, arrived_seconds=0.0))
+            for window in self._builder.add(observation, is_cut=is_cut, arrived_seconds=0.0):
+                self._close(window)
 
     def finish(self) -> None:
-        """Measure the last window."""
-        self._close(self._builder.finish())
+        """Measure what is still held."""
+        for window in self._builder.finish():
+            self._close(window)
 
     def facts(self, error: str | None) -> ClipFacts:
         """What was seen so far."""
@@ -121,9 +124,7 @@ class _Gatherer:
             error=error,
         )
 
-    def _close(self, window: Window | None) -> None:
-        if window is None:
-            return
+    def _close(self, window: Window) -> None:
         confirmed = self._perceiver.drop_unconfirmed(window)
         evidence = self._stages.measure(confirmed)
         self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]

@@ -81,7 +81,7 @@ def _sources_of_rows(path: Path, folder: Path) -> list[ClipSource]:
 def _source(line: bytes, number: int, folder: Path) -> ClipSource:
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return ClipSource(f"line {number}", None, fault=f"line {number} is not JSON ({str(error).splitlines()[0]})")
     if not isinstance(row, dict) or not isinstance(row.get("Video"), str) or not row["Video"]:
         return ClipSource(f"line {number}", None, fault=f"line {number} is not a row: 'Video' is missing")

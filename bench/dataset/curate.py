@@ -125,7 +125,7 @@ def _earlier(path: Path, measured_with: Mapping[str, str | float]) -> dict[str, 
         try:
             row = json.loads(line)
             key, facts, options = row["key"], ClipFacts.from_json(row["facts"]), dict(row["with"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise OutputError(
                 f"{path}: line {number} has no facts ({type(error).__name__}); choose another --out, or remove that "
                 "line to resume"

@@ -121,7 +121,7 @@ def _clip(line: bytes) -> _Clip | None:
         if isinstance(row, dict) and "keep" in row:
             return _curated(row)
         return _captioned(row)
-    except (ValueError, KeyError, TypeError, AttributeError, InputError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, InputError):
         return None
 
 

@@ -78,6 +78,11 @@ def identity_counts(truth: TrackMasks, said: TrackMasks, *, ignored: TrackMasks,
     present_true = present_true.reshape(frame_count, len(true_ids))
     present_said = np.array([kept for _, kept in frames], bool).reshape(frame_count, len(said_ids))
     similarity = np.array([s for s, _ in frames], np.float64).reshape(frame_count, len(true_ids), len(said_ids))
+    return counts_of(similarity, present_true, present_said)
+
+
+def counts_of(similarity: Floats, present_true: NDArray[np.bool_], present_said: NDArray[np.bool_]) -> IdentityCounts:
+    """Count from IoU [T, true, said] (0 where one is absent) and presence [T, true], [T, said]."""
     both = present_true[:, :, None] & present_said[:, None, :]
     overlaps = (both & (similarity >= _IDF1_SIMILARITY)).sum(0).astype(np.float64)
     idtp = int(sum(overlaps[r, c] for r, c in heaviest_pairs(overlaps)))

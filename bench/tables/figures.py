@@ -76,6 +76,26 @@ _SPEED_ROWS = {
     "age of a caption, p50 / p95": "{age_p50_seconds:.2f} s / {age_p95_seconds:.2f} s",
     "peak memory": "{peak_rss_mb:.0f} MB",
 }
+
+
+def _real(data: Data) -> Iterator[Values]:
+    for one in data["sequences"]:
+        tracking, thing, words = (one[part] or {} for part in ("tracking", "object", "words"))
+        found = f"{words['found']} of {words['expected']}" if words else ""
+        colours = f"{words['colours_right']} of {words['coloured']}" if words and words["coloured"] else ""
+        cells = [_cell(tracking, "mota"), _cell(tracking, "idf1"), _cell(tracking, "hota"), _cell(thing, "tracked_j")]
+        cells += [_cell(thing, "prompted_j"), _cell(thing, "box_and_class"), found, colours]
+        yield {"name": one["name"], "cells": " | ".join(cells)}
+    totals = data["totals"]
+    names = ["MOTA, mean", "IDF1, mean", "HOTA, mean", "J of tracked masks, mean", "J of masks from true boxes, mean"]
+    names += ["right box and class, mean", "instances found", "colours right"]
+    yield {"name": "**all**", "cells": " | ".join(_cell(totals, name) for name in names)}
+
+
+def _cell(values: Values, name: str) -> str:
+    return f"{values[name]:.3f}" if values.get(name) is not None else ""
+
+
 QUALITY = Table(
     "Quality on {clips} held-out clips per tier (seeds {first}-{last}, never trained on), whole pipeline, quantised "
     "pack; `edgecap bench quality`. Machine: {machine}. Fields (class to motion direction) are shares of all true "
@@ -91,6 +111,14 @@ SPEED = Table(
     "figure | value",
     "{label} | {value}",
     lambda data: ({"label": label, "value": value.format(**data)} for label, value in _SPEED_ROWS.items()),
+)
+REAL = Table(
+    "Real sequences against public truth, {date}; `edgecap bench real DIR --pack street --json` (pack {used[pack]}, "
+    "captions from measurements). mot/: pedestrians of MOT15, every frame; davis/: one object of DAVIS 2016, masks of "
+    "its tracks and from its true box; found and colours: of the instances that a person sees. Machine: {machine}.",
+    "sequence | MOTA | IDF1 | HOTA | J tracked | J true box | box and class | found | colours",
+    "{name} | {cells}",
+    _real,
 )
 METHOD = {
     "calls": Table(

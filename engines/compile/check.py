@@ -8,16 +8,17 @@ compared with its checkpoint by `export.onnx.parity`.)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from edgecap.engines.errors import EngineError
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec, TensorSpec
 
+TrialSize = Literal["least", "usual", "most"]
 # Sizes of free axes where a pack gives no ranges: small pictures, a short text, room for it in the cache.
 _GUESSES = {"M": 32, "P": 0, "S": 4}
 _GUESS_HEIGHT, _GUESS_WIDTH, _GUESS = 96, 128, 2
@@ -34,7 +35,7 @@ _SAME_IOU = 0.5
 _LEAST_FOUND_AGAIN = 0.5
 
 
-def trial_sizes(spec: GraphSpec, *, which: Literal["least", "usual", "most"] = "usual") -> dict[str, int]:
+def trial_sizes(spec: GraphSpec, *, which: TrialSize = "usual") -> dict[str, int]:
     """A size for every free axis of the inputs: from the ranges of `spec`, guessed where it has none."""
     at = ("least", "usual", "most").index(which)
     sizes: dict[str, int] = {}
@@ -136,7 +137,7 @@ def _feed(
 
 
 # Decoder inputs of whole numbers: (shape, filled positions [B], new positions S) -> values.
-_WHOLE: dict[str, Any] = {
+_WHOLE: dict[str, Callable[[tuple[int, ...], NDArray[np.int64], int], ArrayLike]] = {
     "seqlens_k": lambda shape, lengths, new: lengths + new - 1,
     "total_sequence_length": lambda shape, lengths, new: lengths.max(initial=0) + new,
     "last_index": lambda shape, lengths, new: np.full(shape, new - 1),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.engines.compile.check import trial_feeds, trial_sizes
+from edgecap.engines.compile.check import TrialSize, trial_feeds, trial_sizes
 from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
 from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import open_model, session_options
@@ -22,7 +22,7 @@ from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.onnx_files import external_files
 
 _SEEDS = (0, 1)
-# protobuf ends at 2 GB; well before that the weights go into a file beside the graph.
+# protobuf ends at 2 GB; well below that the weights go into a separate file.
 _MOST_INSIDE_BYTES = 1_500_000_000
 _MOST_TRIAL_BYTES = 64 << 20
 # The second is all that ONNX Runtime reports for a full disk; graphs too large for protobuf never get there.
@@ -88,7 +88,7 @@ def _prove_equal(path: Path, spec: GraphSpec, out_path: Path, intra_threads: int
                 )
 
 
-def _affordable(spec: GraphSpec, which: Any) -> Mapping[str, int]:
+def _affordable(spec: GraphSpec, which: TrialSize) -> Mapping[str, int]:
     """Sizes of a trial; the least ones where the usual ones would take long."""
     sizes = trial_sizes(spec, which=which)
     elements = sum(

@@ -32,14 +32,14 @@ class _Phase:
 
 
 class PhaseTree:
-    """The nested phases of one build, as steps come in; calls `tell` with each change. Thread-safe.
+    """The nested phases of one build, as steps come in; calls `on_change` with each change. Thread-safe.
 
     TensorRT nests phases ("Building engine" > "Computing profile costs" > "Timing tactics"), and several may run
     in parallel; the length of a step is not reported, so equal steps are assumed.
     """
 
-    def __init__(self, tell: Callable[[BuildProgress], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_change: Callable[[BuildProgress], None]) -> None:
+        self._on_change = on_change
         self._phases: dict[str, _Phase] = {}
         self._best = 0.0
         self._lock = threading.Lock()
@@ -74,7 +74,7 @@ class PhaseTree:
             fraction += share * phase.done / phase.steps
             share /= phase.steps
         self._best = max(self._best, min(fraction, 1.0))
-        self._tell(BuildProgress(name, self._best))
+        self._on_change(BuildProgress(name, self._best))
 
 
 def make_monitor(api: TrtApi, tree: PhaseTree, stop: threading.Event) -> Any:

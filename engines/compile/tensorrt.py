@@ -21,7 +21,7 @@ from edgecap.engines.errors import EngineBuildError, EngineError, OutputError
 from edgecap.engines.files import write_whole
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.tensorrt.api import TrtApi, TrtLog
-from edgecap.engines.tensorrt.profile import check_network, profile_shapes
+from edgecap.engines.tensorrt.profile import Shapes, check_network, profile_shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class _Job:
 
     def run(
         self,
-        shapes: dict[str, Any],
+        shapes: dict[str, Shapes],
         out_path: Path,
         *,
         on_progress: Callable[[BuildProgress], None] | None,
@@ -162,7 +162,7 @@ class _Job:
             (config.set_flag if options.tf32 else config.clear_flag)(flag)
         return flag is not None and bool(config.get_flag(flag))
 
-    def _add_profile(self, builder: Any, config: Any, shapes: dict[str, Any]) -> None:
+    def _add_profile(self, builder: Any, config: Any, shapes: dict[str, Shapes]) -> None:
         profile = builder.create_optimization_profile()
         try:
             for name, (least, usual, most) in shapes.items():
@@ -199,7 +199,7 @@ def _allow_decomposed_attention(network: Any, api: TrtApi) -> None:
 
 
 class _Timings:
-    """Kernel timings kept beside the engines, one file per compiler and target. `words`: what was done with them."""
+    """Kernel timings in the store, one file per compiler and target. `words`: what was done with them."""
 
     def __init__(self, api: TrtApi, target: BuildTarget, folder: Path | None) -> None:
         self._api = api

@@ -89,7 +89,7 @@ class _NothingToTry(Exception):
 
 
 def _tried(api: TrtApi, report: DeviceReport) -> str:
-    """Compile one addition, run it where there is a GPU, and say what was done."""
+    """Compile one addition, run it where there is a GPU, and return a description."""
     if report.gpus and (not api.targets or report.gpus[0].compute_capability in api.targets):
         target = BuildTarget(report.gpus[0].compute_capability, report.gpus[0].name)
     elif api.targets:

@@ -11,10 +11,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgecap.engines.errors import EngineError, GraphContractError
+from edgecap.engines.errors import EngineError
 from edgecap.engines.graph.providers import Provider, open_model, session_options, translated
 from edgecap.engines.graph.session import Arrays, check_buffers, check_feeds, check_outputs
-from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.graph.spec import GraphSpec, Side, contract_error, pair_tensors
 
 _DTYPES = {
     "tensor(uint8)": "uint8",
@@ -53,8 +53,8 @@ def open_onnx_session(
         intra_threads=intra_threads, inter_threads=inter_threads, config=config, optimise=not optimised
     )
     raw = open_model(str(path), label=spec.file, provider=provider, options=options)
-    _check_side(spec, spec.inputs, raw.get_inputs(), kind="input")
-    _check_side(spec, spec.outputs, raw.get_outputs(), kind="output")
+    _check_side(spec, raw.get_inputs(), side="input")
+    _check_side(spec, raw.get_outputs(), side="output")
     return OnnxSession(spec, raw, provider=provider, intra_threads=intra_threads)
 
 
@@ -117,33 +117,19 @@ class OnnxBinding:
             self._io.bind_input(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
 
 
-def _check_side(spec: GraphSpec, declared: tuple[TensorSpec, ...], found: Any, *, kind: str) -> None:
+def _check_side(spec: GraphSpec, found: Any, *, side: Side) -> None:
     """Raise `GraphContractError` unless the file's tensors are the declared ones.
 
     A size that the pack fixes may be free in the file (exporters lose sizes; calls are checked against the
     pack). A size that the pack leaves free must be free in the file.
     """
-    nodes = {node.name: node for node in found}
-    if set(nodes) != {tensor.name for tensor in declared}:
-        want = sorted(tensor.name for tensor in declared)
-        raise GraphContractError(
-            f"{spec.file}: {kind} names differ: the pack declares {want}, the graph has {sorted(nodes)}; {_FIX}"
-        )
-    for tensor in declared:
-        node = nodes[tensor.name]
+    for tensor, node in pair_tensors(spec, found, side=side):
         dtype, axes = _DTYPES.get(node.type, node.type), list(node.shape)
         if dtype != tensor.dtype:
-            raise GraphContractError(
-                f"{spec.file}: {kind} {tensor.name!r}: the pack declares {tensor.dtype}, the graph has {dtype}; {_FIX}"
-            )
+            raise contract_error(spec, tensor, side=side, declared=tensor.dtype, got=f"the graph has {dtype}")
         same = len(axes) == len(tensor.axes) and all(
             not isinstance(got, int) or got == want for want, got in zip(tensor.axes, axes, strict=True)
         )
         if not same:
-            raise GraphContractError(
-                f"{spec.file}: {kind} {tensor.name!r}: the pack declares axes "
-                f"{list(tensor.axes)}, the graph has {axes}; {_FIX}"
-            )
-
-
-_FIX = "export the graph again, or correct pack.json"
+            declared = f"axes {list(tensor.axes)}"
+            raise contract_error(spec, tensor, side=side, declared=declared, got=f"the graph has {axes}")

@@ -149,7 +149,7 @@ def open_model(model: str | bytes, *, label: str, provider: Provider, options: A
 
 
 def _refuse_cpu_work(session: Any, *, label: str, provider: Provider) -> None:
-    """ONNX Runtime gives the CPU, silently, every node that the provider has no kernel for, and pictures then cross
+    """ONNX Runtime silently runs on the CPU every node that the provider has no kernel for, and pictures then cross
     the bus in the middle of a graph. (Its own switch, session.disable_cpu_ep_fallback, asks too much: it refuses a
     graph for the reckoning with sizes too.)
     """
@@ -206,6 +206,6 @@ def _quiet(ort: Any, provider: Provider, notes: io.StringIO) -> Iterator[None]:
 
 
 def _one_line(error: object) -> str:
-    """The first line that says something, without ONNX Runtime's source locations; at most 300 characters."""
+    """The first line with content, without ONNX Runtime's source locations; at most 300 characters."""
     lines = [line.strip() for line in _SOURCE_PLACE.sub("", str(error)).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]

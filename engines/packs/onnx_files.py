@@ -1,4 +1,4 @@
-"""Which files one ONNX graph is made of: its own, and those that hold its weights.
+"""Which files one ONNX graph is made of: its own, and those with its weights.
 
 In: an .onnx file. Out: the names of its external data files. The `onnx` package is not needed: only a few field
 numbers of the format matter here (onnx.proto of ONNX 1.x; they never change within a major version); everything else

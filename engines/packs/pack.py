@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +19,7 @@ from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.schema import decode_pack
+from edgecap.engines.packs.schema import content_of, decode_pack
 from edgecap.engines.packs.specs import PackSpec
 
 PACK_FILE = "pack.json"
@@ -100,7 +100,7 @@ class Pack:
     def digest(self) -> str:
         """12 hex digits over everything in pack.json, including the hashes of its files: packs with one name and
         version that differ in a weight, a threshold or a prompt have different digests."""
-        return hashlib.sha256(json.dumps(asdict(self.spec), sort_keys=True).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps(content_of(self.spec), sort_keys=True).encode()).hexdigest()[:12]
 
     def using(self, opener: SessionOpener) -> Pack:
         """This pack, its sessions opened by `opener`."""

@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin,
 
 from edgecap.engines.errors import PackSchemaError
 from edgecap.engines.graph.spec import GraphSpec
-from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, SegmenterSpec
+from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, PackSpec, PoseSpec, SegmenterSpec
 
 _Kind = TypeVar("_Kind")
 
@@ -54,6 +54,8 @@ def decode_pack(text: str, *, source: str) -> PackSpec:
         raise PackSchemaError(
             f"{source}: not JSON (line {error.lineno}, column {error.colno}: {error.msg}); reinstall or export the pack"
         ) from error
+    except (ValueError, RecursionError) as error:
+        raise PackSchemaError(f"{source}: {_not_json(error)}; reinstall or export the pack") from error
     except PackSchemaError as error:
         raise PackSchemaError(f"{source}: {error}; undo the edit, or export the pack again") from None
     return spec
@@ -68,15 +70,33 @@ def decode_strictly(text: str, kind: type[_Kind]) -> _Kind:
         data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
         raise PackSchemaError(f"not JSON (line {error.lineno}, column {error.colno}: {error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise PackSchemaError(_not_json(error)) from error
     value = _decode(data, kind, "$")
     assert isinstance(value, kind)
     return value
 
 
+def _not_json(error: Exception) -> str:
+    """Text that follows JSON's grammar and can't be read: thousands of nested lists, or of digits in one number."""
+    return f"not JSON ({'nested too deeply' if isinstance(error, RecursionError) else error})"
+
+
 def encode_pack(spec: PackSpec) -> str:
     """`PackSpec` -> the text of its pack.json, indented, with a final newline. Same spec, same bytes."""
-    data = {"schema_version": SCHEMA_VERSION, **dataclasses.asdict(spec)}
+    data = {"schema_version": SCHEMA_VERSION, **content_of(spec)}
     return json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def content_of(spec: PackSpec) -> dict[str, Any]:
+    """`spec` as JSON types, without what is as in packs of before: these keep their text and their digest, and older
+    versions read them."""
+    content = dataclasses.asdict(spec)
+    if spec.pose is None:
+        del content["pose"]
+    if spec.detector is not None and spec.detector.scores == "raw":
+        del content["detector"]["scores"]
+    return content
 
 
 def check_pack(spec: PackSpec) -> None:
@@ -104,7 +124,7 @@ def check_pack(spec: PackSpec) -> None:
         if graph_path not in paths:
             known = ", ".join(sorted(paths))
             _fail(f"$.twins[{graph_path!r}]", f"the path of a graph of this pack ({known})", graph_path)
-    for role in (spec.detector, spec.segmenter):
+    for role in (spec.detector, spec.segmenter, spec.pose):
         if role is not None:
             _check_pixels(role)
     if spec.captioner is not None:
@@ -138,8 +158,8 @@ def _check_prompts(captioner: CaptionerSpec) -> None:
                 _fail(at, f"no placeholder but {', '.join(f'{{{p}}}' for p in PROMPT_PLACEHOLDERS)}", template)
 
 
-def _check_pixels(role: DetectorSpec | SegmenterSpec) -> None:
-    at = "$.detector" if isinstance(role, DetectorSpec) else "$.segmenter"
+def _check_pixels(role: DetectorSpec | SegmenterSpec | PoseSpec) -> None:
+    at = f"$.{type(role).__name__.removesuffix('Spec').lower()}"
     if role.stride < 1 or role.image_side < role.stride:
         _fail(f"{at}.image_side", f"at least one stride ({role.stride})", role.image_side)
     if not 0 <= role.pad_value <= 255:
@@ -175,6 +195,8 @@ def graphs_of(spec: PackSpec) -> Iterator[tuple[str, GraphSpec]]:
     if isinstance(spec.captioner, CaptionerSpec):
         yield "$.captioner.vision", spec.captioner.vision
         yield "$.captioner.decoder", spec.captioner.decoder
+    if isinstance(spec.pose, PoseSpec):
+        yield "$.pose.graph", spec.pose.graph
 
 
 def _decode(value: Any, kind: Any, at: str) -> Any:

@@ -20,7 +20,8 @@ class DetectorSpec:
     The picture is resized (aspect kept) so that its long side is `image_side`, then padded right and bottom with
     `pad_value` to multiples of `stride`; boxes are relative to the *padded* picture and mapped back by
     `engines.graph.letterbox`. `score_threshold`: below it a box is ignored; `nms_iou`: class-agnostic, on the host.
-    `labels`: class names, COCO spelling.
+    `labels`: class names, COCO spelling. `scores`: whether a score is the share of boxes of its kind that are right,
+    measured on footage of the kind the pack is for ("probability"), or the network's own ("raw").
     """
 
     graph: GraphSpec
@@ -30,6 +31,7 @@ class DetectorSpec:
     score_threshold: float
     nms_iou: float
     labels: tuple[str, ...]
+    scores: Literal["raw", "probability"] = "raw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ class MemorySpec:
 @dataclass(frozen=True, slots=True)
 class SegmenterSpec:
     """encode: images uint8 [1,3,H,W] -> one or more embeddings; decode: the embeddings, boxes_xyxy float32 [K,4]
-    -> mask_logits float32 [K,h,w], quality float32 [K] (predicted IoU, 0-1).
+    -> mask_logits float32 [K,h,w], quality float32 [K] (predicted IoU, 0-1). A decoder that treats classes differently
+    takes class_ids int64 [K] too (the detector's; -1 = not known).
 
     Same resize and padding rule as the detector. Boxes given to decode are relative to the padded picture.
     `mask_frame`: "box" = logits cover the prompt box enlarged on each side by `box_margin` of its own width/height
@@ -78,14 +81,34 @@ class SegmenterSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PoseSpec:
+    """images uint8 [1,3,H,W] RGB, boxes_xyxy float32 [K,4] -> keypoints_xy float32 [K,J,2], scores float32 [K,J] (0-1).
+
+    Same resize and padding rule as the detector; boxes and keypoints are relative to the padded picture.
+    """
+
+    graph: GraphSpec
+    image_side: int
+    """Long side of the picture, pixels."""
+    stride: int
+    pad_value: int
+    keypoints: tuple[str, ...]
+    """Names of the J keypoints, in order; the left and right are the person's own."""
+    label: str
+    """The detector's class whose boxes it takes, e.g. "person"."""
+    score_threshold: float
+    """Below it a keypoint is not seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class PromptLayout:
     """Text around the pictures and the question, special tokens written out; "" where a model has none.
 
     The prompt is: BOS (if the pack has one), `before`, then per view `view_before` T vision tokens `view_after`; then
     `question_before` the question `question_after`, and the answer follows. A further question of the same
-    conversation stands between `answer_after` (which ends the answer's turn and begins the user's) and
+    conversation is between `answer_after` (which ends the answer's turn and begins the user's) and
     `question_after`; "" where the model takes one question only. `before_system`: `before` with a system turn,
-    "{system}" in the place of its text; "" where the template has none: the rules then stand in front of the first
+    "{system}" instead of its text; "" where the template has none: the rules then come before the first
     question.
     """
 
@@ -219,3 +242,4 @@ class PackSpec:
     captioner: CaptionerSpec | None
     domain: DomainSpec | None
     twins: dict[str, GraphSpec] = field(default_factory=dict)
+    pose: PoseSpec | None = None

@@ -1,4 +1,4 @@
-"""What an engine store holds, and what of it is nearest to a wanted key.
+"""What an engine store contains, and which of its engines is nearest to a wanted key.
 
 In: the folder of an `EngineStore`. Out: `StoreEntry` and `Explained`. A damaged entry is reported, never raised.
 """
@@ -20,7 +20,7 @@ _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True, slots=True)
 class StoreEntry:
-    """One folder of the store. `manifest` is None where it can't be trusted, and `problem` then says why ("" = sound).
+    """One folder of the store. `manifest` is None where it can't be trusted; `problem` then gives the reason, else "".
 
     `bytes`: on the disk, all files. `last_used`: seconds since 1970 of the last opening, or of publishing.
     """

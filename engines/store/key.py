@@ -14,7 +14,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from edgecap.engines.errors import EngineError, MissingExtraError, PackError, UsageError
 from edgecap.engines.graph.device import DeviceReport, probe_device
@@ -206,6 +206,6 @@ def profile_text(graph: GraphSpec) -> str:
     )
 
 
-def flags_text(flags: Mapping[str, Any]) -> str:
+def flags_text(flags: Mapping[str, str | int | bool]) -> str:
     """Builder flags in one order: "optimisation_level=3, tf32=false"."""
     return ", ".join(f"{name}={json.dumps(flags[name]).strip(chr(34))}" for name in sorted(flags))

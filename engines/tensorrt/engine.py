@@ -44,13 +44,13 @@ def _deserialise(path: Path, spec: GraphSpec, api: TrtApi) -> Any:
         said = log.errors()
     raise EngineMismatchError(
         f"{spec.file}: {api.name} does not open its engine here{verdict}: "
-        f"{said[0][:300] if said else 'it gave no reason'}; engines fit one GPU generation and one TensorRT version: "
+        f"{said[0][:300] if said else 'no reason given'}; engines fit one GPU generation and one TensorRT version: "
         "build it again with edgecap build, and see edgecap doctor"
     )
 
 
 def _validity(runtime: Any, blob: Any, api: TrtApi) -> str:
-    """TensorRT-RTX's own verdict: "INVALID: UNSUPPORTED_CC, ..."."""
+    """TensorRT-RTX's own result: "INVALID: UNSUPPORTED_CC, ..."."""
     validity, diagnostics = runtime.get_engine_validity(blob)
     flags = getattr(api.module, "EngineInvalidityDiagnostics", None)
     members = getattr(flags, "__members__", {}).items()
@@ -82,7 +82,7 @@ def _check_profile(spec: GraphSpec, engine: Any) -> None:
         compiled = tuple(tuple(shape) for shape in engine.get_tensor_profile_shape(name, 0))
         if compiled != wanted:
             raise EngineMismatchError(
-                f"{spec.file}: input {name!r} was compiled for shapes {compiled}, the pack says {wanted}; {_FIX}"
+                f"{spec.file}: input {name!r} was compiled for shapes {compiled}, the pack declares {wanted}; {_FIX}"
             )
 
 

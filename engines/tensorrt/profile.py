@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from edgecap.engines.errors import EngineBuildError, GraphContractError
-from edgecap.engines.graph.spec import GraphSpec, TensorSpec
+from edgecap.engines.errors import EngineBuildError
+from edgecap.engines.graph.spec import GraphSpec, Side, TensorSpec, contract_error, pair_tensors
 from edgecap.engines.tensorrt.api import TrtApi
 
 Shape = tuple[int, ...]
@@ -44,8 +44,8 @@ def check_network(spec: GraphSpec, network: Any, api: TrtApi) -> None:
     """Raise `GraphContractError` unless the parsed file has the inputs and outputs that the pack declares."""
     found_inputs = [network.get_input(index) for index in range(network.num_inputs)]
     found_outputs = [network.get_output(index) for index in range(network.num_outputs)]
-    _check_side(spec, spec.inputs, found_inputs, api, kind="input")
-    _check_side(spec, spec.outputs, found_outputs, api, kind="output")
+    _check_side(spec, found_inputs, api, side="input")
+    _check_side(spec, found_outputs, api, side="output")
     for tensor in found_inputs:
         if tensor.is_shape_tensor:
             raise EngineBuildError(
@@ -54,30 +54,16 @@ def check_network(spec: GraphSpec, network: Any, api: TrtApi) -> None:
             )
 
 
-def _check_side(spec: GraphSpec, declared: tuple[TensorSpec, ...], found: list[Any], api: TrtApi, *, kind: str) -> None:
-    nodes = {node.name: node for node in found}
-    if set(nodes) != {tensor.name for tensor in declared}:
-        want = sorted(tensor.name for tensor in declared)
-        raise GraphContractError(
-            f"{spec.file}: {kind} names differ: the pack declares {want}, the graph has {sorted(nodes)}; {_FIX}"
-        )
-    for tensor in declared:
-        node = nodes[tensor.name]
+def _check_side(spec: GraphSpec, found: list[Any], api: TrtApi, *, side: Side) -> None:
+    for tensor, node in pair_tensors(spec, found, side=side):
         if node.dtype != api.dtype(tensor.dtype):
-            raise GraphContractError(
-                f"{spec.file}: {kind} {tensor.name!r}: the pack declares {tensor.dtype}, {api.name} reads "
-                f"{api.dtype_name(node.dtype)}; {_FIX}"
-            )
+            got = f"{api.name} reads {api.dtype_name(node.dtype)}"
+            raise contract_error(spec, tensor, side=side, declared=tensor.dtype, got=got)
         sizes = list(node.shape)
         same = len(sizes) == len(tensor.axes) and all(
             size == axis or size == -1 for size, axis in zip(sizes, tensor.axes, strict=True)
         )
         # A size of an output may be found while parsing that the exporter did not know; an input's may not.
-        if not same and (kind == "input" or len(sizes) != len(tensor.axes)):
-            raise GraphContractError(
-                f"{spec.file}: {kind} {tensor.name!r}: the pack declares axes {list(tensor.axes)}, the graph has "
-                f"{sizes}; {_FIX}"
-            )
-
-
-_FIX = "export the graph again, or correct pack.json"
+        if not same and (side == "input" or len(sizes) != len(tensor.axes)):
+            declared = f"axes {list(tensor.axes)}"
+            raise contract_error(spec, tensor, side=side, declared=declared, got=f"the graph has {sizes}")

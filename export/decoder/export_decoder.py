@@ -97,7 +97,7 @@ def export_decoder(source: DecoderSource, job: ExportJob, *, work: Path) -> Part
     return PartExport(
         graph=graph,
         twin=twin,
-        judged=tuple(comparisons),
+        comparisons=tuple(comparisons),
         kept_high=(KEPT_HIGH if small else {}) | _note(source),
         sensitivity=tuple(rows) if len(rows) > 1 else (),
     )

@@ -133,20 +133,20 @@ def text_parity(port: DecoderPort, texts: Sequence[SpokenText], *, graph: str, r
     `graph`, `reference`: names for the report. Raises `ParityError` where a value is not finite.
     """
     got = [replay(port, text) for text in texts]
-    wanted = [text.logits for text in texts]
+    expected = [text.logits for text in texts]
     try:
-        tensor = compare_tensors("logits", wanted, got)
+        tensor = compare_tensors("logits", expected, got)
     except ValueError as error:
         raise ParityError(f"{graph}: {error}; export with another --precision") from error
-    figures = text_figures(np.concatenate(wanted), np.concatenate(got))
-    return GraphParity(graph, reference, sum(map(len, wanted)), (tensor,), figures)
+    figures = text_figures(np.concatenate(expected), np.concatenate(got))
+    return GraphParity(graph, reference, sum(map(len, expected)), (tensor,), figures)
 
 
-def text_figures(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> dict[str, float]:
-    """top1_agreement and kl of logits `got` [N, V] against `wanted` [N, V]."""
-    log_p, log_q = (_log_softmax(x.astype(np.float64)) for x in (wanted, got))
+def text_figures(expected: NDArray[np.float32], got: NDArray[np.float32]) -> dict[str, float]:
+    """top1_agreement and kl of logits `got` [N, V] against `expected` [N, V]."""
+    log_p, log_q = (_log_softmax(x.astype(np.float64)) for x in (expected, got))
     divergence = (np.exp(log_p) * (log_p - log_q)).sum(1)
-    agreement = (wanted.argmax(1) == got.argmax(1)).mean()
+    agreement = (expected.argmax(1) == got.argmax(1)).mean()
     return {"top1_agreement": float(agreement), "kl": float(divergence.mean())}
 
 

@@ -55,7 +55,7 @@ class DFine:
         labels = options.class_names(checkpoint, count=count or None)
         settings = _preprocessor(checkpoint.folder)
         side = _image_side(checkpoint.folder, checkpoint.config, settings, options.image_side)
-        _enough_places(checkpoint.config, side)
+        _enough_cells(checkpoint.config, side)
 
         import transformers
 
@@ -124,13 +124,13 @@ def _image_side(folder: Path, config: dict[str, Any], settings: dict[str, Any], 
     return asked or int((table or trained or [640])[0])
 
 
-def _enough_places(config: dict[str, Any], side: int) -> None:
-    """The decoder begins from the best `num_queries` places of the feature maps: there have to be so many."""
+def _enough_cells(config: dict[str, Any], side: int) -> None:
+    """The decoder begins from the best `num_queries` cells of the feature maps: there have to be so many."""
     strides, queries = config.get("feat_strides", [8, 16, 32]), int(config.get("num_queries", 300))
-    places = sum((side // stride) ** 2 for stride in strides)
-    if places < queries:
+    cells = sum((side // stride) ** 2 for stride in strides)
+    if cells < queries:
         raise UsageError(
-            f"image_side={side}: gives {places} places to look at, the model's {queries} queries need as many; "
+            f"image_side={side}: gives {cells} cells in the feature maps, fewer than the model's {queries} queries; "
             "choose a larger image_side, e.g. image_side=320"
         )
 

@@ -150,7 +150,7 @@ def export_detector(job: ExportJob, plan: DetectorPlan) -> RoleExport:
         ),
         licence=job.checkpoint.licence or plan.licence,
         source=f"{job.checkpoint.label}; {plan.note}",
-        judged=tuple(comparisons),
+        comparisons=tuple(comparisons),
         twins={"detector.graph": written[forms[1]][0]} if job.with_twins else {},
         kept_high=_by_reason(written[forms[0]][1].kept_high),
         sensitivity=rows,

@@ -24,7 +24,7 @@ from edgecap.export.job import ExportJob, Role, RoleExport, read_options
 IMAGE_SIDE = 640
 STRIDE = 32
 LEAST_SIDE, MOST_SIDE = 128, 1280
-"""128: four cells of the coarsest map each way give 336 places for 300 boxes."""
+"""128: four cells of the coarsest map each way give 336 cells for 300 boxes."""
 PAD_VALUE = 114
 """The grey that ultralytics letterboxes with in training."""
 SCORE_THRESHOLD = 0.25
@@ -32,7 +32,7 @@ SCORE_THRESHOLD = 0.25
 NMS_IOU = 0.7
 """ultralytics' own default, for one-to-many heads."""
 NMS_IOU_END_TO_END = 0.9
-"""A one-to-one head suppresses nothing, but a place can come under two names (see `export.dfine`)."""
+"""A one-to-one head suppresses nothing, but a cell can come under two names (see `export.dfine`)."""
 _NOTE = (
     "padded right and bottom (ultralytics pads on all sides); {head}; suppression is class-agnostic; "
     "masks of a segmentation model are not exported; AGPL-3.0 covers the weights and ultralytics' layers"
@@ -116,7 +116,7 @@ def _classes(checkpoint: Checkpoint) -> int | None:
 
 def _reference(network: Any) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[Any]]]:
     """ultralytics' own network and head arithmetic on one picture uint8 [1, 3, H, W]; only the choice of the best 300
-    places of a one-to-many head is made here."""
+    cells of a one-to-many head is made here."""
     import torch
 
     seen: list[torch.Tensor] = []
@@ -132,8 +132,8 @@ def _reference(network: Any) -> Callable[[NDArray[np.uint8]], dict[str, NDArray[
             corners, scores, class_ids = rows[:, :4], rows[:, 4], rows[:, 5].long()
         else:
             scores, class_ids = rows[4 : 4 + network.model[-1].nc].max(0)
-            scores, places = scores.topk(300)
-            class_ids, (x, y, w, h) = class_ids[places], rows[:4, places]
+            scores, cells = scores.topk(300)
+            class_ids, (x, y, w, h) = class_ids[cells], rows[:4, cells]
             corners = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], 1)
         relative = corners / torch.tensor([width, height, width, height])
         return {

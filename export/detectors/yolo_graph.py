@@ -67,8 +67,8 @@ class YoloGraph(nn.Module):
     scores float32 [B, 300] in 0-1, best first, class_ids int64 [B, 300], embedding float32 [B, E] (mean of the coarsest
     feature map).
 
-    With a one-to-one head (YOLO26) two boxes can be one place under two names, as ultralytics has it; otherwise each
-    place comes once, under its best name, and overlapping boxes are left to the runtime's suppression.
+    With a one-to-one head (YOLO26) two boxes can be one cell under two names, as ultralytics has it; otherwise each
+    cell comes once, under its best name, and overlapping boxes are left to the runtime's suppression.
     """
 
     def __init__(self, network: Any) -> None:
@@ -86,8 +86,8 @@ class YoloGraph(nn.Module):
         boxes = torch.cat([self._boxes(head(x)) for head, x in zip(self.box_head, features, strict=True)], 1)
         logits = torch.cat([head(x).flatten(2) for head, x in zip(self.class_head, features, strict=True)], 2)
         logits = logits.transpose(1, 2)  # [B, A, C]
-        best, places, class_ids = _best_pairs(logits) if self.end_to_end else _best_places(logits)
-        boxes = boxes.gather(1, places[..., None].expand(-1, -1, 4))
+        best, cells, class_ids = _best_pairs(logits) if self.end_to_end else _best_cells(logits)
+        boxes = boxes.gather(1, cells[..., None].expand(-1, -1, 4))
         return boxes, best.sigmoid(), class_ids, features[-1].mean((2, 3))
 
     def _features(self, x: Any) -> list[torch.Tensor]:
@@ -119,18 +119,18 @@ class YoloGraph(nn.Module):
         return torch.stack(corners, 2)
 
 
-def _best_places(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of [B, A, C]: the `BOXES` places of the highest class logit; logits, places, class ids, each [B, 300]."""
+def _best_cells(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Of [B, A, C]: the `BOXES` cells of the highest class logit; logits, cells, class ids, each [B, 300]."""
     best, class_ids = logits.max(2)
-    top, places = best.topk(BOXES, dim=1)
-    return top, places, class_ids.gather(1, places)
+    top, cells = best.topk(BOXES, dim=1)
+    return top, cells, class_ids.gather(1, cells)
 
 
 def _best_pairs(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Of [B, A, C]: the `BOXES` best (place, class) pairs among the `BOXES` best places, as ultralytics' end-to-end
-    head selects; logits, places, class ids, each [B, 300]."""
+    """Of [B, A, C]: the `BOXES` best (cell, class) pairs among the `BOXES` best cells, as ultralytics' end-to-end
+    head selects; logits, cells, class ids, each [B, 300]."""
     classes = logits.shape[2]
-    places = logits.amax(2).topk(BOXES, dim=1).indices
-    rows = logits.gather(1, places[..., None].expand(-1, -1, classes))
+    cells = logits.amax(2).topk(BOXES, dim=1).indices
+    rows = logits.gather(1, cells[..., None].expand(-1, -1, classes))
     top, index = rows.flatten(1).topk(BOXES, dim=1)
-    return top, places.gather(1, index // classes), index % classes
+    return top, cells.gather(1, index // classes), index % classes

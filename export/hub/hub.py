@@ -108,14 +108,14 @@ def fetch(
             )
     except _OutOfReach as error:
         return _from_cache(hub, hub_id, cache, why=str(error), cause=error)
-    wanted = _choose(info, files, hub_id)
-    place = Path(cache or hub.constants.HF_HUB_CACHE)
-    missing = [f for f in wanted if not _is_cached(hub, f, hub_id.repo, info.sha, cache)]
-    _require_room(place, sum(f.size for f in missing))
-    for number, file in enumerate(wanted, 1):
-        watch.on_file(file.name, number, len(wanted), file.size if file in missing else 0)
+    chosen = _choose(info, files, hub_id)
+    room = Path(cache or hub.constants.HF_HUB_CACHE)
+    missing = [f for f in chosen if not _is_cached(hub, f, hub_id.repo, info.sha, cache)]
+    _require_room(room, sum(f.size for f in missing))
+    for number, file in enumerate(chosen, 1):
+        watch.on_file(file.name, number, len(chosen), file.size if file in missing else 0)
         _download(
-            hub, hub_id, info.sha, file, cache=place, endpoint=endpoint, on_bytes=partial(watch.on_bytes, file.name)
+            hub, hub_id, info.sha, file, cache=room, endpoint=endpoint, on_bytes=partial(watch.on_bytes, file.name)
         )
     folder = Path(hub.snapshot_download(hub_id.repo, revision=info.sha, cache_dir=cache, local_files_only=True))
     return Fetched(folder, hub_id.repo, info.sha)
@@ -206,12 +206,12 @@ def _is_cached(hub: Any, file: _File, repo: str, commit: str, cache: Path | None
     return isinstance(held, str) and Path(held).stat().st_size == file.size
 
 
-def _require_room(place: Path, needed: int) -> None:
-    exists = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+def _require_room(folder: Path, needed: int) -> None:
+    exists = next(held for held in (folder, *folder.absolute().parents) if held.exists())
     free = shutil.disk_usage(exists).free
     if needed and free < needed + _SPARE_BYTES:
         raise OutputError(
-            f"{place}: {needed / 1e9:.3f} GB are to be fetched and {free / 1e9:.3f} GB are free (0.5 GB stay spare); "
+            f"{folder}: {needed / 1e9:.3f} GB are to be fetched and {free / 1e9:.3f} GB are free (0.5 GB stay spare); "
             "free the disk or set HF_HOME to another one"
         )
 
@@ -220,10 +220,10 @@ def _download(
     hub: Any, hub_id: HubId, commit: str, file: _File, *, cache: Path, endpoint: str | None, on_bytes: OnBytes
 ) -> None:
     def check(path: Path) -> None:
-        got, wanted = _digest(path, file)
-        if wanted is not None and got != wanted:
+        got, expected = _digest(path, file)
+        if expected is not None and got != expected:
             raise HubError(
-                f"{hub_id.repo}: {file.name} has checksum {got[:12]}..., the hub says {wanted[:12]}...; "
+                f"{hub_id.repo}: {file.name} has checksum {got[:12]}..., the hub says {expected[:12]}...; "
                 "it was removed: run it again"
             )
 

@@ -140,9 +140,9 @@ def local_checkpoint(folder: Path, repo: str) -> Path:
     org, _, name = repo.partition("/")
     tried = [folder / org / name, folder / f"{org}--{name}", folder / name]
     snapshots = sorted((folder / f"models--{org}--{name}" / "snapshots").glob("*"), key=lambda p: p.stat().st_mtime)
-    for place in (*tried, *reversed(snapshots)):
-        if place.is_dir():
-            return place
+    for candidate in (*tried, *reversed(snapshots)):
+        if candidate.is_dir():
+            return candidate
     raise MissingInputError(
         f"{folder}: no {repo} found (looked for {', '.join(str(p.relative_to(folder)) for p in tried)}); on a machine "
         f"with a network run: hf download {repo} --local-dir {name}, and bring the folder"

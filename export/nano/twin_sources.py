@@ -11,7 +11,6 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, DetectorSpec, SegmenterSp
 from edgecap.export.onnx.sensitivity import run_model
 from edgecap.export.publish.pictures import world_pictures
 from edgecap.export.publish.twins import Form, TwinSource
+from edgecap.export.smolvlm.original import square_views
 
 PICTURES = 24
 Arrays = dict[str, NDArray[Any]]
@@ -96,16 +96,6 @@ def _prompts(encoder: Path, images: list[Arrays]) -> list[Arrays]:
 
 def _views(spec: CaptionerSpec, pictures: list[NDArray[np.uint8]]) -> list[Arrays]:
     """Square crops of the middle, four to a feed, as the runtime cuts them."""
-    side, feeds = spec.view_side, []
-    for start in range(0, len(pictures), 4):
-        middles = [_middle(picture) for picture in pictures[start : start + 4]]
-        cut = [cv2.resize(middle, (side, side), interpolation=cv2.INTER_AREA) for middle in middles]
-        feeds.append({"pixels": normalise_views(np.stack(cut).astype(np.uint8), mean=spec.mean, std=spec.std)})
-    return feeds
-
-
-def _middle(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width = picture.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    return picture[top : top + side, left : left + side]
+    groups = [pictures[start : start + 4] for start in range(0, len(pictures), 4)]
+    views = [square_views(lambda held=held: held, count=len(held), side=spec.view_side) for held in groups]  # type: ignore[misc]
+    return [{"pixels": normalise_views(cut, mean=spec.mean, std=spec.std)} for cut in views]

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import torch
 from numpy.typing import NDArray
 
 from edgecap.engines.errors import GraphContractError
 from edgecap.engines.graph.spec import DType, GraphSpec, TensorSpec
+
+if TYPE_CHECKING:
+    import torch
 
 OPSET = 18
 """Highest opset that static quantisation, ORT-CUDA and TensorRT all take without exceptions."""
@@ -44,6 +46,8 @@ def export_graph(
     examples: one tensor per input; free axes need a size other than 0 and 1 there. dynamic_shapes: per input, axis ->
     torch.export Dim.
     """
+    import torch
+
     torch.onnx.export(
         module.eval(),
         tuple(examples),

@@ -188,21 +188,19 @@ class _Converter:
         if low:
             self._lower_outputs(node)
 
-    def _as(self, name: str, wanted: int) -> str:
-        """The tensor that carries `name` as `wanted`, made on first demand."""
+    def _as(self, name: str, kind: int) -> str:
+        """The tensor that carries `name` as `kind`, made on first demand."""
         from onnx import helper
 
         held = self._held[name]
-        if wanted not in held:
-            held[wanted] = f"{name}.fp{16 if wanted == HALF else 32}"
+        if kind not in held:
+            held[kind] = f"{name}.fp{16 if kind == HALF else 32}"
             if name in self._weights:
-                self._model.graph.initializer.append(half_tensor(self._weights[name], held[wanted]))
+                self._model.graph.initializer.append(half_tensor(self._weights[name], held[kind]))
             else:
                 source = next(iter(held.values()))
-                self._nodes.append(
-                    helper.make_node("Cast", [source], [held[wanted]], name=f"cast.{held[wanted]}", to=wanted)
-                )
-        return held[wanted]
+                self._nodes.append(helper.make_node("Cast", [source], [held[kind]], name=f"cast.{held[kind]}", to=kind))
+        return held[kind]
 
     def _lower_outputs(self, node: onnx.NodeProto) -> None:
         from onnx import helper

@@ -1,1 +1,1 @@
-"""What is exported is judged, merged into a pack and swapped in at once."""
+"""What is exported is compared, merged into a pack and swapped in at once."""

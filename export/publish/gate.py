@@ -17,14 +17,14 @@ from edgecap.export.onnx.parity import GraphParity
 _WORST = {"max_abs": max, "relative_l2": max, "cosine": min}
 
 
-def judge(judged: Sequence[Comparison], *, allow_drift: bool) -> tuple[str, ...]:
+def judge(comparisons: Sequence[Comparison], *, allow_drift: bool) -> tuple[str, ...]:
     """The failures, one line each; () where every figure reaches its limit.
 
     Raises `ParityError` naming the first failure unless `allow_drift`. An export that compared nothing, or set no
     limit, fails too: a gate without a measurement is open.
     """
-    drift = tuple(failure for row in judged for failure in failures(row))
-    if not any(row.limits for row in judged):
+    drift = tuple(failure for row in comparisons for failure in failures(row))
+    if not any(row.limits for row in comparisons):
         drift = ("nothing was compared with its original", *drift)
     if drift and not allow_drift:
         more = f" (and {len(drift) - 1} more)" if len(drift) > 1 else ""
@@ -63,7 +63,7 @@ def figure_of(parity: GraphParity, figure: str) -> float:
     return math.nan if any(math.isnan(v) for v in values) else _WORST[figure](values)
 
 
-def report(judged: Sequence[Comparison], drift: Sequence[str]) -> dict[str, Any]:
+def report(comparisons: Sequence[Comparison], drift: Sequence[str]) -> dict[str, Any]:
     """What parity.<role>.json says: every comparison with its limits, and what was let through."""
     return {
         "passed": not drift,
@@ -74,6 +74,6 @@ def report(judged: Sequence[Comparison], drift: Sequence[str]) -> dict[str, Any]
                 "limits": {figure: {kind: limit} for figure, (kind, limit) in row.limits.items()},
                 "failures": failures(row),
             }
-            for row in judged
+            for row in comparisons
         ],
     }

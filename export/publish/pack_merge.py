@@ -29,7 +29,7 @@ from edgecap.engines.packs.writer import write_pack
 from edgecap.export.job import Role, RoleExport
 from edgecap.export.publish.gate import report
 
-ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner")
+ROLES: tuple[Role, ...] = ("detector", "segmenter", "captioner", "pose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def refuse_shipped(pack: Path) -> None:
 def files_of_role(spec: PackSpec, role: Role) -> set[str]:
     """Names that pack.json's role, its twins and its reports use; external data beside a graph are not named there."""
     names = {f"parity.{role}.json", f"sensitivity.{role}.json", *_named_files(getattr(spec, role))}
-    return names | {graph.file for place, graph in spec.twins.items() if place.split(".")[0] == role}
+    return names | {graph.file for path, graph in spec.twins.items() if path.split(".")[0] == role}
 
 
 def _named_files(held: Any) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _check_names(staged: Path, kept: Sequence[str], role: Role) -> None:
 
 def _write_reports(folder: Path, role_export: RoleExport, drift: Sequence[str]) -> None:
     parity = {
-        **report(role_export.judged, drift),
+        **report(role_export.comparisons, drift),
         "source": role_export.source,
         "kept_high": role_export.kept_high,
     }
@@ -162,7 +162,7 @@ def _write_json(path: Path, content: Any) -> None:
 
 def _merged_spec(old: PackSpec, made: RoleExport, drift: Sequence[str]) -> tuple[PackSpec, tuple[str, ...]]:
     role = made.role
-    twins = {place: graph for place, graph in old.twins.items() if place.split(".")[0] != role} | made.twins
+    twins = {path: graph for path, graph in old.twins.items() if path.split(".")[0] != role} | made.twins
     licences = _licences(old) | {role: made.licence}
     drifts = [line for line in old.source.get("drift", "").split("\n") if line and not line.startswith(f"{role}: ")]
     drifts += [f"{role}: {line}" for line in drift]

@@ -77,7 +77,7 @@ def publish(
         )
         with missing_extra(recipe.name, recipe.extra):
             made = recipe(job)
-        drift = judge(made.judged, allow_drift=options.allow_drift)
+        drift = judge(made.comparisons, allow_drift=options.allow_drift)
         names = {p.relative_to(staged).as_posix(): p.stat().st_size for p in staged.rglob("*") if p.is_file()}
         say(f"publishing the {made.role} in {pack}")
         merged = merge_role(pack, made, staged, drift=drift)
@@ -91,7 +91,7 @@ def publish(
         seconds=round(time.monotonic() - started, 1),
         files=names,
         calibrated_on=", ".join(str(v) for v in options.calibrate) or "the synthetic world",
-        judged=tuple(row.parity.as_dict() for row in made.judged),
+        judged=tuple(row.parity.as_dict() for row in made.comparisons),
         drift=drift,
         notes=merged.notes + _high(made),
     )

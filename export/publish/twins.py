@@ -1,6 +1,6 @@
 """TensorRT twins of a pack's graphs, made from its fp32 originals: float16 types or symmetric INT8, standard operators.
 
-In: a pack folder, fp32 ONNX files by place ("detector.graph", "segmenter.encoder", ...). Out: the same pack with
+In: a pack folder, fp32 ONNX files by graph path ("detector.graph", "segmenter.encoder", ...). Out: the same pack with
 `PackSpec.twins`, its files, and `parity.twins.json`. Recipes of hub models write their twins themselves with
 `make_twin`.
 """
@@ -60,7 +60,7 @@ class Twin:
     """`graph`: as it goes into `PackSpec.twins`."""
 
     graph: GraphSpec
-    judged: Comparison
+    comparison: Comparison
     kept_high: dict[str, str]
 
 
@@ -93,9 +93,9 @@ def add_twins(
     allow_drift: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> PackSpec:
-    """Make the twins of `sources` (place -> source) and put them into the pack; twins of other places stay.
+    """Make the twins of `sources` (graph path -> source) and put them into the pack; other twins stay.
 
-    `most_bytes`: what all files of the pack may come to together. Raises ValueError for a place that the pack lacks,
+    `most_bytes`: what all files of the pack may come to together. Raises ValueError for a graph that the pack lacks,
     ParityError, OutputError (too large, disk full); the pack is then as it was.
     """
     folder = Path(pack_folder).absolute()
@@ -120,21 +120,21 @@ def add_twins(
 
 
 def _write_twins(
-    sources: Mapping[str, TwinSource], places: Mapping[str, GraphSpec], folder: Path, say: Callable[[str], None]
+    sources: Mapping[str, TwinSource], graphs: Mapping[str, GraphSpec], folder: Path, say: Callable[[str], None]
 ) -> tuple[dict[str, GraphSpec], list[Comparison]]:
     twins: dict[str, GraphSpec] = {}
-    judged: list[Comparison] = []
-    for place, source in sources.items():
+    comparisons: list[Comparison] = []
+    for path, source in sources.items():
         if source.ready is not None:
             shutil.copyfile(source.file, folder / source.ready.file)
-            twins[place] = source.ready
+            twins[path] = source.ready
             continue
-        name = f"{place.replace('.', '_').removesuffix('_graph')}.trt-{source.form}.onnx"
-        say(f"{place}: {source.form} twin of {source.file.name}")
-        twin = make_twin(source, places[place], folder / name)
-        twins[place] = twin.graph
-        judged.append(twin.judged)
-    return twins, judged
+        name = f"{path.replace('.', '_').removesuffix('_graph')}.trt-{source.form}.onnx"
+        say(f"{path}: {source.form} twin of {source.file.name}")
+        twin = make_twin(source, graphs[path], folder / name)
+        twins[path] = twin.graph
+        comparisons.append(twin.comparison)
+    return twins, comparisons
 
 
 def _require_small(written: PackSpec, most_bytes: int | None, folder: Path) -> None:

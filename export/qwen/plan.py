@@ -16,7 +16,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout, RopeSpec
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import Triple, image_stats
-from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
+from edgecap.export.decoder.captioner_role import captioner_spec
 from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.decoder.text_model import decoder_config, read_config
 from edgecap.export.job import COUNT, Accepts, one_of
@@ -87,30 +87,20 @@ class QwenPlan:
 
     def spec(self, *, vision: GraphSpec, decoder: GraphSpec, layers: int | None = None) -> CaptionerSpec:
         """The pack's captioner block over these two graphs; `layers`: of a decoder that was cut short for a check."""
-        sizes = self.decoder
-        return CaptionerSpec(
+        return captioner_spec(
+            self.decoder,
+            eos_ids=self.eos_ids,
             vision=vision,
             decoder=decoder,
-            embedding_file=EMBEDDING_FILE,
-            tokenizer_file=TOKENIZER_FILE,
             view_side=square_side(self.buckets_wh),
             views=self.views,
             tokens_per_view=max(self.vision.tokens(size) for size in self.buckets_wh),
-            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
-            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
-            hidden_size=sizes.hidden_size,
-            layers=layers or sizes.layers,
-            kv_heads=sizes.kv_heads,
-            head_dim=sizes.head_dim,
-            vocab_size=sizes.vocab_size,
-            bos_id=None,  # Qwen2.5 has none; the template prints all there is
-            eos_id=self.eos_ids[0],
+            layers=layers or self.decoder.layers,
             prompts=dict(self.style.prompts),
             max_tokens=dict(self.style.max_tokens),
             layout=self.layout,
-            eos_ids=self.eos_ids[1:],
             rope=self.rope,
             buckets_wh=self.buckets_wh,
             prompt_file=PROMPT_FILE if self.style.book else None,

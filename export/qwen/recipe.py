@@ -27,7 +27,13 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import ExportError
 from edgecap.engines.graph.letterbox import normalise_views
 from edgecap.export.checkpoint.chat import layout_notes, open_tokenizer
-from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
 from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
 from edgecap.export.decoder.parity import DECODER_LIMITS, SpokenText, TextPrompt, speak_torch
 from edgecap.export.decoder.text_model import TextWeights, require_text
@@ -37,7 +43,6 @@ from edgecap.export.qwen.plan import ARCHITECTURES, QwenOptions, QwenPlan, make_
 from edgecap.export.qwen.reference import layers_that_fit, load_text, load_tower, tower_tokens
 from edgecap.export.qwen.vision import SeenViews, bucket_views, export_vision
 from edgecap.export.qwen.vision_costs import vision_costs
-from edgecap.export.smolvlm.vectors import write_table
 from edgecap.runtime.decode.rotary import positions_of
 from edgecap.runtime.decode.tokens import PromptTokens
 

@@ -46,21 +46,21 @@ def export_vision(
     plan: QwenPlan, weights: Mapping[str, NDArray[Any]], seen: SeenViews, job: ExportJob, *, work: Path
 ) -> PartExport:
     """Write the graph of `job.precision` and the fp16 twin into `job.folder`; what is only compared, into `work`."""
-    wanted = _FORMATS[job.precision]
+    precision = _FORMATS[job.precision]
     twin: VisionFormat | None = "fp16" if job.with_twins else None
-    judged, specs = [], {}
-    for kind in dict.fromkeys(k for k in ("fp32", wanted, twin) if k is not None):
+    comparisons, specs = [], {}
+    for kind in dict.fromkeys(k for k in ("fp32", precision, twin) if k is not None):
         job.say(f"vision tower, {kind}")
-        folder = job.folder if kind in (wanted, twin) else work
+        folder = job.folder if kind in (precision, twin) else work
         path = folder / f"captioner.vision.{kind}.onnx"
         specs[kind] = vision_spec(plan.vision, file=path.name, vision_format=kind, buckets_wh=plan.buckets_wh)
         write_vision(weights, plan.vision, path, specs[kind], vision_format=kind)
-        judged.append(Comparison(vision_parity(path, seen), _LIMITS[kind]))
+        comparisons.append(Comparison(vision_parity(path, seen), _LIMITS[kind]))
         if folder == work:
             for part in (path, path.with_name(f"{path.name}.data")):
                 part.unlink(missing_ok=True)
-    kept = (KEPT_HIGH if wanted == "int8" else {}) | (KEPT_HIGH_FP16 if "fp16" in specs else {})
-    return PartExport(specs[wanted], specs[twin] if twin else None, tuple(judged), dict(kept))
+    kept = (KEPT_HIGH if precision == "int8" else {}) | (KEPT_HIGH_FP16 if "fp16" in specs else {})
+    return PartExport(specs[precision], specs[twin] if twin else None, tuple(comparisons), dict(kept))
 
 
 def vision_parity(path: Path, seen: SeenViews) -> GraphParity:

@@ -1,6 +1,6 @@
 """Which of the hub's ONNX files are used: three graphs, each in one of several variants.
 
-In: the folder and the wanted precision. Out: `HubFiles`. The hub's layout is onnx/vision_encoder.onnx,
+In: the folder and the precision. Out: `HubFiles`. The hub's layout is onnx/vision_encoder.onnx,
 onnx/embed_tokens.onnx, onnx/decoder_model_merged.onnx, and beside each the same graph with a suffix: _fp16, _int8,
 _uint8, _quantized, _q4, _q4f16, _bnb4 (huggingface.co/onnx-community; transformers.js).
 """
@@ -72,7 +72,7 @@ class HubFiles:
 def choose_files(folder: Path, precision: Precision, options: Mapping[str, str | None]) -> HubFiles:
     """`options`: part -> key of `VARIANTS`, instead of what `precision` would take.
 
-    Raises `CheckpointError` where a wanted graph isn't there; the message lists the variants that are.
+    Raises `CheckpointError` where such a graph isn't there; the message lists the variants that are.
     """
     chosen = {part: _choose(folder, part, precision, options.get(part)) for part in PARTS}
     exact = {part: _found(folder, part).get("fp32") for part in PARTS}
@@ -81,8 +81,8 @@ def choose_files(folder: Path, precision: Precision, options: Mapping[str, str |
 
 def _choose(folder: Path, part: str, precision: Precision, asked: str | None) -> HubFile:
     found = _found(folder, part)
-    wanted = (asked,) if asked is not None else _TAKEN[precision][part]
-    for variant in wanted:
+    variants = (asked,) if asked is not None else _TAKEN[precision][part]
+    for variant in variants:
         if variant in found:
             return found[variant]
     if not found:
@@ -90,7 +90,7 @@ def _choose(folder: Path, part: str, precision: Precision, asked: str | None) ->
             f"{folder}: contains no {FOLDER}/{PARTS[part]}*.onnx; it is not the hub's three-file layout"
         )
     raise CheckpointError(
-        f"{folder}: --precision {precision} needs {PARTS[part]} as {' or '.join(wanted)}, the folder has "
+        f"{folder}: --precision {precision} needs {PARTS[part]} as {' or '.join(variants)}, the folder has "
         f"{', '.join(found)}; fetch that file, or choose with --option {part}={next(iter(found))}"
     )
 

@@ -121,16 +121,16 @@ def read_table(source: HubFile, plan: CaptionerPlan) -> NDArray[np.float32]:
     """Token vectors float32 [V, H]: the stored table where the graph merely looks rows up, else (quantised tables) what
     the graph gives for every id."""
     model = load(source.path)
-    wanted = (plan.decoder.vocab_size, plan.decoder.hidden_size)
+    shape = (plan.decoder.vocab_size, plan.decoder.hidden_size)
     stored = {i.name: i for i in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type not in ("Identity", "Cast")]
     table = stored.get(nodes[0].input[0]) if len(nodes) == 1 and nodes[0].op_type == "Gather" else None
     if table is not None and table.data_type in _FLOATS:
         found = np.asarray(numpy_helper.to_array(table), np.float32)
     else:
-        found = _looked_up(source.path, wanted[0])
-    if found.shape != wanted:
-        raise CheckpointError(f"{source.path}: table of shape {list(found.shape)}, config.json asks for {list(wanted)}")
+        found = _looked_up(source.path, shape[0])
+    if found.shape != shape:
+        raise CheckpointError(f"{source.path}: table of shape {list(found.shape)}, config.json asks for {list(shape)}")
     return found
 
 

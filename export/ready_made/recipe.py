@@ -16,7 +16,13 @@ from typing import Annotated
 from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.export.checkpoint.chat import layout_notes
 from edgecap.export.checkpoint.checkpoint import Checkpoint
-from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
 from edgecap.export.decoder.parity import decoder_parity
 from edgecap.export.job import Comparison, ExportJob, Limits, Role, RoleExport, one_of, read_options
 from edgecap.export.ready_made.files import PARTS, VARIANTS, HubFile, HubFiles, choose_files
@@ -25,7 +31,6 @@ from edgecap.export.ready_made.reference import original_of_hub
 from edgecap.export.smolvlm.original import Original
 from edgecap.export.smolvlm.plan import ARCHITECTURES, SmolVlmOptions, make_plan
 from edgecap.export.smolvlm.recipe import NOT_TILED
-from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import judge_vision
 
 NO_TWINS = (

@@ -77,24 +77,24 @@ def compare_propagation(checkpoint: Checkpoint, pack: Pack, *, frames: int, obje
     settings = read_settings(checkpoint, image_side=spec.image_side)
     model = checkpoint.load(Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
     clip, boxes = world_clip(frames, objects)
-    wanted = propagate_reference(model, settings, [frame.image_rgb for frame in clip], {0: boxes})[1:]
+    expected = propagate_reference(model, settings, [frame.image_rgb for frame in clip], {0: boxes})[1:]
 
     def ours(ring: type[MemoryRing]) -> list[ReferenceStep]:
         return follow(MemorySegmenter(spec, sessions, ring=ring), clip, boxes)[1:]
 
     got = ours(MemoryRing)
-    values = ious(wanted, got)
-    on = [step.mask_logits > 0 for step in wanted]
+    values = ious(expected, got)
+    on = [step.mask_logits > 0 for step in expected]
     alone = objects == 1
     return IouRow(
         objects=objects,
         mean=float(values.mean()),
         least=float(values.min()),
-        logits=logit_distance(wanted, got),
+        logits=logit_distance(expected, got),
         on=float(np.mean(on)),
         between_objects=None if alone else float(np.mean([mask_iou(masks[:1], masks[1:2]) for masks in on])),
-        prompt_only=float(ious(wanted, ours(_PromptOnly)).mean()),
-        swapped=None if alone else float(ious(wanted, ours(_Swapped)).mean()),
+        prompt_only=float(ious(expected, ours(_PromptOnly)).mean()),
+        swapped=None if alone else float(ious(expected, ours(_Swapped)).mean()),
     )
 
 
@@ -104,15 +104,15 @@ def follow(segmenter: MemorySegmenter, clip: Sequence[Frame], boxes: NDArray[np.
     return [ReferenceStep(step.mask_logits, step.presence) for step in found]
 
 
-def ious(wanted: Sequence[ReferenceStep], got: Sequence[ReferenceStep]) -> NDArray[np.float64]:
+def ious(expected: Sequence[ReferenceStep], got: Sequence[ReferenceStep]) -> NDArray[np.float64]:
     """Mask IoU [frames, K] over the padded picture; an object that both call absent counts as 1."""
-    pairs = zip(wanted, got, strict=True)
+    pairs = zip(expected, got, strict=True)
     return np.stack([mask_iou(_masks(a), _masks(b)) for a, b in pairs])
 
 
-def logit_distance(wanted: Sequence[ReferenceStep], got: Sequence[ReferenceStep]) -> float:
+def logit_distance(expected: Sequence[ReferenceStep], got: Sequence[ReferenceStep]) -> float:
     """Relative L2 of mask logits where the reference sees the object. Raises ValueError where it never does."""
-    seen = [(a.mask_logits[a.presence > 0], b.mask_logits[a.presence > 0]) for a, b in zip(wanted, got, strict=True)]
+    seen = [(a.mask_logits[a.presence > 0], b.mask_logits[a.presence > 0]) for a, b in zip(expected, got, strict=True)]
     size = sum(float((a.astype(np.float64) ** 2).sum()) for a, _ in seen)
     if size == 0:
         raise ValueError("the reference sees no object in any frame")

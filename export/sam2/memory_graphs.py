@@ -64,8 +64,8 @@ class MemoryAttention(nn.Module):
         objects, slots, tokens, channels = memories.shape
         values = torch.cat([memories.flatten(1, 2), pointers.reshape(objects, -1, channels)], 1)  # [K, S*T + P*n, M]
         temporal = self.temporal_pe[memory_ages.clamp(0, slots - 1).long()]  # [K,S,M]
-        places = (temporal[:, :, None] + self.spatial_pe).flatten(1, 2)
-        keys = values + torch.cat([places, self._pointer_places(pointer_ages)], 1)
+        positions = (temporal[:, :, None] + self.spatial_pe).flatten(1, 2)
+        keys = values + torch.cat([positions, self._pointer_positions(pointer_ages)], 1)
         bias = torch.cat([_empty(memory_ages, tokens), _empty(pointer_ages, self.splits)], 1)[:, None]  # [K,1,N]
         x = features.flatten(2).transpose(1, 2) + self.picture_pe  # [1,T,C] up to the first look at memories
         for layer in self.layers:
@@ -73,7 +73,7 @@ class MemoryAttention(nn.Module):
         conditioned: Tensor = self.norm(x).transpose(1, 2).reshape(objects, -1, self.grid, self.grid)
         return conditioned
 
-    def _pointer_places(self, ages: Tensor) -> Tensor:
+    def _pointer_positions(self, ages: Tensor) -> Tensor:
         """Ages [K,P] -> encodings [K, P*n, M]: sines and cosines of the age, projected, once per piece of a pointer."""
         angles = (ages.float() / self.longest)[..., None] / self.periods
         times: Tensor = self.pointer_time(torch.cat([angles.sin(), angles.cos()], -1))

@@ -35,7 +35,7 @@ BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0.45, 0.35, 0.9, 0.95]], np.float32)
 QUERY_CHUNK = 512
 """Queries of memory attention at once: at 1024 px it keeps the score matrix at 59 MB per object instead of 470."""
 IOU_LIMITS = {"fp32": 0.99, "fp16": 0.97, "int8": 0.9}
-_PLACES = {
+_PATHS = {
     "encoder": "segmenter.encoder",
     "decoder": "segmenter.decoder",
     "memory_attention": "segmenter.memory.attention",
@@ -85,14 +85,17 @@ def _export(job: ExportJob, settings: Sam2Settings, pictures: Sequence[NDArray[n
     spec = segmenter_spec(settings, {part: graph.precision for part, graph in written.graphs.items()})
     files = {part: open_onnx_session(job.folder / graph.file, graph) for part, graph in written.graphs.items()}
     opened = MemorySegmenter(spec, sessions(files))
-    judged = [*written.judged, judge_masks(original, follow(opened, pictures), limit=IOU_LIMITS[job.precision])]
+    comparisons = [
+        *written.comparisons,
+        judge_masks(original, follow(opened, pictures), limit=IOU_LIMITS[job.precision]),
+    ]
     return RoleExport(
         role="segmenter",
         spec=spec,
         licence=job.checkpoint.licence or "not stated by the model card",
         source=job.checkpoint.label,
-        judged=tuple(judged),
-        twins={_PLACES[part]: graph for part, graph in written.twins.items()},
+        comparisons=tuple(comparisons),
+        twins={_PATHS[part]: graph for part, graph in written.twins.items()},
         kept_high=written.kept_high,
     )
 

@@ -97,13 +97,13 @@ def sized_config(checkpoint: Checkpoint, image_side: int) -> Any:
 
 def _refuse_unknown(checkpoint: Checkpoint, config: Any) -> None:
     """What would change the arithmetic and no published SAM2 has."""
-    wanted = {
+    followed = {
         "max_cond_frame_num": -1,
         "mask_downsampler_total_stride": 16,
         "enable_occlusion_spatial_embedding": True,
         "enable_temporal_pos_encoding_for_object_pointers": True,
     }
-    for name, value in wanted.items():
+    for name, value in followed.items():
         if getattr(config, name) != value:
             raise CheckpointError(
                 f"{checkpoint.folder}: config.json has {name}={getattr(config, name)!r}, recipe sam2 follows only "

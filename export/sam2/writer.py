@@ -43,7 +43,7 @@ class Written:
 
     graphs: dict[str, GraphSpec] = field(default_factory=dict)
     twins: dict[str, GraphSpec] = field(default_factory=dict)
-    judged: list[Comparison] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
     kept_high: dict[str, str] = field(default_factory=dict)
 
 
@@ -56,20 +56,20 @@ def write_graphs(noted: dict[str, TorchSession], settings: Sam2Settings, job: Ex
         precision = _precision(part, job)
         source = (job.folder if precision == "fp32" else work) / exact.file
         write_exact(part, noted[part], source)
-        written.judged.append(judge_file(source, exact, noted[part], "PyTorch"))
+        written.comparisons.append(judge_file(source, exact, noted[part], "PyTorch"))
         written.graphs[part] = graph(settings, precision)
         if precision == "int8-dynamic":
             converted = dynamic_int8(onnx.load(str(source)))
             converted.save(job.folder / written.graphs[part].file, written.graphs[part])
             written.kept_high |= {f"{part}: {name}": why for name, why in converted.kept_high.items()} | KEPT_HIGH
-            written.judged.append(
+            written.comparisons.append(
                 judge_file(job.folder / written.graphs[part].file, written.graphs[part], noted[part], "PyTorch")
             )
         if job.with_twins or precision == "fp16":
             half = graph(settings, "fp16")
             converted = to_fp16(onnx.load(str(source)), feeds=[noted[part].calls[-1][0]])
             converted.save(job.folder / half.file, half)
-            written.judged.append(judge_file(job.folder / half.file, half, noted[part], "PyTorch"))
+            written.comparisons.append(judge_file(job.folder / half.file, half, noted[part], "PyTorch"))
             if job.with_twins:
                 written.twins[part] = half
     return written
@@ -93,21 +93,21 @@ def write_exact(part: str, noted: TorchSession, path: Path) -> None:
 def judge_file(path: Path, spec: GraphSpec, noted: TorchSession, reference: str) -> Comparison:
     """The file on every noted call, once with all objects and once with the first alone, against what was noted."""
     session = open_onnx_session(path, spec)
-    wanted, got = [], []
+    expected, got = [], []
     for feeds, outputs in noted.calls:
-        wanted.append(outputs)
+        expected.append(outputs)
         got.append(session.run(feeds))
     feeds, outputs = noted.calls[-1]
     free = {t.name for t in (*spec.inputs, *spec.outputs) if t.axes[0] == "objects"}
     if free:
         alone = {name: value[:1] if name in free else value for name, value in feeds.items()}
-        wanted.append({name: value[:1] if name in free else value for name, value in outputs.items()})
+        expected.append({name: value[:1] if name in free else value for name, value in outputs.items()})
         got.append(session.run(alone))
     try:
-        tensors = compare_outputs(wanted, got)
+        tensors = compare_outputs(expected, got)
     except ValueError as error:
         raise ExportError(f"{path.name}: {error}; export with another --precision") from error
-    return Comparison(GraphParity(path.name, reference, len(wanted), tensors), LIMITS[spec.precision])
+    return Comparison(GraphParity(path.name, reference, len(expected), tensors), LIMITS[spec.precision])
 
 
 def _precision(part: str, job: ExportJob) -> str:

@@ -14,7 +14,7 @@ from edgecap.engines.packs.specs import CaptionerSpec, PromptLayout
 from edgecap.export.checkpoint.chat import chat_layout, end_ids, open_tokenizer, single_ids
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.checkpoint.image_stats import image_stats
-from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, TOKENIZER_FILE
+from edgecap.export.decoder.captioner_role import captioner_spec
 from edgecap.export.decoder.config import DecoderConfig
 from edgecap.export.decoder.text_model import HEAD, decoder_config, read_config
 from edgecap.export.job import COUNT
@@ -58,30 +58,20 @@ class CaptionerPlan:
 
     def spec(self, *, vision: GraphSpec, decoder: GraphSpec) -> CaptionerSpec:
         """The pack's captioner block over these two graphs."""
-        sizes = self.decoder
-        return CaptionerSpec(
+        return captioner_spec(
+            self.decoder,
+            eos_ids=self.eos_ids,
             vision=vision,
             decoder=decoder,
-            embedding_file=EMBEDDING_FILE,
-            tokenizer_file=TOKENIZER_FILE,
             view_side=self.side,
             views=self.views,
             tokens_per_view=self.tokens_per_view,
-            view_gap_seconds=prompt_data.VIEW_GAP_SECONDS,
-            view_margin=prompt_data.VIEW_MARGIN,
             mean=self.mean,
             std=self.std,
-            hidden_size=sizes.hidden_size,
-            layers=sizes.layers,
-            kv_heads=sizes.kv_heads,
-            head_dim=sizes.head_dim,
-            vocab_size=sizes.vocab_size,
-            bos_id=None,  # the template prints it, so it stands in layout.before
-            eos_id=self.eos_ids[0],
+            layers=self.decoder.layers,
             prompts=dict(prompt_data.PROMPTS),
             max_tokens=dict(prompt_data.MAX_TOKENS),
             layout=self.layout,
-            eos_ids=self.eos_ids[1:],
             prompt_file=PROMPT_FILE,
         )
 

@@ -19,7 +19,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from edgecap.export.checkpoint.chat import layout_notes
-from edgecap.export.decoder.captioner_role import EMBEDDING_FILE, PartExport, captioner_role, write_text_files
+from edgecap.export.decoder.captioner_role import (
+    EMBEDDING_FILE,
+    PartExport,
+    captioner_role,
+    write_table,
+    write_text_files,
+)
 from edgecap.export.decoder.config import WeightFormat
 from edgecap.export.decoder.export_decoder import DecoderSource, export_decoder
 from edgecap.export.decoder.parity import DECODER_LIMITS
@@ -27,7 +33,6 @@ from edgecap.export.decoder.text_model import TextWeights, require_text
 from edgecap.export.job import ExportJob, Limits, Role, RoleExport, read_options
 from edgecap.export.smolvlm.original import Original, original_of_torch, original_pixels
 from edgecap.export.smolvlm.plan import ARCHITECTURES, CaptionerPlan, SmolVlmOptions, make_plan
-from edgecap.export.smolvlm.vectors import write_table
 from edgecap.export.smolvlm.vision import export_vision, vision_module
 
 TEXT_PREFIX = "model.text_model."

@@ -118,12 +118,12 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
     graph, kept, exact = spec("fp32"), {}, spec("fp32")
     source = (job.folder if job.precision == "fp32" else work) / exact.file
     write_vision(module, exact, source)
-    judged = [judge_vision(source, exact, original, VISION_LIMITS["fp32"])]
+    comparisons = [judge_vision(source, exact, original, VISION_LIMITS["fp32"])]
     twin = spec("fp16") if job.with_twins or job.precision == "fp16" else None
     if twin is not None:
         # pictures are run so that what comes near the end of float16 stays float32: no CPU would show the overflow
         to_fp16(onnx.load(str(source)), feeds=[{"pixels": original.pixels[:1]}]).save(job.folder / twin.file, twin)
-        judged.append(judge_vision(job.folder / twin.file, twin, original, VISION_LIMITS["fp16"]))
+        comparisons.append(judge_vision(job.folder / twin.file, twin, original, VISION_LIMITS["fp16"]))
     if job.precision == "fp16" and twin is not None:
         graph = twin
     elif job.precision in ("int8", "int4"):
@@ -132,8 +132,8 @@ def export_vision(module: Any, original: Original, plan: CaptionerPlan, job: Exp
         small = one_by_one(dynamic_int8(onnx.load(str(source))).model)
         onnx.save(small, str(job.folder / graph.file))
         check_file(job.folder / graph.file, graph)
-        judged.append(judge_vision(job.folder / graph.file, graph, original, VISION_LIMITS["int8"]))
-    return PartExport(graph, twin if job.with_twins else None, tuple(judged), kept)
+        comparisons.append(judge_vision(job.folder / graph.file, graph, original, VISION_LIMITS["int8"]))
+    return PartExport(graph, twin if job.with_twins else None, tuple(comparisons), kept)
 
 
 def check_file(path: Path, spec: GraphSpec) -> None:

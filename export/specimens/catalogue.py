@@ -87,6 +87,12 @@ def _ready_made(folder: Path) -> Path:
     return without_weights(source, folder / "onnx-community")
 
 
+def _tfjs(folder: Path) -> Path:
+    from edgecap.export.specimens.tfjs import save_nanodet
+
+    return save_nanodet(folder)
+
+
 _SIDE = {"image_side": str(DETECTOR_SIDE)}
 SPECIMENS: dict[str, Specimen] = {
     "dfine": Specimen(
@@ -104,6 +110,9 @@ SPECIMENS: dict[str, Specimen] = {
         ("fp32", "int8", "int4"),
         _qwen,
         options={"views": "2"},
+    ),
+    "tfjs": Specimen(
+        "tfjs", "NanoDet-g's outputs over 3 + 6 convolutions, 320 px", ("fp32", "int8", "fp16"), _tfjs, options=_SIDE
     ),
     "ready-made": Specimen(
         "ready-made", "SmolVLM-256M as three ONNX files, 2 + 2 layers", ("fp32", "int8", "int4"), _ready_made

@@ -21,14 +21,16 @@ class FileIdentity:
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What the container says of a video, after rotation has been applied.
+    """What the container says of a video, after turning and squaring of pixels. A mirrored picture is
+    mirrored left to right before the turn of `rotation_degrees` (counter-clockwise).
 
     `size_wh` is the upright source size, `working_size_wh` the size of every `Frame.image_rgb` (never larger than
     the source). `fps_average` is None where the container does not say; nothing is guessed from it: times are
-    presentation times. `duration_seconds` is None for live sources. `frame_count` is the container's claim or None.
+    presentation times. `duration_seconds`: when the pictures end, as the container says; None for live sources.
+    `frame_count` is the container's claim or None. `colours_known`: False where they could not be converted.
     `skipped_frames`: frames so far whose time did not advance (the earlier one was kept); `estimated_times`: frames so
-    far that had no time of their own. In a record both count up to the record's window. `identity`: of the file, None
-    for what is not one.
+    far that had no time of their own; `notes`: what was done with a file that is not quite right, a line each. In a
+    record all three go up to the record's window. `identity`: of the file, None for what is not one.
     """
 
     path: str
@@ -42,6 +44,8 @@ class VideoInfo:
     skipped_frames: int = 0
     estimated_times: int = 0
     identity: FileIdentity | None = None
+    colours_known: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class Frame:
     """One decoded frame.
 
     `index`: 0-based number in decoding order among *all* frames of the source (sampled-out frames are counted).
-    `pts_seconds`: presentation time relative to the first frame, never derived from an average rate.
+    `pts_seconds`: presentation time from the start of the container, never derived from an average rate.
     `image_rgb`: uint8 [H, W, 3], upright, working size.
     """
 

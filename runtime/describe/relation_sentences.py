@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from edgecap.runtime.data.evidence import Evidence, Relation, TrackEvidence
+from edgecap.runtime.describe.sentences import clothes_colours
+from edgecap.runtime.english import is_person
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _STANDING = {
@@ -53,7 +55,7 @@ def instance_names(tracks: Sequence[TrackEvidence]) -> dict[int, str]:
     """Track id -> what it is called: its class; where several share it, with its colour where that tells them apart,
     else by order ("the second dog")."""
     classes = Counter(t.class_name for t in tracks)
-    coloured = {t.track_id: f"{t.palette[0].name} {t.class_name}" if t.palette else "" for t in tracks}
+    coloured = {t.track_id: _coloured(t) for t in tracks}
     looks = Counter(coloured.values())
     names, seen = {}, Counter[str]()
     for track in tracks:
@@ -69,6 +71,14 @@ def instance_names(tracks: Sequence[TrackEvidence]) -> dict[int, str]:
             shown = f"{ordinal} {track.class_name}" if number < len(_ORDINALS) else f"{track.class_name} {ordinal}"
             names[track.track_id] = f"the {shown}"
     return names
+
+
+def _coloured(track: TrackEvidence) -> str:
+    """ "red car", "person in red"; "" where no colour was seen."""
+    if is_person(track.class_name):
+        worn = clothes_colours(track)
+        return f"{track.class_name} in {worn[0].name}" if worn else ""
+    return f"{track.palette[0].name} {track.class_name}" if track.palette else ""
 
 
 def act_sentences(relations: Sequence[Relation], tracks: Sequence[TrackEvidence]) -> dict[int, str]:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
-from edgecap.runtime.english import listed, plural
+from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, ColourShare, Evidence, TrackEvidence
+from edgecap.runtime.english import is_person, listed, plural
 from edgecap.runtime.measure.position import cell
 
 _TOWARDS: dict[str, str] = {
@@ -55,6 +55,11 @@ _BACK: dict[str, str] = {
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
+_SKIN_AND_HAIR = frozenset({"brown", "orange", "pink"})
+_MOST_SKIN_SHARE = 0.5
+"""Skin and hair rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_CLOTHES = {"black": "dark"}
+"""Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
 """Share of the frame by which an instance must leave its first cell before it counts as having been
 elsewhere."""
@@ -128,8 +133,11 @@ def camera_sentence(camera: CameraEvidence) -> str:
 
 
 def appearance_sentence(track: TrackEvidence) -> str:
-    """ "A red car.", "A mostly red person with some blue.", "A red and blue dog."; no colour where none was
-    seen."""
+    """ "A red car.", "A mostly red bus with some blue.", "A red and blue dog."; no colour where none was seen.
+
+    People have clothes of a colour: "A person in mostly red clothes with some blue."."""
+    if is_person(track.class_name):
+        return _clothes_sentence(track)
     named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
     if not track.palette or not named:
         return _sentence(_article(f"{track.class_name}"))
@@ -141,6 +149,25 @@ def appearance_sentence(track: TrackEvidence) -> str:
     if len(named) == 2 and second.share < 0.6 * first.share:
         return _sentence(_article(f"mostly {first.name} {track.class_name} with some {second.name}"))
     return _sentence(_article(f"{listed([c.name for c in named])} {track.class_name}"))
+
+
+def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
+    """Colours of a person's clothes, largest first: those of the whole person without what may be skin or hair."""
+    return [c for c in track.palette if c.share >= (_MOST_SKIN_SHARE if c.name in _SKIN_AND_HAIR else _SECOND_SHARE)][
+        :2
+    ]
+
+
+def _clothes_sentence(track: TrackEvidence) -> str:
+    named = [(_CLOTHES.get(c.name, c.name), c.share) for c in clothes_colours(track)]
+    if not named:
+        return _sentence(_article(track.class_name))
+    (first, share), *others = named
+    clothes = f"{'' if share >= _MOSTLY_SHARE else 'mostly '}{first} clothes"
+    if others:
+        (second, less) = others[0]
+        clothes = f"{first} and {second} clothes" if less >= 0.6 * share else f"{clothes} with some {second}"
+    return _sentence(_article(f"{track.class_name} in {clothes}"))
 
 
 def global_sentence(evidence: Evidence) -> str:
@@ -226,7 +253,7 @@ def _sequence(clauses: Sequence[str]) -> str:
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
     counts: Counter[str] = Counter()
     for track in tracks:
-        named = colours and track.palette and track.palette[0].share >= 0.5
+        named = colours and track.palette and track.palette[0].share >= 0.5 and not is_person(track.class_name)
         colour = f"{track.palette[0].name} " if named else ""
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:

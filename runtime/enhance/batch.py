@@ -119,7 +119,7 @@ def _earlier(out: Path, *, resume: bool, settings: dict[str, Any]) -> Counter[st
         try:
             meta = json.loads(line)["meta"]
             status, prompt = meta["status"], meta["prompt"]
-        except (ValueError, LookupError, TypeError):
+        except (ValueError, LookupError, TypeError, RecursionError):
             raise OutputError(f"{out}, line {number}: no row of edgecap enhance; choose another --out") from None
         if status == "enhanced":
             earlier = {"run": meta.get("run"), "used": meta.get("used")}

@@ -76,7 +76,7 @@ class EventSink(JsonLinesFile):
                         self._replay_group(group)
                         kept += group
                     group = []
-            except (LookupError, TypeError, ValueError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
                 raise OutputError(
                     f"{path}: line {number} is not an event of edgecap; choose another --out, or remove that file to "
                     "start over"

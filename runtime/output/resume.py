@@ -6,12 +6,13 @@ In: the file. Out: `EarlierRun`. Which of its rows hold for the inputs of this r
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from edgecap.engines.errors import OutputError, UsageError
+from edgecap.engines.errors import InputError, OutputError, UsageError
 from edgecap.runtime.data.frame import FileIdentity
 from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, Interval, Record
 from edgecap.runtime.output.files import whole_lines
@@ -19,6 +20,10 @@ from edgecap.runtime.output.row import structure_of
 
 RowKey = tuple[str, str, int, float, float]
 """(Video, digest of the file or "", clip, start and end in seconds): no two rows of a file share it."""
+
+_LONGEST = 80
+_BROKEN = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError, InputError)
+"""What a line that is not a row of ours may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,7 @@ class EarlierRun:
                     clips.append(_clip(row))
                 else:
                     failures.append(_failure(row))
-            except (ValueError, KeyError, TypeError) as error:
+            except _BROKEN as error:
                 raise OutputError(
                     f"{path}: line {number} is not a row of edgecap ({type(error).__name__}); choose another --out, or "
                     "remove that line to resume"
@@ -121,6 +126,7 @@ class EarlierRun:
             for name, asked in run.items():
                 there = clip.run.get(name, "an unknown value")
                 if there != asked:
+                    there = str(there)[:_LONGEST]
                     raise UsageError(
                         f"--resume: {self.path} was written with {name} {there}, this run asks for {asked}; "
                         "give the options of the earlier run, or another --out"
@@ -147,12 +153,15 @@ def _clip(row: Mapping[str, Any]) -> EarlierClip:
     for key, texts in block["Main Instance"].items():
         lines.append(f"{key} {texts['Class']}: {texts['Appearance']} {texts['Actions and Motion']}")
     lines.append(block["Camera Movement"])
+    start, end = float(meta["start_seconds"]), float(meta["end_seconds"])
+    if not 0 <= start <= end < math.inf:
+        raise ValueError(f"{start = }, {end = }")
     return EarlierClip(
-        video=row["Video"],
+        video=_texts(row["Video"])[0],
         clip_index=int(meta["clip"]),
-        start_seconds=float(meta["start_seconds"]),
-        end_seconds=float(meta["end_seconds"]),
-        cue_lines=tuple(lines),
+        start_seconds=start,
+        end_seconds=end,
+        cue_lines=_texts(*lines),
         run=dict(meta.get("run", {})),
         identity=_identity(meta),
         ends_video=bool(meta.get("ends_video", False)),
@@ -162,3 +171,10 @@ def _clip(row: Mapping[str, Any]) -> EarlierClip:
 def _identity(meta: Mapping[str, Any]) -> FileIdentity | None:
     block = meta.get("identity")
     return None if block is None else FileIdentity(**block)
+
+
+def _texts(*values: Any) -> tuple[str, ...]:
+    """The values, all of them texts; TypeError otherwise."""
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError(f"texts expected, got {[type(value).__name__ for value in values]}")
+    return values

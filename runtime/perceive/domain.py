@@ -6,6 +6,8 @@ Mahalanobis inside the leading principal components plus the normalised residual
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,14 +58,14 @@ class DomainStats:
     def load(cls, path: Path) -> DomainStats:
         """Read a pack's statistics file. PackSchemaError where it is not such a file."""
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 return cls(
                     mean=data["mean"],
                     components=data["components"],
                     scales=data["scales"],
                     residual_scale=float(data["residual_scale"]),
                 )
-        except (OSError, KeyError, ValueError) as error:
+        except (OSError, LookupError, ValueError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise PackSchemaError(
                 f"domain statistics {path}: {error}; expected mean, components, scales and "
                 "residual_scale in an .npz: restore the pack's file"

@@ -115,7 +115,8 @@ class Perceiver:
 
     def _masks(self, detections: Detections, frame: Frame, indices: Sequence[int]) -> tuple[Mask, ...]:
         if self._segmenter is not None:
-            return self._segmenter.masks(frame, detections.boxes_xyxy[list(indices)])[0]
+            chosen = list(indices)
+            return self._segmenter.masks(frame, detections.boxes_xyxy[chosen], detections.class_ids[chosen])[0]
         if detections.masks is None:
             raise ValueError("a detector without masks needs a segmenter")
         return tuple(detections.masks[i] for i in indices)

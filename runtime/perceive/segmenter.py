@@ -21,7 +21,7 @@ from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 
-_BOXES = "boxes_xyxy"
+_BOXES, _CLASS_IDS = "boxes_xyxy", "class_ids"
 WHOLE_PICTURE = np.array([[0, 0, 1, 1]], np.float32)
 """The box [1, 4] of a logit map that covers the whole padded picture."""
 
@@ -31,14 +31,19 @@ class Segmenter:
 
     def __init__(self, spec: SegmenterSpec, encoder: Session, decoder: Session) -> None:
         self._spec, self._encoder, self._decoder = spec, encoder, decoder
-        self._embedding_names = [t.name for t in spec.decoder.inputs if t.name != _BOXES]
+        names = [t.name for t in spec.decoder.inputs]
+        self._embedding_names = [name for name in names if name not in (_BOXES, _CLASS_IDS)]
+        self._takes_classes = _CLASS_IDS in names
         graph = decoder.spec  # of what is open: a stored engine's ranges bind, those of the pack's own graph may not
         count = next(t.axes[0] for t in graph.inputs if t.name == _BOXES)
         self._most_boxes = graph.ranges[count][2] if isinstance(count, str) and count in graph.ranges else None
 
-    def masks(self, frame: Frame, boxes_xyxy: NDArray[np.float32]) -> tuple[tuple[Mask, ...], NDArray[np.float32]]:
+    def masks(
+        self, frame: Frame, boxes_xyxy: NDArray[np.float32], class_ids: NDArray[np.int64] | None = None
+    ) -> tuple[tuple[Mask, ...], NDArray[np.float32]]:
         """One mask per box [K, 4] (relative to the frame) and its predicted IoU float32 [K] (0-1).
 
+        `class_ids` [K]: the detector's, for a decoder that takes them; None = not known.
         A pixel that two masks claim goes to the one with the larger logit, so the masks never overlap. No box, no
         graph run.
         """
@@ -48,7 +53,10 @@ class Segmenter:
         height, width = frame.image_rgb.shape[:2]
         placement = letterbox((width, height), image_side=spec.image_side, stride=spec.stride)
         prompts = boxes_to_padded(boxes_xyxy, placement)
-        found = self._decode(self._encode(frame, placement), prompts)
+        per_box: dict[str, NDArray[Any]] = {_BOXES: prompts}
+        if self._takes_classes:
+            per_box[_CLASS_IDS] = np.full(len(prompts), -1, np.int64) if class_ids is None else class_ids
+        found = self._decode(self._encode(frame, placement), per_box)
         logits = np.asarray(found["mask_logits"], np.float32)
         quality = np.clip(np.asarray(found["quality"], np.float32), 0, 1)
         reach = enlarge_boxes(prompts, margin=spec.box_margin)
@@ -67,12 +75,13 @@ class Segmenter:
         found = self._encoder.run({self._spec.encoder.inputs[0].name: images})
         return {name: found[name] for name in self._embedding_names}
 
-    def _decode(self, embeddings: dict[str, NDArray[Any]], prompts: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def _decode(self, embeddings: dict[str, NDArray[Any]], per_box: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All boxes at once; in parts where there are more than a compiled decoder takes."""
-        most = self._most_boxes or len(prompts)
+        count = len(per_box[_BOXES])
+        most = self._most_boxes or count
         parts = [
-            self._decoder.run({**embeddings, _BOXES: prompts[start : start + most]})
-            for start in range(0, len(prompts), most)
+            self._decoder.run({**embeddings, **{name: v[start : start + most] for name, v in per_box.items()}})
+            for start in range(0, count, most)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in ("mask_logits", "quality")}
 

@@ -25,8 +25,9 @@ class Track:
     `state`: float64 [4] centre x, y, width, height. `speed`: float64 [4], the same per second. `cov`: float64 [4, 2,
     2], covariance of (value, speed) of each of the four, which are filtered independently (a constant-velocity Kalman
     filter). `votes`: score mass per class id. `histogram`: float32 [n], running mean of its colours. `seen_seconds`:
-    its last detection. `hits`, `misses`: frames with a detection, and frames without since the last. `sure_hits`: the
-    hits that count for its confirmation.
+    its last detection. `origin`: where its centre was at its first, carried along with the background. `hits`,
+    `misses`: frames with a detection, and frames without since the last. `sure_hits`: the hits that count for its
+    confirmation, `sure_seconds`: the time they stand for.
     """
 
     track_id: int
@@ -38,13 +39,16 @@ class Track:
     cov: NDArray[np.float64] = field(default_factory=lambda: np.zeros((4, 2, 2)))
     hits: int = 1
     sure_hits: int = 0
+    sure_seconds: float = 0.0
     frames: int = 1
     misses: int = 0
     confirmed: bool = False
     overlapped_frames: int = 0
     left_frame: bool = False
+    origin: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
+        self.origin = self.state[:2].copy()
         side = self._sides()
         self.cov[:, 0, 0] = (_MEASURED * side) ** 2
         self.cov[:, 1, 1] = (_FIRST_SPEED * side) ** 2
@@ -53,6 +57,16 @@ class Track:
     def class_id(self) -> int:
         """The class that the detections so far voted for."""
         return max(self.votes, key=lambda class_id: self.votes[class_id])
+
+    @property
+    def mean_score(self) -> float:
+        """Of its detections so far, whatever their class; 0-1."""
+        return sum(self.votes.values()) / self.hits
+
+    @property
+    def travel(self) -> float:
+        """How far it is from where it began, against the background, in its own box sides."""
+        return float(np.linalg.norm(self.state[:2] - self.origin) / self._sides()[0])
 
     def _sides(self) -> NDArray[np.float64]:
         """The length that each of the four values is judged against: the geometric mean of the box's sides."""
@@ -75,6 +89,7 @@ class Track:
         linear = step[:2, :2]
         scale = float(np.sqrt(abs(np.linalg.det(linear))))
         self.state = np.concatenate([linear @ self.state[:2] + step[:2, 2], self.state[2:] * scale])
+        self.origin = linear @ self.origin + step[:2, 2]
         self.speed = np.concatenate([linear @ self.speed[:2], self.speed[2:] * scale])
         self.cov = self.cov * scale**2
 

@@ -24,11 +24,14 @@ class TrackerSettings:
     """Scores are 0-1, times seconds, overlaps IoU.
 
     `birth_score`: what a new track needs; `good_score`: below it detections only prolong a confirmed track that is
-    expected there. `confirm_hits` detections of at least `sure_score` make a candidate real, and its first, doubtful
-    frames with it (an object comes in across the border before a detector is sure of it); a candidate that is unseen in
-    more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen track is waited for;
-    `keep_outside_seconds`: the same when it left the frame (a camera may pan back). `duplicate_iou`: a younger track of
-    the same class that begins on an older one and stays this close for `duplicate_frames` frames is dropped.
+    expected there. `confirm_hits` detections of at least `sure_score`, over `confirm_seconds`, make a candidate real,
+    and its first, doubtful frames with it (an object comes in across the border before a detector is sure of it). One
+    that has not moved by `still_travel` box sides against the background needs a mean score of `still_score` too: a
+    stain is taken for a bird in every frame alike, and the hundredth frame says no more than the first. A candidate
+    that is unseen in more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen
+    track is waited for; `keep_outside_seconds`: the same when it left the frame (a camera may pan back).
+    `duplicate_iou`: a younger track of the same class that begins on an older one and stays this close for
+    `duplicate_frames` frames is dropped.
     """
 
     birth_score: float = 0.3
@@ -36,10 +39,18 @@ class TrackerSettings:
     sure_score: float = 0.5
     confirm_hits: int = 3
     confirm_frames: int = 6
+    confirm_seconds: float = 0.0
+    still_travel: float = 0.0
+    still_score: float = 0.0
     keep_seconds: float = 1.5
     keep_outside_seconds: float = 4.0
     duplicate_iou: float = 0.7
     duplicate_frames: int = 4
+
+
+PROBABILITIES = TrackerSettings(sure_score=0.6, confirm_seconds=0.2, still_travel=0.6, still_score=0.8)
+"""For detectors whose scores are probabilities. Chosen on two sequences of MOT15 (TUD-Campus and TUD-Stadtmitte), where
+neighbours do as well (still_travel .4-.8, still_score .8-.85)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +168,24 @@ class Tracker:
         return merged
 
     def _hit(self, track: Track, histogram: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
+        if score >= self.settings.sure_score:
+            track.sure_hits += 1
+            track.sure_seconds += min(seconds - track.seen_seconds, _MOST_BETWEEN)
         track.frames += 1
         track.hits += 1
         track.misses = 0
         track.seen_seconds = seconds
         track.votes[class_id] = track.votes.get(class_id, 0.0) + score
         track.histogram = 0.85 * track.histogram + np.float32(0.15) * histogram
-        track.sure_hits += score >= self.settings.sure_score
-        if track.sure_hits >= self.settings.confirm_hits and not track.confirmed:
+        if not track.confirmed and self._is_proven(track):
             track.confirmed = True
             self._confirmed.add(track.track_id)
+
+    def _is_proven(self, track: Track) -> bool:
+        settings = self.settings
+        if track.sure_hits < settings.confirm_hits or track.sure_seconds < settings.confirm_seconds - _ROUNDING:
+            return False
+        return track.travel >= settings.still_travel or track.mean_score >= settings.still_score
 
     def _start_tracks(
         self,
@@ -233,6 +252,8 @@ _NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hid
 _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found
 _MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
 _MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
+_MOST_BETWEEN = 0.15  # seconds that one detection stands for: after a gap it does not vouch for the gap
+_ROUNDING = 1e-6  # seconds: frame times are sums of fractions
 _STRANGE_HISTOGRAM = 0.8  # a histogram this different never reclaims a track that went unseen
 
 

@@ -24,7 +24,7 @@ class Started:
 class Sampled:
     """One frame to analyse. `is_cut`: it begins a new shot. `arrived_seconds`: `time.monotonic()` after
     decoding. `decode_seconds`: busy seconds since the frame sampled before it. `skipped_frames`,
-    `estimated_times`: of the source so far (see `VideoInfo`)."""
+    `estimated_times`, `notes`: of the source so far (see `VideoInfo`)."""
 
     video_number: int
     frame: Frame
@@ -33,6 +33,7 @@ class Sampled:
     decode_seconds: float
     skipped_frames: int = 0
     estimated_times: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,14 @@ class Dropped:
 @dataclass(frozen=True, slots=True)
 class Windowed:
     """One finished window (`ends_video`: see `Record`) and the busy seconds of the stages before describe;
-    `skipped_frames` and `estimated_times` of the source so far (see `VideoInfo`)."""
+    `skipped_frames`, `estimated_times` and `notes` of the source up to it (see `VideoInfo`)."""
 
     video_number: int
     window: Window
     stage_seconds: dict[str, float]
     skipped_frames: int = 0
     estimated_times: int = 0
+    notes: tuple[str, ...] = ()
     ends_video: bool = False
 
 
@@ -73,9 +75,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The video was read to its end."""
+    """The video was read to its end. `end_seconds`: when its last picture is over, where that is known; `notes`: as in
+    `Sampled`."""
 
     video_number: int
+    end_seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

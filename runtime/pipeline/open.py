@@ -26,6 +26,7 @@ from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
 from edgecap.runtime.perceive.motion.detector import MotionDetector
 from edgecap.runtime.perceive.perceiver import Perceiver
 from edgecap.runtime.perceive.segmenter import Segmenter
+from edgecap.runtime.perceive.tracker import PROBABILITIES, Tracker, TrackerSettings
 from edgecap.runtime.pipeline.stages import OpenVideo, StageSet
 from edgecap.runtime.video.source import open_source
 
@@ -95,7 +96,8 @@ def _perception(
         pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
         pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
     )
-    return lambda: Perceiver(detector, segmenter), spec.detector.labels
+    settings = PROBABILITIES if spec.detector.scores == "probability" else TrackerSettings()
+    return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings)), spec.detector.labels
 
 
 def _language_model(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:

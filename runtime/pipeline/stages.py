@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -35,16 +36,24 @@ from edgecap.runtime.pipeline.messages import (
 )
 from edgecap.runtime.pipeline.summary import Failure, failed_video
 from edgecap.runtime.video.identity import identify
-from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+from edgecap.runtime.video.shots import ShotBoundaries
+from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 
 class OpenVideo(Protocol):
     """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
-    `estimated_times`: counts so far, see `VideoInfo`.
+    `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`: after the last frame, when it is over; None
+    where unknown.
     """
 
     skipped_frames: int
     estimated_times: int
+    end_seconds: float | None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done with a source that is not quite right, a line each."""
+        ...
 
     @property
     def info(self) -> VideoInfo:
@@ -106,39 +115,47 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
 
 
 def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
+    last: Message
+    sampler = FrameSampler(config.sample_fps)
+    shots: ShotBoundaries[Sampled] = ShotBoundaries(sample_seconds=1 / config.sample_fps)
     try:
         with stages.open_video(path) as source:
             started = Started(number, source.info)
             yield started
-            sampler, shots = FrameSampler(config.sample_fps), ShotDetector()
             begun = time.perf_counter()
             for frame in source.sampled(sampler.keep):
                 if started.given_up.is_set():
                     return
-                is_cut = shots.is_cut(frame)
-                spent = time.perf_counter() - begun
-                yield Sampled(
-                    number, frame, is_cut, time.monotonic(), spent, source.skipped_frames, source.estimated_times
-                )
+                arrived, faults = time.monotonic(), (source.skipped_frames, source.estimated_times, source.notes)
+                sampled = Sampled(number, frame, False, arrived, time.perf_counter() - begun, *faults)
+                yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.feed(frame, sampled))
                 begun = time.perf_counter()
+            last = Ended(number, source.end_seconds, source.notes)
     except Exception as error:  # a bad video becomes its own row, whatever is bad about it
-        yield Failed(number, failed_video(str(path), error), error)
-    else:
-        yield Ended(number)
+        last = Failed(number, failed_video(str(path), error), error)
+    yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
+    yield last
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Known after an observation: the perceiver's seconds so far, its frame's decode seconds, the source's faults."""
+
+    pts_seconds: float
+    spent: Mapping[str, float]
+    decode_seconds: float
+    faults: tuple[int, int, tuple[str, ...]]
 
 
 @dataclass(slots=True)
 class _Perceiving:
-    """The current video. `decode_seconds`: since the last window; `spent_before`: the perceiver's own count
-    at that time. `faults`: skipped frames and estimated times of the source so far.
-    """
+    """The current video. `seen`: observations whose window is open. `spent_before`: `spent` at the last one's end."""
 
     number: int
     perceiver: Perceives
     builder: WindowBuilder
-    decode_seconds: float
-    spent_before: dict[str, float]
-    faults: tuple[int, int] = (0, 0)
+    spent_before: Mapping[str, float]
+    seen: deque[_Seen] = field(default_factory=deque)
 
 
 class PerceiveStep:
@@ -162,8 +179,12 @@ class PerceiveStep:
             video.builder.note_dropped()
         else:
             self._video = None
-            windows = list(_windowed(video, video.builder.finish(), spent=video.perceiver.stage_seconds))
-            if windows and isinstance(message, Ended) and isinstance(windows[-1], Windowed):
+            ended = message if isinstance(message, Ended) else None
+            if ended is not None and video.seen:
+                last = video.seen.pop()
+                video.seen.append(replace(last, faults=(*last.faults[:2], ended.notes)))
+            windows = list(_windowed(video, video.builder.finish(ended.end_seconds if ended is not None else None)))
+            if windows and ended is not None:
                 windows[-1] = replace(windows[-1], ends_video=True)
             yield from windows
             yield message
@@ -178,27 +199,29 @@ class PerceiveStep:
             sample_seconds=sample_seconds,
         )
         perceiver = self._stages.new_perceiver()
-        return _Perceiving(message.video_number, perceiver, builder, 0.0, dict(perceiver.stage_seconds))
+        return _Perceiving(message.video_number, perceiver, builder, dict(perceiver.stage_seconds))
 
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
         # What happened before this frame belongs to the window that this frame may close.
-        spent = dict(video.perceiver.stage_seconds)
         if message.is_cut:
             video.perceiver.cut()
         observation = video.perceiver.observe(message.frame)
         closed = video.builder.add(observation, is_cut=message.is_cut, arrived_seconds=message.arrived_seconds)
-        yield from _windowed(video, closed, spent=spent)
-        video.decode_seconds += message.decode_seconds
-        video.faults = message.skipped_frames, message.estimated_times
+        faults = message.skipped_frames, message.estimated_times, message.notes
+        spent = dict(video.perceiver.stage_seconds)
+        video.seen.append(_Seen(message.frame.pts_seconds, spent, message.decode_seconds, faults))
+        yield from _windowed(video, closed)
 
 
-def _windowed(video: _Perceiving, window: Window | None, *, spent: Mapping[str, float]) -> Iterator[Message]:
-    """`spent`: the perceiver's count of seconds after the window's last frame."""
-    if window is None:
-        return
-    seconds = {"decode": video.decode_seconds} | {n: s - video.spent_before.get(n, 0.0) for n, s in spent.items()}
-    video.decode_seconds, video.spent_before = 0.0, dict(spent)
-    yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *video.faults)
+def _windowed(video: _Perceiving, windows: Sequence[Window]) -> Iterator[Windowed]:
+    """Each window with the seconds and faults of its own observations."""
+    for window in windows:
+        last_pts = window.observations[-1].frame.pts_seconds
+        own = [video.seen.popleft() for _ in range(sum(s.pts_seconds <= last_pts for s in video.seen))]
+        spent = {name: total - video.spent_before.get(name, 0.0) for name, total in own[-1].spent.items()}
+        video.spent_before = own[-1].spent
+        seconds = {"decode": sum(s.decode_seconds for s in own)} | spent
+        yield Windowed(video.number, video.perceiver.drop_unconfirmed(window), seconds, *own[-1].faults)
 
 
 class DescribeStep:
@@ -228,12 +251,19 @@ class DescribeStep:
             return Skipped(message.video_number, window.clip_index)
         begun = time.perf_counter()
         evidence = self._stages.measure(window)
+        if not self._info.colours_known:
+            evidence = replace(evidence, tracks=tuple(replace(track, palette=()) for track in evidence.tracks))
         verdict = self._stages.verdict(window)
         measured = time.perf_counter()
         caption = self._stages.describe(window, evidence, verdict)
         seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
         record = Record(
-            video=replace(self._info, skipped_frames=message.skipped_frames, estimated_times=message.estimated_times),
+            video=replace(
+                self._info,
+                skipped_frames=message.skipped_frames,
+                estimated_times=message.estimated_times,
+                notes=message.notes,
+            ),
             window=window,
             evidence=evidence,
             caption=caption,

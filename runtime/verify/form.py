@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from edgecap.runtime.data.question import Answer
+from edgecap.runtime.english import PERSON_NOUNS
 from edgecap.runtime.verify.reasons import Reason, ReasonCode
 from edgecap.runtime.verify.words import lexicon
 
@@ -56,12 +57,35 @@ def form_reasons(text: str, *, most_words: int, truncated: bool = False) -> tupl
         reasons.append(Reason("script", f"{len(letters) - latin} of {len(letters)} letters are not Latin"))
     if repeated := _repeated(text):
         reasons.append(Reason("repeated", f"says {repeated!r} again"))
-    return (*reasons, *_lexicon_reasons(unquoted(text)))
+    return (*reasons, *_person_reasons(unquoted(text)), *_lexicon_reasons(unquoted(text)))
 
 
 def unquoted(text: str) -> str:
     """The text without what is in quotation marks: lettering read off a thing states nothing."""
     return _QUOTED.sub("", text)
+
+
+def _person_reasons(text: str) -> Iterable[Reason]:
+    """People are not described by a colour of theirs, their skin or origin: clothing has colours."""
+    for pattern in _person_patterns():
+        for hit in pattern.finditer(text):
+            word = hit.group(1).lower()
+            yield Reason("colour", f"{hit.group()!r} describes a person by {word!r}; clothing has colours", (word,))
+
+
+@cache
+def _person_patterns() -> tuple[re.Pattern[str], ...]:
+    """ "a black man", "two white and young women"; "dark-skinned", "pale skin"; "an Asian woman". Group 1: the word."""
+    colours = "|".join((*lexicon.COLOURS, "grey", "dark", "pale", "fair", "light", "tanned", "olive"))
+    origins = "caucasian|african|asian|hispanic|latino|latina|european|indian"
+    between = (
+        rf"(?:,? (?:and )?(?:{colours}|american|young|old|elderly|little|small|tall|short|haired|middle-aged|adult))"
+    )
+    people = "|".join(sorted(PERSON_NOUNS, key=len, reverse=True))
+    return (
+        re.compile(rf"\b({colours}|{origins}){between}{{0,2}} (?:{people})\b(?![-'])", re.IGNORECASE),
+        re.compile(rf"\b({colours})(?:[- ]skinned| skin| complexion)\b", re.IGNORECASE),
+    )
 
 
 @cache

@@ -48,7 +48,7 @@ REASONS: Mapping[ReasonCode, str] = {
     "absent": "lists what is not there",
     "picture": "speaks of frames, times, masks or blur instead of what they show",
     "class": "its subject is not what the detector voted for, or it names a class that was not seen",
-    "colour": "names a colour that the pixels do not have, or leaves out the one that fills them",
+    "colour": "names a colour that the pixels do not have, leaves out the one that fills them, or gives a person one",
     "count": "names more of a class than were tracked",
     "motion": "says that it moves and it rests, or that it rests and it moves",
     "direction": "says left, right, up or down, and neither its path in the picture nor in the world goes there",

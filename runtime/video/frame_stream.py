@@ -47,6 +47,8 @@ class FrameStream:
         )
         self.skipped_frames = 0
         self.estimated_times = 0
+        self.end_seconds: float | None = None
+        self.notes: tuple[str, ...] = ()
 
     def __enter__(self) -> FrameStream:
         return self

@@ -2,12 +2,12 @@
 
     open_source(path)   -> Source: .info, iterates Frame once
 
-Sample aspect ratio is ignored: pixels are taken as square. Frames are scaled inside the decoder's colour conversion, so
-a 4K file never becomes a 4K RGB array.
+Files as they are in the wild: docs/sources.md says what is done with each kind.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -15,26 +15,25 @@ from types import TracebackType
 
 import av
 import av.error
-import av.logging
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
-from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputError, UnreadableVideoError
+from edgecap.engines.errors import EmptyVideoError, InputError, UnreadableVideoError
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.english import printable
-from edgecap.runtime.video.inputs import looking_at
+from edgecap.runtime.video.container import film_stream, missing_bytes, open_container, why_unreadable
+from edgecap.runtime.video.film import Film
+from edgecap.runtime.video.picture import Picture
 
 # A file is called cut short when this much of its promised duration is missing: both, so that neither a short clip's
 # last frame nor a long film's trailing audio raises it.
 _EARLY_END_SECONDS = 1.0
 _EARLY_END_SHARE = 0.1
-_USUAL_FRAME_SECONDS = 0.04  # between two joined parts of a stream that names no rate
-# Times that jump back further than this are a restart (a recorder restarted, files were joined); less is a stutter.
-_RESTART_SECONDS = 1.0
+_BROKEN = (av.error.FFmpegError, IndexError)  # IndexError: of PyAV, where a stream turns up that no header named
+_USUAL_FRAME_SECONDS = 0.04  # of a last frame without a duration, in a stream without a rate
+# A promise below this many bits per second is a jump of the clock that libav took for playing time.
+_LEAST_BITS_PER_SECOND = 1_000
 
 
 def open_source(path: str | Path, *, working_side: int = 640, decode_threads: int = 1) -> Source:
@@ -42,83 +41,58 @@ def open_source(path: str | Path, *, working_side: int = 640, decode_threads: in
 
     `working_side`: long side of the frames in pixels; smaller videos keep their size. `decode_threads` >= 1.
     Raises MissingInputError, UnreadableVideoError (not a video, or broken before its first frame), EmptyVideoError.
-    libav's own log lines are switched off for the process: what matters of them is in the errors raised here.
     """
     path = Path(path)
-    with looking_at(path):
-        if not path.exists():
-            raise MissingInputError(f"no such video: {printable(path)}; check the path")
-        if path.is_dir():
-            raise UnreadableVideoError(f"{printable(path)} is a folder, not a video; use find_videos for folders")
-        size = path.stat().st_size
-    av.logging.set_level(None)
-    container = _open_container(path, size_bytes=size)
+    container = open_container(path)
     try:
-        return Source(
-            container, _video_stream(container, path), path, working_side=working_side, decode_threads=decode_threads
-        )
+        stream = film_stream(container, path)
+        return Source(container, stream, path, working_side=working_side, decode_threads=decode_threads)
     except BaseException:
         container.close()
         raise
-
-
-def _open_container(path: Path, *, size_bytes: int) -> InputContainer:
-    try:
-        return av.open(str(path), metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        reason = "0 bytes" if size_bytes == 0 else _reason(error)
-        raise UnreadableVideoError(
-            f"cannot read {printable(path)} as a video ({reason}); "
-            "it is not a video, or truncated: play it, or write it again"
-        ) from error
-
-
-def _video_stream(container: InputContainer, path: Path) -> VideoStream:
-    if not container.streams.video:
-        raise UnreadableVideoError(
-            f"{printable(path)} has no video stream; got streams "
-            f"{[s.type for s in container.streams]}; name a file with pictures"
-        )
-    return container.streams.video[0]
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 class Source:
     """One opened video. A context manager; iterate it once to get its `Frame`s.
 
     `info`: what is known of the video. `estimated_times`: frames without a presentation time, given the previous one
-    plus one average frame. `skipped_frames`: frames whose time did not advance (the earlier one is kept). Both so far.
+    plus one average frame (not counted in raw streams, where the rate is the clock). `skipped_frames`: frames whose
+    time did not advance (the earlier one is kept). Both so far. `end_seconds`: when the last frame's own time is over;
+    None before the end was reached.
     """
 
     def __init__(
         self, container: InputContainer, stream: VideoStream, path: Path, *, working_side: int, decode_threads: int
     ) -> None:
-        self._container, self._path = container, printable(path)
-        stream.thread_type = "AUTO" if decode_threads > 1 else "SLICE"
-        stream.codec_context.thread_count = max(1, decode_threads)
-        self._fps = stream.average_rate or None
-        self._decoded = self._decode(stream)
+        self._container, self._stream, self._path, self._file = container, stream, printable(path), path
+        self._film = Film(container, stream, decode_threads=decode_threads)
+        self._fps = self._film.rate
+        self._decoded = self._film.frames()
         self._first = self._decode_first()
-        self._picture = _Picture(self._first, working_side)
+        self._picture = Picture(self._first, pixel_aspect=stream.sample_aspect_ratio, working_side=working_side)
+        if self._picture.colours.unknown is not None:
+            self._film.note(f"its colours can't be converted ({self._picture.colours.unknown}); none are reported")
+        self._origin = self._origin_seconds()
         self.info = VideoInfo(
             path=str(path),
             size_wh=self._picture.size_wh,
             working_size_wh=self._picture.working_size_wh,
             rotation_degrees=self._picture.rotation_degrees,
             fps_average=self._fps,
-            duration_seconds=_duration_seconds(container, stream),
+            duration_seconds=self._promised_seconds(),
             frame_count=stream.frames or None,
             codec=stream.codec_context.name,
+            colours_known=self._picture.colours.unknown is None,
         )
-        # A container's duration covers its longest stream: beside audio it promises nothing about the pictures.
-        self._duration_is_videos = stream.duration is not None or len(container.streams) == 1
         self._used = False
         self.estimated_times = 0
         self.skipped_frames = 0
+        self.end_seconds: float | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done so far with a file that is not quite right, a line each."""
+        return self._film.notes
 
     def __enter__(self) -> Source:
         return self
@@ -137,39 +111,32 @@ class Source:
         return self.sampled(lambda pts_seconds: True)
 
     def sampled(self, keep: Callable[[float], bool]) -> Iterator[Frame]:
-        """Frames in presentation order, times rising strictly from 0.0, of which `keep(pts_seconds)` is true.
+        """Frames in presentation order of which `keep(pts_seconds)` is true. Times rise strictly and count from the
+        start of the container: where pictures begin after the sound, the first is later than 0.0.
 
         `keep` is asked once per frame, in order; a frame that is not kept is decoded but never turned into RGB, which
         is most of what a frame costs.
 
-        Where times jump back by more than a second, time goes on from the last frame by one average frame.
-
-        Raises UnreadableVideoError *after* the good frames, when decoding breaks or the file ends much earlier than
-        its header promises.
+        Raises UnreadableVideoError *after* the good frames, when the rest can't be decoded or was cut off.
         """
         if self._used:
             raise InputError(f"{self._path} was already read; open it again to iterate twice")
         self._used = True
-        origin: float | None = None
-        last = -1.0
+        last, own = -self._frame_gap() if self._fps else -1.0, 0.0
         for index, raw in enumerate(self._all_frames()):
             seconds = self._seconds(raw)
-            if origin is None:
-                origin = seconds if seconds is not None else 0.0
-            pts = last + self._frame_gap() if seconds is None else seconds - origin
-            if index == 0:
-                pts = 0.0
-            if last - pts > _RESTART_SECONDS:
-                step = float(1 / self._fps) if self._fps else _USUAL_FRAME_SECONDS
-                origin, pts = origin - (last + step - pts), last + step
+            pts = last + self._frame_gap() if seconds is None else seconds - self._origin
             if pts <= last:
                 self.skipped_frames += 1
                 continue
-            self.estimated_times += seconds is None
-            last = pts
+            self.estimated_times += seconds is None and not self._film.is_raw
+            last, own = pts, self._own_seconds(raw)
             if keep(pts):
-                yield Frame(index=index, pts_seconds=pts, image_rgb=self._picture.upright_rgb(raw))
-        self._check_whole(last)
+                image = self._picture.upright_rgb(raw, self._pixel_aspect(raw))
+                yield Frame(index=index, pts_seconds=pts, image_rgb=image)
+        self.end_seconds = self._checked_end(last, last + own)
+        if self._film.lost_at_end:
+            self._film.note_damage()
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         yield self._first
@@ -178,35 +145,18 @@ class Source:
             for raw in self._decoded:
                 yield raw
                 count += 1
-        except av.error.FFmpegError as error:
+        except _BROKEN as error:
             raise UnreadableVideoError(
-                f"{self._path} decoding failed after {count} frames ({_reason(error)}); "
+                f"{self._path} decoding failed after {count} frames ({why_unreadable(error)}); "
                 "what came before it was used: repair or re-encode the file"
             ) from error
-
-    def _decode(self, stream: VideoStream) -> Iterator[VideoFrame]:
-        """Frames of the stream; undecodable packets before the first frame (a file cut mid-GOP) are passed over."""
-        any_frame = False
-        early_error: av.error.FFmpegError | None = None
-        for packet in self._container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError as error:
-                if any_frame:
-                    raise
-                early_error = error
-                continue
-            any_frame = any_frame or bool(frames)
-            yield from frames
-        if not any_frame and early_error is not None:
-            raise early_error
 
     def _decode_first(self) -> VideoFrame:
         try:
             first = next(self._decoded, None)
-        except av.error.FFmpegError as error:
+        except _BROKEN as error:
             raise UnreadableVideoError(
-                f"{self._path} breaks before its first frame ({_reason(error)}); repair or re-encode the file"
+                f"{self._path} breaks before its first frame ({why_unreadable(error)}); repair or re-encode the file"
             ) from error
         if first is None:
             raise EmptyVideoError(f"{self._path} opens as a video but has no frame; write it again")
@@ -227,41 +177,66 @@ class Source:
             return None
         return float(raw.pts * Fraction(raw.time_base))
 
-    def _check_whole(self, last_pts: float) -> None:
-        promised = self.info.duration_seconds
-        if promised is None or not self._duration_is_videos:
-            return
-        missing = promised - last_pts - (float(1 / self._fps) if self._fps else 0.0)
-        if missing > max(_EARLY_END_SECONDS, _EARLY_END_SHARE * promised):
-            raise UnreadableVideoError(
-                f"{self._path} ends early: its header promises {promised:.1f} s, the pictures stop "
-                f"after {last_pts:.1f} s; what came before was used: copy the file again"
-            )
+    def _own_seconds(self, raw: VideoFrame) -> float:
+        """How long the frame is to be shown: recorders give the last one all the time that nothing changed."""
+        if raw.duration and raw.time_base is not None:
+            return float(raw.duration * Fraction(raw.time_base))
+        return float(1 / self._fps) if self._fps else _USUAL_FRAME_SECONDS
+
+    def _pixel_aspect(self, raw: VideoFrame) -> Fraction | None:
+        """The container's word counts for the size that it describes, the decoder's for another one."""
+        same = (raw.width, raw.height) == (self._first.width, self._first.height)
+        return (self._stream if same else self._stream.codec_context).sample_aspect_ratio
+
+    def _origin_seconds(self) -> float:
+        """Time 0 on the stream's clock: the start of the container, never after the first frame."""
+        first = self._seconds(self._first)
+        start: int | None = self._container.start_time
+        if first is None:
+            return 0.0
+        if start is None:
+            return first
+        return first - max(0.0, self._film.clock.lead_seconds(first, start / av.time_base))
+
+    def _promised_seconds(self) -> float | None:
+        """When the pictures end as the container says; its own end where it says nothing of the pictures."""
+        stream = self._stream
+        if stream.duration is not None and stream.time_base is not None:
+            begin = stream.start_time * stream.time_base if stream.start_time is not None else self._origin
+            promised = float(begin + stream.duration * stream.time_base) - self._origin
+        elif (tagged := _tagged_seconds(stream.metadata.get("DURATION", ""))) is not None:
+            promised = tagged
+        elif self._container.duration is not None:
+            promised = self._container.duration / av.time_base
+        else:
+            return None
+        if self._container.format.name == "avi" and stream.frames and stream.average_rate:
+            promised = max(promised, float(stream.frames / stream.average_rate))  # libav goes by the file's size
+        size = self._file.stat().st_size if self._film.clock.may_jump and self._file.is_file() else None
+        if promised <= 0 or (size is not None and 8 * size < _LEAST_BITS_PER_SECOND * promised):
+            return None
+        return promised
+
+    def _checked_end(self, last: float, end: float) -> float:
+        """When the pictures are over. Raises UnreadableVideoError where the file ends before that."""
+        stream, promised = self._stream, self.info.duration_seconds
+        # A container's duration covers its longest stream: beside audio it promises nothing about the pictures.
+        of_video = stream.duration is not None or "DURATION" in stream.metadata or len(self._container.streams) == 1
+        if promised is None or not of_video or self._film.clock.joints:
+            return end
+        lost, cut = self._film.lost_at_end, missing_bytes(self._file) != 0
+        if promised - end <= max(_EARLY_END_SECONDS, _EARLY_END_SHARE * promised):
+            return end if lost or cut else max(end, promised)
+        if not lost and not cut:
+            return promised  # the last picture stands until then
+        rest = ", and the rest can't be decoded" if lost else ""
+        raise UnreadableVideoError(
+            f"{self._path} ends early: its header promises {promised:.1f} s, the pictures stop "
+            f"after {last:.1f} s{rest}; what came before was used: copy the file again"
+        )
 
 
-def _duration_seconds(container: InputContainer, stream: VideoStream) -> float | None:
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    return container.duration / av.time_base if container.duration is not None else None
-
-
-class _Picture:
-    """Turns a decoded picture of one video into an upright RGB array of the working size."""
-
-    def __init__(self, first: VideoFrame, working_side: int) -> None:
-        self.rotation_degrees = round(first.rotation / 90) * 90 % 360  # counter-clockwise turn that makes it upright
-        scale = min(1.0, working_side / max(first.width, first.height))
-        self._coded_wh = max(1, round(first.width * scale)), max(1, round(first.height * scale))
-        self._scaler = VideoReformatter()
-        turned = self.rotation_degrees in (90, 270)
-        self.size_wh = (first.height, first.width) if turned else (first.width, first.height)
-        self.working_size_wh = self._coded_wh[::-1] if turned else self._coded_wh
-
-    def upright_rgb(self, raw: VideoFrame) -> NDArray[np.uint8]:
-        """uint8 [H, W, 3], contiguous. A picture of another size (mid-stream change) is stretched to the first's."""
-        width, height = self._coded_wh
-        small = self._scaler.reformat(raw, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA)
-        image = small.to_ndarray()
-        if self.rotation_degrees:
-            image = np.rot90(image, self.rotation_degrees // 90)
-        return np.ascontiguousarray(image)
+def _tagged_seconds(text: str) -> float | None:
+    """Matroska's statistics tag of a stream, "00:00:24.000000000"."""
+    found = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", text.strip())
+    return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else None

@@ -1,21 +1,17 @@
-"""Cutting the stream into windows: which frames are analysed, where shots end, which observations belong together.
+"""Cutting the stream into windows: which frames are analysed, which observations belong together.
 
-`FrameSampler.keep` takes every frame's time, `ShotDetector.is_cut` every kept frame, `WindowBuilder.add` every
-observation.
+`FrameSampler.keep` takes every frame's time, `WindowBuilder.add` every observation.
 """
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from edgecap.engines.errors import UsageError
-from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.window import Observation, Window
 
 _GRID_TOLERANCE_SECONDS = 0.002  # Matroska rounds times to 1 ms: 0.1249 s must still count as 1/8 s
@@ -44,80 +40,20 @@ class FrameSampler:
         return True
 
 
-class ShotDetector:
-    """Finds hard cuts between consecutive analysed frames.
+@dataclass(slots=True)
+class _Held:
+    """An observation whose window is open. `dropped`: frames dropped by back-pressure after it, or before the first."""
 
-    Two questions, both asked of a 96-px thumbnail: do the colours differ (HSV histogram), and can no part of the old
-    picture be found again near where it was (best match of each of 12 patches over a shift of a sixth of the width)?
-    Pans, zooms and shakes keep the patches, lighting noise keeps both; a cut loses both at once, far above what
-    the last frames did.
-    """
-
-    def __init__(self, *, minimum_score: float = 0.46, ratio_to_recent: float = 2.2) -> None:
-        self._minimum, self._ratio = minimum_score, ratio_to_recent
-        self._recent: deque[float] = deque(maxlen=8)
-        self._previous: tuple[NDArray[np.uint8], NDArray[np.float32]] | None = None
-
-    def is_cut(self, frame: Frame) -> bool:
-        """True when `frame` begins a new shot; False for the first frame."""
-        current = _thumbnail(frame.image_rgb)
-        previous, self._previous = self._previous, current
-        if previous is None:
-            return False
-        score = _change(previous, current)
-        usual = float(np.median(self._recent)) if self._recent else 0.0
-        cut = score > max(self._minimum, self._ratio * usual)
-        if cut:
-            self._recent.clear()
-        else:
-            self._recent.append(score)
-        return cut
-
-
-_THUMB_WH = (96, 54)
-_PATCH_WH = (20, 14)
-_SEARCH_XY = (16, 10)
-
-
-def _thumbnail(image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """RGB thumbnail uint8 [54, 96, 3] and its HSV histogram float32 [n], sum 1, smoothed across neighbouring bins."""
-    small = cv2.blur(cv2.resize(image_rgb, _THUMB_WH, interpolation=cv2.INTER_AREA), (3, 3))
-    hsv = cv2.cvtColor(small, cv2.COLOR_RGB2HSV)
-    bins = cv2.calcHist([hsv], [0, 1, 2], None, [12, 4, 6], [0, 180, 0, 256, 0, 256])
-    return small.astype(np.uint8, copy=False), (bins / bins.sum()).astype(np.float32).ravel()
-
-
-def _change(
-    before: tuple[NDArray[np.uint8], NDArray[np.float32]], after: tuple[NDArray[np.uint8], NDArray[np.float32]]
-) -> float:
-    """0 (same picture, possibly shifted) to 1 (nothing in common)."""
-    # Two equal histograms may sum to a hair over 1 in float32; without the floor a still picture breaks the root.
-    colour = max(0.0, 1.0 - float(np.minimum(before[1], after[1]).sum()))
-    return math.sqrt(colour * _lost_patches(before[0], after[0]))
-
-
-def _lost_patches(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> float:
-    """Mean over the patches of how badly each is found again, 0-1; 1 = 40 grey levels and another pattern at its best
-    place."""
-    lost = []
-    (pw, ph), (sx, sy) = _PATCH_WH, _SEARCH_XY
-    for top in np.linspace(0, _THUMB_WH[1] - ph, 3).astype(int):
-        for left in np.linspace(0, _THUMB_WH[0] - pw, 4).astype(int):
-            patch = before[top : top + ph, left : left + pw]
-            y0, x0 = max(0, top - sy), max(0, left - sx)
-            region = after[y0 : top + ph + sy, x0 : left + pw + sx]
-            difference = float(cv2.matchTemplate(region, patch, cv2.TM_SQDIFF).min())
-            greys = math.sqrt(max(difference, 0.0) / patch.size)
-            # A light switched on changes the greys and keeps the pattern; a flat patch has no pattern to keep.
-            pattern = 1.0
-            if float(patch.std()) > 6.0:
-                pattern = 1.6 * (1.0 - float(cv2.matchTemplate(region, patch, cv2.TM_CCOEFF_NORMED).max()))
-            lost.append(min(1.0, greys / 40.0, max(0.0, pattern)))
-    return float(np.mean(lost))
+    observation: Observation
+    arrived_seconds: float
+    dropped: int = 0
 
 
 class WindowBuilder:
     """Collects observations into windows of `window_seconds`, never across a cut.
+
+    No window is a rest of less than `minimum_seconds` of a longer shot: a full window waits that long for a cut, and
+    takes the rest of its shot in, or the two share the time.
 
     `labels`: class names by id, read when a window closes (a list may grow).
     `duration_seconds`: the file's length where known. When less than `minimum_seconds` of it would remain after a
@@ -144,41 +80,48 @@ class WindowBuilder:
             )
         self._length, self._labels, self._duration = window_seconds, labels, duration_seconds
         self._frame_seconds, self._sample_seconds = frame_seconds, sample_seconds
-        self._held: list[Observation] = []
+        self._held: list[_Held] = []
         self._limit = 0.0
         self._clip_index = self._shot_index = self._dropped = 0
-        self._arrived = 0.0
 
-    def add(self, observation: Observation, *, is_cut: bool, arrived_seconds: float) -> Window | None:
-        """Take the next observation; return the window that it closes, if any.
+    def add(self, observation: Observation, *, is_cut: bool, arrived_seconds: float) -> list[Window]:
+        """Take the next observation; return the windows that it closes, two at most.
 
         `is_cut`: this observation begins a new shot. `arrived_seconds`: `time.monotonic()` when its frame was decoded.
         """
-        closed = None
+        closed: list[Window] = []
         pts = observation.frame.pts_seconds
-        if self._held and (is_cut or pts >= self._limit - _GRID_TOLERANCE_SECONDS):
-            closed = self._close(pts, ends_shot=is_cut)
+        if self._held and is_cut:
+            closed = self._end_of_shot(pts)
+        elif self._held and self._rest_seconds(pts) >= self.minimum_seconds - _GRID_TOLERANCE_SECONDS:
+            closed = [self._close(self._count_before(self._limit), pts, ends_shot=False)]
         if not self._held:
             self._limit = self._limit_from(pts)
-        self._held.append(observation)
-        self._arrived = arrived_seconds
+        self._held.append(_Held(observation, arrived_seconds, self._dropped))
+        self._dropped = 0
         return closed
 
-    def finish(self) -> Window | None:
-        """The last, possibly short, window; None when nothing is held. Called once, at the end of the file."""
+    def finish(self, end_seconds: float | None = None) -> list[Window]:
+        """The last windows, of which the last may be short; none when nothing is held. Called once, at the end of the
+        file. `end_seconds`: when its last picture is over, where that is known."""
         if not self._held:
-            return None
-        times = [o.frame.pts_seconds for o in self._held]
+            return []
+        times = [h.observation.frame.pts_seconds for h in self._held]
+        if end_seconds is not None and end_seconds > times[-1]:
+            return self._end_of_shot(end_seconds)
         several = len(times) > 1
         gap = float(np.median(np.diff(times))) if several else self._sample_seconds
         end = times[-1] + (gap if several else self._frame_seconds)
         if self._duration is not None and times[-1] < self._duration <= times[-1] + 2 * gap + _GRID_TOLERANCE_SECONDS:
             end = self._duration
-        return self._close(end, ends_shot=True)
+        return self._end_of_shot(end)
 
     def note_dropped(self, count: int = 1) -> None:
-        """Count analysed-rate frames that back-pressure dropped inside the window being built."""
-        self._dropped += count
+        """Count analysed-rate frames that back-pressure dropped since the last observation, or before the first."""
+        if self._held:
+            self._held[-1].dropped += count
+        else:
+            self._dropped += count
 
     def _limit_from(self, start: float) -> float:
         limit = start + self._length
@@ -188,19 +131,47 @@ class WindowBuilder:
         # Not "until the file ends": a header that promises too little would hold every frame of a long film.
         return start + self.maximum_seconds if rest <= self.maximum_seconds else start + rest / 2
 
-    def _close(self, end_seconds: float, *, ends_shot: bool) -> Window:
+    def _rest_seconds(self, end_seconds: float) -> float:
+        """From the first observation past the window's limit to `end_seconds`; below 0 where there is none."""
+        count = self._count_before(self._limit)
+        begin = self._held[count].observation.frame.pts_seconds if count < len(self._held) else end_seconds
+        past_limit = begin >= self._limit - _GRID_TOLERANCE_SECONDS
+        return end_seconds - begin if past_limit else -1.0
+
+    def _count_before(self, seconds: float) -> int:
+        """How many of the held observations lie before a time."""
+        return sum(h.observation.frame.pts_seconds < seconds - _GRID_TOLERANCE_SECONDS for h in self._held)
+
+    def _end_of_shot(self, end_seconds: float) -> list[Window]:
+        start = self._held[0].observation.frame.pts_seconds
+        rest = self._rest_seconds(end_seconds)
+        split = self._limit
+        if 0 < rest < self.minimum_seconds:
+            split = end_seconds if end_seconds - start <= self.maximum_seconds else (start + end_seconds) / 2
+        count = self._count_before(split)
+        closed: list[Window] = []
+        if 0 < count < len(self._held):
+            closed.append(self._close(count, self._held[count].observation.frame.pts_seconds, ends_shot=False))
+        closed.append(self._close(len(self._held), end_seconds, ends_shot=True))
+        return closed
+
+    def _close(self, count: int, end_seconds: float, *, ends_shot: bool) -> Window:
+        """The window of the first `count` held observations; the others begin the next one."""
+        held, self._held = self._held[:count], self._held[count:]
+        if self._held:
+            end_seconds = self._held[0].observation.frame.pts_seconds
+            self._limit = self._limit_from(end_seconds)
         window = Window(
             clip_index=self._clip_index,
             shot_index=self._shot_index,
-            start_seconds=self._held[0].frame.pts_seconds,
+            start_seconds=held[0].observation.frame.pts_seconds,
             end_seconds=end_seconds,
-            observations=tuple(self._held),
+            observations=tuple(h.observation for h in held),
             labels=tuple(self._labels),
             ends_shot=ends_shot,
-            arrived_seconds=self._arrived,
-            dropped_frames=self._dropped,
+            arrived_seconds=held[-1].arrived_seconds,
+            dropped_frames=sum(h.dropped for h in held),
         )
-        self._held, self._dropped = [], 0
         self._clip_index += 1
         self._shot_index += ends_shot
         return window

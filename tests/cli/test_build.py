@@ -15,9 +15,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from edgecap.cli.main import main
 from edgecap.engines import DetectorSpec, GraphSpec, Pack, PackSpec, TensorSpec, write_pack
 from edgecap.engines.store.store import EngineStore
+from tests.cli.command import run
 
 
 def write_tiny(folder: Path, *, layers: int = 1) -> Path:
@@ -52,13 +52,6 @@ def write_tiny(folder: Path, *, layers: int = 1) -> Path:
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EngineStore:
     monkeypatch.setenv("EDGECAP_ENGINES", str(tmp_path / "store"))
     return EngineStore()
-
-
-def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capfd.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def test_nano_for_this_cpu_and_once_more(store: EngineStore, capfd: pytest.CaptureFixture[str]):

@@ -13,17 +13,9 @@ import jsonschema
 import pytest
 
 from edgecap.runtime.output import events, rle
-from tests.cli.test_commands import MOTION, rows_of, run, write_disc
+from tests.cli.command import MOTION, rows_of, run
 
 FLAGS = ("--events", "--instancevid", "--paragraph", "--coco", "--no-report")
-
-
-@pytest.fixture(scope="module")
-def disc_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four seconds of a red disc that crosses a still ground."""
-    path = tmp_path_factory.mktemp("videos") / "disc.mp4"
-    write_disc(path, seconds=4)
-    return path
 
 
 def test_all_files_tell_of_the_same_clips(tmp_path: Path, capsys: pytest.CaptureFixture[str], disc_video: Path) -> None:

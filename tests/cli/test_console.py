@@ -48,6 +48,23 @@ def test_faulty_times_warn_once(record: Record, capsys: pytest.CaptureFixture[st
     assert "3 frames whose time did not advance" in line and "1 frame without a time" in line
 
 
+def test_what_was_done_with_a_file_is_said_once(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    noted = replace(record, video=replace(record.video, notes=("its clock jumps",)))
+    more = replace(record, video=replace(record.video, notes=("its clock jumps", "a damaged part was left out")))
+    assert warnings_said(capsys, record, noted, more, more) == [
+        "edgecap: warning: a.mp4: its clock jumps",
+        "edgecap: warning: a.mp4: a damaged part was left out",
+    ]
+
+
+def test_a_warning_of_the_domain_names_its_clip(record: Record, capsys: pytest.CaptureFixture[str]) -> None:
+    window = replace(record.window, clip_index=3, start_seconds=15.0, end_seconds=20.0)
+    outside = replace(record, window=window, domain=DomainVerdict("outside", 4.5, 3.5))
+    [line] = warnings_said(capsys, record, outside, outside)
+    assert line.startswith("edgecap: warning: a.mp4: clip 3 (15.0-20.0 s) is outside the training domain of pack ")
+    assert "its instances are not reported, nor those of later clips like it" in line
+
+
 def test_an_interrupt_leaves_at_once_though_a_stage_is_stuck() -> None:
     """The stuck thread is no daemon: an interpreter that leaves in order would wait for it for ever."""
     code = textwrap.dedent("""

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from edgecap.cli.main import main
+from tests.cli.command import run
 
 pytestmark = pytest.mark.slow
 
@@ -43,13 +43,6 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "e_broken.mp4").write_text("this is no video")
     write_video(folder / "f_moves.mp4", seed=3)
     return folder
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:

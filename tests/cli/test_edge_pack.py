@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from edgecap.cli.main import main
 from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
 from edgecap.export.specimens.detectors import save_dfine
 from edgecap.export.specimens.smolvlm import save_smolvlm
+from tests.cli.command import rows_of
 
 pytestmark = pytest.mark.slow
 
@@ -34,10 +34,6 @@ def edgecap(*arguments: object) -> int:
     with pytest.raises(SystemExit) as end:
         main([str(a) for a in arguments])
     return int(end.value.code or 0)
-
-
-def rows_of(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "captions.jsonl").read_text().splitlines()]
 
 
 @pytest.fixture(scope="module")

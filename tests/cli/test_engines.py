@@ -12,19 +12,12 @@ from typing import Any
 import pytest
 
 from edgecap.bench.world.cached_clips import cached_clip
-from edgecap.cli.main import main
 from edgecap.engines.compile.onnxruntime import build_ort
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.store.key import EngineTarget, graph_paths, pack_key, this_device
 from edgecap.engines.store.manifest import describe
 from edgecap.engines.store.store import STAMP_FILE, EngineStore, StoredEngine
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
+from tests.cli.command import run
 
 
 def file_engine(store: EngineStore, pack: Pack, place: str, here: EngineTarget, /, **changes: Any) -> StoredEngine:
@@ -125,7 +118,7 @@ def test_explain_for_another_device_and_bad_questions(
 
 def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = run(capsys, "engines", "gc")
-    assert code == 2 and "needs to know what to remove: give --max-gb N" in err
+    assert code == 2 and "needs to know what to remove: add --max-gb N" in err
     old = file_engine(store, nano, "captioner.vision", here)
     file_engine(store, nano, "segmenter.encoder", here)
     then = time.time() - 40 * 86400
@@ -140,6 +133,7 @@ def test_gc(store: EngineStore, nano: Pack, here: EngineTarget, capsys: pytest.C
     assert run(capsys, "engines", "list", "--json")[1] == "[]\n"
 
 
+@pytest.mark.slow  # quicker: store/test_sessions.py (which is opened), compile/test_onnxruntime.py (same bits)
 def test_nano_says_the_same_from_the_wheel_and_from_the_store(
     store: EngineStore, nano: Pack, here: EngineTarget, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from edgecap.cli.main import main
 from edgecap.engines.packs.pack import Pack
 from edgecap.export import recipes
 from edgecap.export.recipe_list import RECIPES
+from tests.cli.command import run
 from tests.export import fake_recipe
 from tests.export.fake_recipe import save_fake_checkpoint
 
@@ -26,13 +26,6 @@ def checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder that the recipe `fake` takes; the recipe is registered."""
     monkeypatch.setattr(recipes, "RECIPES", (*RECIPES, fake_recipe.LISTED))
     return save_fake_checkpoint(tmp_path / "checkpoint")
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def left_over(folder: Path) -> list[str]:

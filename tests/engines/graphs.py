@@ -71,3 +71,8 @@ class CopyingDevice:
 
     def _at(self, address: int) -> np.ndarray:
         return np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(ctypes.c_float)), (3,))
+
+
+def rows(count: int) -> np.ndarray:
+    """An input of `SCALE`: 0, 1, 2, ... float32 [count, 3]."""
+    return np.arange(3 * count, dtype=np.float32).reshape(count, 3)

@@ -44,7 +44,7 @@ class FakeRecipe:
             spec=detector_spec(),
             licence=job.checkpoint.licence or "not stated",
             source=job.checkpoint.label,
-            judged=(judged(float(job.options.get("cosine", "1"))),),
+            comparisons=(comparison(float(job.options.get("cosine", "1"))),),
             kept_high={"stem": "first layer"},
             sensitivity=({"layers": ["stem"], "relative_l2": 0.1},),
         )
@@ -53,7 +53,7 @@ class FakeRecipe:
 FAKE = FakeRecipe()
 
 
-def judged(cosine: float, *, limit: float = 0.99, kind: Literal["min", "max"] = "min") -> Comparison:
+def comparison(cosine: float, *, limit: float = 0.99, kind: Literal["min", "max"] = "min") -> Comparison:
     """One comparison of one tensor."""
     tensors = (TensorParity("scores", 0.01, 0.001, cosine),)
     parity = GraphParity("detector.onnx", "pytorch", 3, tensors, {"boxes_matched_share": cosine})

@@ -41,10 +41,10 @@ def build_aux_heads(config: NetworkConfig) -> Any:
             for key, numbers in truth.items():
                 if (numbers < 0).all():
                     continue
-                wanted = _tensor(numbers)
+                expected = _tensor(numbers)
                 parts += [
-                    cross_entropy(self.early[key](pooled).float(), wanted, ignore_index=-1),
-                    cross_entropy(self.late[key](last).float(), wanted, ignore_index=-1),
+                    cross_entropy(self.early[key](pooled).float(), expected, ignore_index=-1),
+                    cross_entropy(self.late[key](last).float(), expected, ignore_index=-1),
                 ]
             return stack(parts).mean()
 

@@ -108,7 +108,7 @@ def pack(pairs: Sequence[tuple[Example, ...]], tokenizer: Tokenizer, *, prefix: 
     segments[:, :prefix] = 0
     positions = np.full_like(ids, prefix)
     positions[:, :prefix] = np.arange(prefix)
-    wanted: list[tuple[int, int, int, int]] = []
+    answer_tokens: list[tuple[int, int, int, int]] = []
     for r, row in enumerate(coded):
         at = prefix
         for number, (question, answer) in enumerate(row):
@@ -116,9 +116,9 @@ def pack(pairs: Sequence[tuple[Example, ...]], tokenizer: Tokenizer, *, prefix: 
             ids[r, at:end] = question + answer
             segments[r, at:end] = number + 1
             positions[r, at:end] = prefix + np.arange(end - at)
-            wanted += [(r, end - len(answer) + i - 1, token, number) for i, token in enumerate(answer)]
+            answer_tokens += [(r, end - len(answer) + i - 1, token, number) for i, token in enumerate(answer)]
             at = end
-    rows, columns, targets, numbers = np.array(wanted, np.int64).T
+    rows, columns, targets, numbers = np.array(answer_tokens, np.int64).T
     return PackedRows(ids, positions, segments, rows, columns, targets, numbers)
 
 

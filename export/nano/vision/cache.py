@@ -62,8 +62,8 @@ def pack_frame(frame: RenderedFrame, scene: Scene, *, jpeg_quality: int) -> Cach
     height, width = frame.image_rgb.shape[:2]
     labels = np.zeros((height, width), np.uint8)
     kept = [k for k, mask in enumerate(frame.visible_masks) if mask.any()]
-    for place, k in enumerate(kept):
-        labels[frame.visible_masks[k]] = place + 1
+    for index, k in enumerate(kept):
+        labels[frame.visible_masks[k]] = index + 1
     encoded = cv2.imencode(".jpg", frame.image_rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality])[1]
     return CachedFrame(
         encoded.tobytes(),

@@ -26,10 +26,10 @@ def box_loss(distances: torch.Tensor, target: torch.Tensor, weight: torch.Tensor
     object.
     """
     asked = weight > 0
-    got, wanted, weight = distances.movedim(1, -1)[asked], target.movedim(1, -1)[asked], weight[asked]
-    smaller, larger = torch.minimum(got, wanted), torch.maximum(got, wanted)
+    got, expected, weight = distances.movedim(1, -1)[asked], target.movedim(1, -1)[asked], weight[asked]
+    smaller, larger = torch.minimum(got, expected), torch.maximum(got, expected)
     overlap = _area(smaller)
-    union = _area(got) + _area(wanted) - overlap
+    union = _area(got) + _area(expected) - overlap
     hull = _area(larger)
     giou = overlap / union.clamp_min(1e-6) - (hull - union) / hull.clamp_min(1e-6)
     return ((1 - giou) * weight).sum() / weight.sum().clamp_min(1e-6)
@@ -51,9 +51,9 @@ def mask_loss(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def true_iou(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """IoU [K] of (logits > 0) and (target > 0.5); an empty union counts as 1."""
-    got, wanted = logits > 0, target > 0.5
-    shared = (got & wanted).sum(dim=(1, 2)).to(torch.float32)
-    union = (got | wanted).sum(dim=(1, 2)).to(torch.float32)
+    got, expected = logits > 0, target > 0.5
+    shared = (got & expected).sum(dim=(1, 2)).to(torch.float32)
+    union = (got | expected).sum(dim=(1, 2)).to(torch.float32)
     return torch.where(union > 0, shared / union.clamp_min(1.0), torch.ones_like(union))
 
 

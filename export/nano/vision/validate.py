@@ -143,8 +143,8 @@ def _mask_ious(
     masks, quality = segmenter.masks(frame, boxes_xyxy)
     out = []
     for mask, predicted, k in zip(masks, quality, instances, strict=True):
-        wanted, got = labels == k + 1, mask.full()
-        out.append((float(np.count_nonzero(wanted & got) / np.count_nonzero(wanted | got)), float(predicted)))
+        expected, got = labels == k + 1, mask.full()
+        out.append((float(np.count_nonzero(expected & got) / np.count_nonzero(expected | got)), float(predicted)))
     return out
 
 

@@ -7,24 +7,28 @@ was done.
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap import __version__
+from edgecap.engines.errors import OutputError
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe.relation_sentences import relation_sentences
 from edgecap.runtime.describe.views import instance_view
 from edgecap.runtime.measure.best_view import Moment, key_observation, moments, view_weight
-from edgecap.runtime.output.files import fresh_path, ready_file, replace_text
+from edgecap.runtime.output.files import fresh_path, ready_file, replace_text, writing
 from edgecap.runtime.output.pictures.drawing import INK, PAPER, colour_of, jpeg_uri, key_frame, strip
 from edgecap.runtime.output.pictures.lettering import chip
 from edgecap.runtime.output.row import message_of, video_name
@@ -32,6 +36,7 @@ from edgecap.runtime.output.row import message_of, video_name
 _PICTURE_WIDTH = 960
 _VIEW_SIDE, _MOST_VIEWS, _VIEW_MARGIN = 132, 4, 1.3
 _STYLE = Path(__file__).with_name("report.css")
+_CHUNK = 1 << 20
 _REST = 20.0
 """A long report is written again only after resting this many times as long as writing it took."""
 
@@ -40,7 +45,8 @@ class HtmlReportSink:
     """Writes `path` (None writes nothing). `root`: see `record_to_json`. `title`: the report's heading.
 
     `resumed`: a report that is there stays; this run's is called NAME.resumed-1.html and so on, and is written only
-    when there is something in it.
+    when there is something in it. Sections wait in a nameless file beside it: with their pictures, an hour of video has
+    some 80 MB of them.
     """
 
     def __init__(
@@ -54,7 +60,7 @@ class HtmlReportSink:
         self.path = None if path is None else fresh_path(Path(path)) if resumed else Path(path)
         self._resumed = resumed
         self._root, self._title = root, title
-        self._sections: list[str] = []
+        self._sections: IO[str] | None = None
         self._video = ""
         self._clips = self._instances = 0
         self._stale = False
@@ -64,13 +70,19 @@ class HtmlReportSink:
         """Prove that the file can be written. Raises `OutputError`."""
         if self.path is not None:
             ready_file(self.path)
+            with writing(self.path):
+                self._sections = tempfile.TemporaryFile("w+", encoding="utf-8", newline="", dir=self.path.parent)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.path is not None and (self._stale or not (self._resumed or self.path.exists())):
-            self._save(self.path)
+        try:
+            if self.path is not None and (self._stale or not (self._resumed or self.path.exists())):
+                self._save(self.path)
+        finally:
+            if self._sections is not None:
+                self._sections.close()
 
     def write(self, record: Record) -> None:
         """Add one window."""
@@ -78,29 +90,31 @@ class HtmlReportSink:
             return
         self._clips += 1
         self._instances += len(record.caption.instances)
-        self._heading(record.video.path)
-        self._sections.append(clip_section(record))
-        self._save_when_due(self.path)
+        self._add(self.path, record.video.path, clip_section(record))
 
     def fail(self, failed: FailedVideo) -> None:
         """Add the reason why a video was not captioned (to its end)."""
         if self.path is None:
             return
-        self._heading(failed.path)
         extent = " to its end" if failed.clips_written else ""
-        self._sections.append(
+        self._add(
+            self.path,
+            failed.path,
             f'<section class="clip failed"><h3>Not captioned{extent}'
             f"</h3><p><b>{escape(failed.error)}</b>: "
-            f"{escape(message_of(failed))}</p></section>\n"
+            f"{escape(message_of(failed))}</p></section>\n",
         )
-        self._save_when_due(self.path)
 
-    def _heading(self, video_path: str) -> None:
+    def _add(self, path: Path, video_path: str, section: str) -> None:
+        """Append a section, under the video's heading where it is the video's first; write the report when due."""
+        if self._sections is None:
+            raise OutputError(f"{path}: the sink is closed; write inside its with block")
+        heading = ""
         if video_path != self._video:
             self._video = video_path
-            self._sections.append(f"<h2>{escape(video_name(video_path, root=self._root))}</h2>\n")
-
-    def _save_when_due(self, path: Path) -> None:
+            heading = f"<h2>{escape(video_name(video_path, root=self._root))}</h2>\n"
+        with writing(path):
+            self._sections.write(heading + section)
         self._stale = True
         if time.monotonic() - self._written_at >= _REST * self._write_took:
             self._save(path)
@@ -121,7 +135,10 @@ class HtmlReportSink:
             f"<body><header><h1>{escape(self._title)}</h1><p>{_count(self._clips, 'clip')}, "
             f"{_count(self._instances, 'instance')}; written by edgecap {__version__}</p>\n{_LEGEND}</header>\n<main>\n"
         )
-        yield from self._sections
+        if self._sections is not None:
+            self._sections.seek(0)
+            yield from iter(partial(self._sections.read, _CHUNK), "")
+            self._sections.seek(0, os.SEEK_END)
         yield "</main></body></html>\n"
 
 

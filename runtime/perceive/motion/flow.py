@@ -22,6 +22,7 @@ _MOST_PARALLAX_PX = 1.0  # more would hide walkers from every panning camera
 _SAY_GREYS = 4.0  # predictions that differ by less are H.264 noise
 _FITS_GREYS = 9.0
 _AVERAGE_RADIUS = 5
+_LEAST_SIDE = 16  # px: OpenCV's flow refuses a picture of fewer on one side, or dies of it (segmentation fault)
 _PRIOR = 0.04  # weight of the vote for "still" that every pixel starts with
 
 
@@ -51,10 +52,13 @@ class FlowEstimator:
     def estimate(
         self, previous: NDArray[np.uint8], current: NDArray[np.uint8], foreground: NDArray[np.bool_]
     ) -> ResidualFlow | None:
-        """Residual flow between two grey pictures uint8 [h, w]; None where no background motion can be agreed on.
+        """Residual flow between two grey pictures uint8 [h, w]; None where no background motion can be agreed on,
+        and for a picture of fewer than 16 pixels on a side.
 
         `foreground`: bool [h, w], where instances are expected in the current picture: no background is sampled there.
         """
+        if min(current.shape) < _LEAST_SIDE:
+            return None
         flow = np.asarray(self._dis.calc(current, previous, np.zeros((*current.shape, 2), np.float32)), np.float32)
         forth = np.asarray(self._dis.calc(previous, current, np.zeros((*current.shape, 2), np.float32)), np.float32)
         trip = _round_trip(flow, forth)

@@ -10,7 +10,7 @@ import pytest
 
 from edgecap.bench.speed.calls import SETTINGS, measure_calls
 from edgecap.bench.world.cached_clips import RenderedClip, cached_clip
-from edgecap.cli.bench_text import calls_lines
+from edgecap.cli.bench.text import calls_lines
 from edgecap.runtime.config import make_config
 
 pytestmark = pytest.mark.slow

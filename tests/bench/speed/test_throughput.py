@@ -10,7 +10,7 @@ import pytest
 
 from edgecap.bench.speed.throughput import measure_throughput, overlap_efficiency
 from edgecap.bench.world.cached_clips import RenderedClip, cached_clip
-from edgecap.cli.bench_text import throughput_lines
+from edgecap.cli.bench.text import throughput_lines
 from edgecap.engines.errors import MissingInputError
 from edgecap.runtime.config import make_config
 from edgecap.runtime.pipeline.pipeline import Pipeline

@@ -182,8 +182,8 @@ def _cell(text: str) -> str:
 _HEAD = """# What can go wrong, and what the command says
 
 Every line below was printed by the command; `tests/cli/bad_input/cases.py` runs each case and writes this file
-(`python -m tests.cli.bad_input.cases`); `tests/cli/bad_input/test_bad_checkpoints.py`, `test_bad_engines.py` and
-`test_bad_method.py` prove that it is so.
+(`python -m tests.cli.bad_input.cases`); `tests/cli/bad_input/test_bad_sources.py`,
+`test_bad_checkpoints.py`, `test_bad_engines.py` and `test_bad_method.py` prove that it is so.
 Paths are shortened; versions, hashes, process numbers and times are replaced by words.
 
 Exit codes: 0 done, 2 usage, 3 input, 4 output, 5 pack, 6 engine, 7 export or model hub, 8 some videos failed,
@@ -204,8 +204,9 @@ def all_parts() -> tuple[Part, ...]:
     from tests.cli.bad_input.engine_cases import ENGINES
     from tests.cli.bad_input.hub_cases import HUB
     from tests.cli.bad_input.method_cases import METHOD
+    from tests.cli.bad_input.source_cases import SOURCES
 
-    return CHECKPOINTS, HUB, BUILDS, ENGINES, METHOD
+    return SOURCES, CHECKPOINTS, HUB, BUILDS, ENGINES, METHOD
 
 
 def check(case: BadCase, got: Outcome) -> None:

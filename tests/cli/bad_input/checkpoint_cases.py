@@ -263,7 +263,7 @@ def no_video(at: Bench) -> tuple[object, ...]:
     return export(at, "dfine", folder_of(at), "--calibrate", at.folder / "notes.mp4")
 
 
-@case("--calibrate with a folder without videos", code=3, says="holds no video")
+@case("--calibrate with a folder without videos", code=3, says="contains no video")
 def no_videos(at: Bench) -> tuple[object, ...]:
     (at.folder / "pictures").mkdir()
     return export(at, "dfine", folder_of(at), "--calibrate", at.folder / "pictures")

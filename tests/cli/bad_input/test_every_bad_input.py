@@ -37,7 +37,7 @@ def caption(*arguments: str | Path, out: Path) -> tuple[int, list[str], list[dic
     ("what", "words"),
     [
         ("missing file", "no such file"),
-        ("directory without videos", "holds no video"),
+        ("directory without videos", "contains no video"),
         ("text file named .mp4", "as a video"),
         ("zero frames", "has no frame"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from edgecap.engines import CaptionerSpec, GraphSpec, PackSchemaError, PackSpec, SegmenterSpec, TensorSpec
 from edgecap.engines.packs.schema import SCHEMA_VERSION, decode_pack, encode_pack
-from edgecap.engines.packs.specs import FileEntry
+from edgecap.engines.packs.specs import FileEntry, PoseSpec
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -76,6 +77,26 @@ def test_encode_then_decode_is_the_same_spec():
     assert decode_pack(text, source="pack.json") == spec
     assert json.loads(text)["schema_version"] == SCHEMA_VERSION == 1
     assert "é" in text and text.endswith("}\n")
+
+
+def test_a_pose_role_is_optional_and_read_back() -> None:
+    """A pack without it is written, and has the digest, as before there was one."""
+    spec = full_spec()
+    assert "pose" not in json.loads(encode_pack(spec))
+    assert spec.segmenter is not None
+    pose = PoseSpec(spec.segmenter.encoder, 960, 32, 114, ("nose", "left eye"), "person", 0.3)
+    with_pose = replace(spec, pose=pose)
+    text = encode_pack(with_pose)
+    assert decode_pack(text, source="p") == with_pose
+    for change, words in (
+        (setter("pose", "graph", "file", to="gone.onnx"), r"\$\.pose\.graph\.file: expected one of the names"),
+        (setter("pose", "stride", to=0), r"\$\.pose\.image_side: expected at least one stride"),
+        (setter("pose", "keypoints", to=[1]), r"\$\.pose\.keypoints\[0\]: expected a string"),
+    ):
+        document = json.loads(text)
+        change(document)
+        with pytest.raises(PackSchemaError, match=words):
+            decode_pack(json.dumps(document), source="p")
 
 
 def test_whole_numbers_serve_as_floats(document: dict[str, Any]):

@@ -54,7 +54,7 @@ def _plan(folder: Path) -> Any:
 
 def test_answers_are_those_of_transformers(hub: tuple[Path, Any], tmp_path: Path) -> None:
     made = export(load_recipe("ready-made"), hub[0], tmp_path / "pack", precision="fp32")
-    assert judge(made.judged, allow_drift=False) == ()
+    assert judge(made.comparisons, allow_drift=False) == ()
     assert made.twins == {} and "smolvlm" in made.kept_high["twins"]
     pack = Pack.open(tmp_path / "pack")
     assert read_book(pack) == open_book("edge")
@@ -67,11 +67,11 @@ def test_answers_are_those_of_transformers(hub: tuple[Path, Any], tmp_path: Path
 
 def test_int8_files_are_compared_with_the_unrounded_ones(hub: tuple[Path, Any], tmp_path: Path) -> None:
     made = export(READY_MADE, hub[0], tmp_path / "pack", precision="int8")
-    assert judge(made.judged, allow_drift=False) == ()
+    assert judge(made.comparisons, allow_drift=False) == ()
     spec = made.spec
     assert isinstance(spec, CaptionerSpec)
     assert (spec.vision.precision, spec.decoder.precision) == ("int8-dynamic", "int8-dynamic")
-    decoder = made.judged[1].parity
+    decoder = made.comparisons[1].parity
     assert decoder.reference == "the hub's decoder_model_merged.onnx"
     assert 0 < decoder.figures["kl"] < 0.3 and decoder.tensors[0].max_abs > 1e-4  # it did compare two files
 
@@ -80,8 +80,8 @@ def test_alone_the_chosen_files_are_compared_with_a_plain_run(changeable: Path, 
     for name in ("vision_encoder", "decoder_model_merged"):
         (changeable / "onnx" / f"{name}.onnx").unlink()
     made = export(READY_MADE, changeable, tmp_path / "pack", precision="int8")
-    assert made.judged[1].parity.reference == "the hub's decoder_model_merged_int8.onnx"
-    assert judge(made.judged, allow_drift=False) == ()
+    assert made.comparisons[1].parity.reference == "the hub's decoder_model_merged_int8.onnx"
+    assert judge(made.comparisons, allow_drift=False) == ()
 
 
 def test_table_of_a_quantised_file_is_what_the_graph_looks_up(hub: tuple[Path, Any]) -> None:

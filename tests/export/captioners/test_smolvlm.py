@@ -130,10 +130,10 @@ def test_answers_are_those_of_transformers(smolvlm: tuple[Path, Any], fp32: tupl
 
 def test_fp32_passes_its_gate_and_is_compared_with_pytorch_first(fp32: tuple[RoleExport, Path]) -> None:
     made = fp32[0]
-    assert judge(made.judged, allow_drift=False) == ()
-    first = made.judged[0].parity
+    assert judge(made.comparisons, allow_drift=False) == ()
+    first = made.comparisons[0].parity
     assert (first.graph, first.reference) == ("captioner.vision.fp32.onnx", "PyTorch fp32")
-    decoder = next(row.parity for row in made.judged if row.parity.graph == "captioner.decoder.fp32.onnx")
+    decoder = next(row.parity for row in made.comparisons if row.parity.graph == "captioner.decoder.fp32.onnx")
     assert decoder.figures["top1_agreement"] == 1.0 and decoder.tensors[0].max_abs < 1e-4
     assert made.sensitivity == () and "tiling of pictures" in made.kept_high
 
@@ -161,7 +161,7 @@ def test_every_free_axis_has_a_range(int4: tuple[RoleExport, Path]) -> None:
 
 def test_int4_passes_its_gate_and_speaks(int4: tuple[RoleExport, Path]) -> None:
     made, out = int4
-    assert judge(made.judged, allow_drift=False) == ()
+    assert judge(made.comparisons, allow_drift=False) == ()
     spec = made.spec
     assert isinstance(spec, CaptionerSpec)
     assert (spec.vision.precision, spec.decoder.precision) == ("int8-dynamic", "int4-weights")
@@ -267,6 +267,6 @@ def test_weights_of_another_depth_than_the_config_says(changeable: Path, tmp_pat
 
 
 def test_a_gate_that_is_missed_is_seen(fp32: tuple[RoleExport, Path]) -> None:
-    row = fp32[0].judged[0]
+    row = fp32[0].comparisons[0]
     impossible = replace(row, limits={"max_abs": ("max", 0.0)})
     assert len(judge([impossible], allow_drift=True)) == 1

@@ -61,12 +61,12 @@ def exported(
 
 def test_every_form_is_as_good_as_its_limits_ask(exported: tuple[RoleExport, Path]) -> None:
     role, out = exported
-    assert [(row.parity.reference, row.parity.graph) for row in role.judged] == [
+    assert [(row.parity.reference, row.parity.graph) for row in role.comparisons] == [
         ("pytorch", "detector.fp32.onnx"),
         ("fp32", "detector.fp16.onnx"),
     ]
-    assert [failure for row in role.judged for failure in failures(row)] == []
-    assert role.judged[0].parity.figures["boxes"] >= 20
+    assert [failure for row in role.comparisons for failure in failures(row)] == []
+    assert role.comparisons[0].parity.figures["boxes"] >= 20
     assert sorted(path.name for path in out.iterdir()) == ["detector.fp16.onnx", "detector.fp32.onnx"]
     assert role.twins["detector.graph"].precision == "fp16"
     assert role.licence == "apache-2.0" and "padded right and bottom" in role.source

@@ -35,7 +35,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[RoleExport, Path
 
 
 def test_onnx_is_the_network(exported: tuple[RoleExport, Path]) -> None:
-    first = exported[0].judged[0]
+    first = exported[0].comparisons[0]
     assert first.parity.graph == "detector.fp32.onnx"
     assert failures(first) == []
 
@@ -43,7 +43,7 @@ def test_onnx_is_the_network(exported: tuple[RoleExport, Path]) -> None:
 def test_int8_keeps_the_scores(exported: tuple[RoleExport, Path]) -> None:
     """Which class a random network names is decided by less than INT8's step, so only the sorted scores are asked."""
     role = exported[0]
-    for row, file in zip(role.judged[1:], ("detector.int8.onnx", "detector.int8-symmetric.onnx"), strict=True):
+    for row, file in zip(role.comparisons[1:], ("detector.int8.onnx", "detector.int8-symmetric.onnx"), strict=True):
         assert row.parity.graph == file
         assert row.parity.figures["scores_cosine"] > 0.99
         assert "boxes_matched_at_half_share" in row.limits

@@ -49,9 +49,9 @@ def main(name: str, folder: Path) -> dict[str, Any]:
     batch = run_graph(pack / detector_spec.graph.file, {"images": other_shape})
     alone = run_graph(pack / detector_spec.graph.file, {"images": other_shape[1:2]})
     return {
-        "failures": [failure for row in role.judged for failure in failures(row)],
-        "judged": [row.parity.graph for row in role.judged],
-        "compared_boxes": role.judged[0].parity.figures["boxes"],
+        "failures": [failure for row in role.comparisons for failure in failures(row)],
+        "judged": [row.parity.graph for row in role.comparisons],
+        "compared_boxes": role.comparisons[0].parity.figures["boxes"],
         "licence": role.licence,
         "source": role.source,
         "nms_iou": detector_spec.nms_iou,

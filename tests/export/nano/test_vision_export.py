@@ -84,7 +84,7 @@ def test_detector_int8_keeps_its_heads_in_fp32(detector: tuple[DetectorGraph, Pa
     nodes = onnx.load(str(int8)).graph.node
     direct = [n for n in nodes if any(name.startswith(heads) for name in n.input)]
     assert len(direct) == 2  # read directly, not through a DequantizeLinear
-    assert "Relu" not in {n.op_type for n in nodes}  # each folded_batch_norm into its convolution or sum
+    assert "Relu" not in {n.op_type for n in nodes}  # each is folded into its convolution or sum
     assert int8.stat().st_size < path.stat().st_size / 3
     scores = [run_graph(p, {"images": images})["scores"] for p in (path, int8)]
     assert compare_tensors("scores", scores[:1], scores[1:]).cosine > 0.98

@@ -8,7 +8,7 @@ from edgecap.engines.errors import ParityError
 from edgecap.export.job import Comparison
 from edgecap.export.onnx.parity import GraphParity, TensorParity
 from edgecap.export.publish.gate import failures, figure_of, judge, report
-from tests.export.fake_recipe import judged
+from tests.export.fake_recipe import comparison
 
 TENSORS = (TensorParity("a", 0.5, 0.02, 0.999), TensorParity("b", 0.1, 0.2, 0.9))
 PARITY = GraphParity("x.int8.onnx", "fp32", 4, TENSORS, {"mask_iou_mean": 0.97})
@@ -56,7 +56,7 @@ def test_a_gate_without_a_measurement_is_closed(rows: list[Comparison]) -> None:
 
 
 def test_drift_is_returned_and_written_with_limits_and_values() -> None:
-    rows = [judged(0.5), judged(1.0), judged(0.4)]
+    rows = [comparison(0.5), comparison(1.0), comparison(0.4)]
     with pytest.raises(ParityError, match="and 1 more"):
         judge(rows, allow_drift=False)
     drift = judge(rows, allow_drift=True)

@@ -27,7 +27,7 @@ from edgecap.engines.packs.specs import DomainSpec, PackSpec, SegmenterSpec
 from edgecap.export.job import RoleExport
 from edgecap.export.publish import pack_merge
 from edgecap.export.publish.pack_merge import merge_role
-from tests.export.fake_recipe import judged, spec_with
+from tests.export.fake_recipe import comparison, spec_with
 from tests.export.small_nets import detector_spec
 
 
@@ -40,7 +40,7 @@ def staged(folder: Path, *names: str) -> Path:
 
 
 def detector(file: str = "detector.onnx", **changes: Any) -> RoleExport:
-    made = RoleExport("detector", detector_spec(spec_with(file)), "Apache-2.0", "org/det@1", (judged(1.0),))
+    made = RoleExport("detector", detector_spec(spec_with(file)), "Apache-2.0", "org/det@1", (comparison(1.0),))
     return replace(made, **changes)
 
 
@@ -48,7 +48,7 @@ def segmenter() -> RoleExport:
     tensor = TensorSpec("x", "float32", (1,))
     parts = [GraphSpec(f"segmenter_{part}.onnx", "fp32", (tensor,), (tensor,)) for part in ("encoder", "decoder")]
     spec = SegmenterSpec(parts[0], parts[1], 64, 32, 114, "image", 0.0, 0.0)
-    return RoleExport("segmenter", spec, "AGPL-3.0", "org/seg@2", (judged(1.0),))
+    return RoleExport("segmenter", spec, "AGPL-3.0", "org/seg@2", (comparison(1.0),))
 
 
 def state(folder: Path) -> dict[str, bytes]:
@@ -244,7 +244,7 @@ def test_a_prompt_book_stays_with_its_captioner_and_goes_with_it(tmp_path: Path)
     folder = staged(tmp_path / "b")
     for name in (spec.vision.file, spec.decoder.file, spec.embedding_file, spec.tokenizer_file):
         shutil.copyfile(nano.folder / name, folder / name)
-    bare = RoleExport("captioner", replace(spec, prompt_file=None), "MIT", "org/cap@1", (judged(1.0),))
+    bare = RoleExport("captioner", replace(spec, prompt_file=None), "MIT", "org/cap@1", (comparison(1.0),))
     merge_role(tmp_path / "mine", bare, folder)
     pack = Pack.open(tmp_path / "mine")
     assert read_book(pack) is None and not (pack.folder / spec.prompt_file).exists()

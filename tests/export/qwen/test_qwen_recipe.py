@@ -77,14 +77,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path, RoleExpor
 
 def test_fp32_and_its_twins_pass_the_gate(made: tuple[Any, Path, RoleExport, Pack]) -> None:
     _, folder, exported, _ = made
-    assert judge(exported.judged, allow_drift=False) == ()
-    assert [row.parity.graph for row in exported.judged] == [
+    assert judge(exported.comparisons, allow_drift=False) == ()
+    assert [row.parity.graph for row in exported.comparisons] == [
         "captioner.vision.fp32.onnx",
         "captioner.vision.fp16.onnx",
         "captioner.decoder.fp32.onnx",
         "captioner.decoder.twin-fp16.onnx",
     ]
-    assert exported.judged[2].parity.figures["top1_agreement"] == 1.0
+    assert exported.comparisons[2].parity.figures["top1_agreement"] == 1.0
     assert set(exported.twins) == {"captioner.vision", "captioner.decoder"}
     assert exported.licence == "apache-2.0"
     assert exported.source.startswith(str(folder))
@@ -168,7 +168,7 @@ def test_names_and_configs_of_all_releases_are_read(
     save_qwen(tmp_path / "checkpoint", layout=layout)
     exported = export(tmp_path / "checkpoint", tmp_path / "out", precision="fp32")
     assert exported.spec == made[2].spec
-    assert exported.judged == made[2].judged
+    assert exported.comparisons == made[2].comparisons
 
 
 def test_bfloat16_shards_with_a_tied_head_in_8_and_4_bits(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_bfloat16_shards_with_a_tied_head_in_8_and_4_bits(tmp_path: Path) -> Non
     assert len(Checkpoint.open(folder).weight_files) > 1
     assert "lm_head.weight" not in Checkpoint.open(folder).shapes()
     exported = export(folder, tmp_path / "int4", precision="int4")
-    assert [f for row in exported.judged for f in failures(row)] == []
+    assert [f for row in exported.comparisons for f in failures(row)] == []
     files = {p.name for p in (tmp_path / "int4").iterdir()}
     assert files == {
         "captioner.vision.int8.onnx", "captioner.vision.fp16.onnx", "captioner.decoder.int4.onnx",
@@ -194,8 +194,8 @@ def test_bfloat16_shards_with_a_tied_head_in_8_and_4_bits(tmp_path: Path) -> Non
 
 def test_a_check_over_some_layers_says_so(made: tuple[Any, Path, RoleExport, Pack], tmp_path: Path) -> None:
     exported = export(made[1], tmp_path / "out", precision="fp16", options={"parity_layers": "1"})
-    assert judge(exported.judged, allow_drift=False) == ()
-    names = [row.parity.graph for row in exported.judged]
+    assert judge(exported.comparisons, allow_drift=False) == ()
+    names = [row.parity.graph for row in exported.comparisons]
     assert names[-1] == "captioner.decoder.twin-fp16.onnx, first 1 of 2 layers"
     assert "first 1 of 2 layers" in exported.kept_high["decoder parity"]
     assert exported.spec.layers == 2  # type: ignore[union-attr]

@@ -78,8 +78,8 @@ def test_a_specimen_that_cannot_be_written_is_a_row_too(tmp_path: Path, monkeypa
 def test_what_the_gate_wrote_is_what_the_table_reads(tmp_path: Path) -> None:
     tensors = (TensorParity("boxes", 0.5, 1e-3, 0.99), TensorParity("scores", 0.1, 2e-2, 0.999))
     parity = GraphParity("d.int8.onnx", "fp32", 4, tensors, {"boxes_matched_share": 0.7})
-    judged = Comparison(parity, {"boxes_matched_share": ("min", 0.9)})
-    (tmp_path / "parity.detector.json").write_text(json.dumps(report([judged], ())))
+    comparisons = Comparison(parity, {"boxes_matched_share": ("min", 0.9)})
+    (tmp_path / "parity.detector.json").write_text(json.dumps(report([comparisons], ())))
     [row] = table_rows.read_comparisons(tmp_path / "parity.detector.json")
     assert (row["max_abs"], row["relative_l2"], row["cosine"]) == (0.5, 2e-2, 0.99)
     assert row["failures"] == ["d.int8.onnx against fp32: boxes_matched_share is 0.7, at least 0.9 is needed"]

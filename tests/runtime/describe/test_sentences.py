@@ -158,7 +158,7 @@ PALETTES = {
     "one": ((("red", 0.95),), "car", "A red car."),
     "an": ((("orange", 0.9),), "umbrella", "An orange umbrella."),
     "mostly": ((("white", 0.7), ("gray", 0.1), ("blue", 0.1)), "object", "A mostly white object."),
-    "some": ((("red", 0.6), ("blue", 0.25)), "person", "A mostly red person with some blue."),
+    "some": ((("red", 0.6), ("blue", 0.25)), "bus", "A mostly red bus with some blue."),
     "two": ((("red", 0.5), ("blue", 0.4)), "dog", "A red and blue dog."),
     "three": ((("red", 0.4), ("blue", 0.3), ("green", 0.3)), "kite", "A red, blue and green kite."),
     "none": ((), "elephant", "An elephant."),

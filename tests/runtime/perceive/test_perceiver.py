@@ -68,8 +68,7 @@ def play(detector: TruthDetector, *, seconds: float = 2.5) -> tuple[Perceiver, W
         detector.truth[frame.index] = picture.boxes_xyxy, picture.visible_masks
         actors.append([int(a) for a, m in zip(picture.actor_ids, picture.visible_masks, strict=True) if m.sum() > 60])
         builder.add(perceiver.observe(frame), is_cut=False, arrived_seconds=0.0)
-    window = builder.finish()
-    assert window is not None
+    [window] = builder.finish()
     return perceiver, window, actors
 
 

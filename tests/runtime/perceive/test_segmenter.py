@@ -62,6 +62,28 @@ def disc(side: int) -> NDArray[np.float32]:
     return (1.0 - np.hypot(*np.meshgrid(at, at))).astype(np.float32)
 
 
+def test_a_decoder_that_takes_classes_is_given_the_detectors() -> None:
+    """In parts too; -1 where nobody knows them. Another decoder is not given any."""
+    graph = replace(
+        DECODER, inputs=(*DECODER.inputs, TensorSpec("class_ids", "int64", ("K",))), ranges={"K": (1, 2, 2)}
+    )
+    stage, (_, plain) = segmenter(disc(8)[None].repeat(3, 0), "box")
+    given: list[Any] = []
+
+    def answer(feeds: dict[str, Any]) -> dict[str, Any]:
+        given.append(feeds["class_ids"].tolist())
+        count = len(feeds["boxes_xyxy"])
+        return {"mask_logits": disc(8)[None].repeat(count, 0), "quality": np.ones(count, np.float32)}
+
+    choosing = Segmenter(replace(stage._spec, decoder=graph), stage._encoder, ScriptedSession(graph, answer))
+    boxes = np.array([[0.1, 0.1, 0.4, 0.4], [0.5, 0.5, 0.8, 0.8], [0.1, 0.5, 0.3, 0.9]], np.float32)
+    choosing.masks(FRAME, boxes, np.array([0, 7, 2]))
+    choosing.masks(FRAME, boxes[:1])
+    assert given == [[0, 7], [2], [-1]]
+    stage.masks(FRAME, boxes, np.array([0, 7, 2]))
+    assert "class_ids" not in plain.calls[-1]
+
+
 @pytest.mark.parametrize(
     "box",
     [

@@ -40,6 +40,8 @@ class FakeVideo:
     started: threading.Event = field(default_factory=threading.Event)
     skipped_frames: int = 0
     estimated_times: int = 0
+    end_seconds: float | None = None
+    notes: tuple[str, ...] = ()
     decoded: int = 0
 
     @property

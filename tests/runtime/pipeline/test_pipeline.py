@@ -188,6 +188,25 @@ def test_faulty_times_are_counted_up_to_the_window(tmp_path: Path) -> None:
     assert [(r.video.skipped_frames, r.video.estimated_times) for r in sink.records] == [(3, 0), (7, 1)]
 
 
+def test_frames_held_back_for_a_cut_are_captioned_though_the_video_breaks(tmp_path: Path) -> None:
+    """The cut at 3.0 s is not decided when the video breaks at 3.25 s."""
+    rig, paths = rig_of(tmp_path, ("a.mp4", 8.0))
+    rig.videos["a.mp4"] = FakeVideo(paths[0], 8.0, breaks_at=78, cut_at=3.0)
+    sink = CollectSink()
+    Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink])
+    assert [len(r.window.observations) for r in sink.records] == [24, 2]
+    assert [f.clips_written for f in sink.failures] == [2]
+
+
+def test_the_source_says_when_its_last_picture_is_over_and_what_was_done(tmp_path: Path) -> None:
+    rig, paths = rig_of(tmp_path, ("a.mp4", 4.0))
+    rig.videos["a.mp4"] = FakeVideo(paths[0], 4.0, end_seconds=24.0, notes=("a damaged part was left out",))
+    sink = CollectSink()
+    Pipeline(PipelineConfig(), stages=rig.stages()).run(paths, [sink])
+    [record] = sink.records
+    assert (record.window.end_seconds, record.video.notes) == (24.0, ("a damaged part was left out",))
+
+
 def test_drops_belong_to_their_own_window_and_video() -> None:
     rig = Rig({})
     step = PerceiveStep(rig.stages(), PipelineConfig(window_seconds=2.0))
@@ -205,7 +224,8 @@ def test_drops_belong_to_their_own_window_and_video() -> None:
             feed(Dropped(number))
         feed(Sampled(number, Frame(0, 2.0, image), False, 0.0, 0.0))
         feed(Dropped(number))
-        feed(Sampled(number, Frame(0, 2.5, image), False, 0.0, 0.0))
+        for pts in (2.5, 3.5, 4.0):
+            feed(Sampled(number, Frame(0, pts, image), False, 0.0, 0.0))
         feed(Ended(number))
     dropped = [(m.video_number, m.window.dropped_frames) for m in made if isinstance(m, Windowed)]
     assert dropped == [(0, 1), (0, 1), (1, 2), (1, 1)]

@@ -160,8 +160,10 @@ def test_camera_words_against_the_camera(text: str, codes: list[str]) -> None:
 @pytest.mark.parametrize(
     ("text", "codes"),
     [
-        ("A red person runs to the right.", []),
-        ("A green person runs to the right.", ["colour"]),
+        ("A person runs to the right.", []),
+        ("A red person runs to the right.", ["colour"]),  # clothes are red, not people
+        ("A blue dog.", []),
+        ("A green dog.", ["colour"]),
         ("A person runs to the left.", ["direction"]),
         ("A person and a dog run to the left.", []),
         ("A dog runs.", ["motion"]),

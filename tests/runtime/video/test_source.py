@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,51 +14,9 @@ from edgecap.engines.errors import EmptyVideoError, InputError, MissingInputErro
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.video.inputs import find_each, find_videos
 from edgecap.runtime.video.source import Source, open_source
+from tests.runtime.video.made_videos import noise, quadrants, read, write_video
 
 TOLERANCE = 12  # grey levels: chroma subsampling and quantisation
-
-
-def quadrants(width: int, height: int) -> np.ndarray:
-    """Red, green / blue, white: tells every rotation from every other."""
-    image = np.zeros((height, width, 3), np.uint8)
-    h, w = height // 2, width // 2
-    image[:h, :w], image[:h, w:], image[h:, :w], image[h:, w:] = (230, 20, 20), (20, 200, 20), (20, 20, 220), (240,) * 3
-    return image
-
-
-def write_video(
-    path: Path,
-    images: Sequence[np.ndarray],
-    *,
-    times_ms: Sequence[int] | None = None,
-    fps: int = 25,
-    codec: str = "libx264",
-    options: dict[str, str] | None = None,
-    container_options: dict[str, str] | None = None,
-) -> Path:
-    height, width = images[0].shape[:2]
-    with av.open(str(path), "w", options=container_options or {}) as out:
-        stream = out.add_stream(codec, rate=fps, options=options or ({"crf": "12"} if codec == "libx264" else {}))
-        stream.width, stream.height = width, height
-        stream.pix_fmt = "yuv420p" if width % 2 == 0 and height % 2 == 0 else "yuv444p"
-        stream.codec_context.time_base = Fraction(1, 1000)
-        for i, image in enumerate(images):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
-            frame.pts = times_ms[i] if times_ms else i * 1000 // fps
-            frame.time_base = Fraction(1, 1000)
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-    return path
-
-
-def read(path: Path, **options: int) -> list[Frame]:
-    with open_source(path, **options) as source:
-        return list(source)
-
-
-def noise(count: int, width: int = 320, height: int = 192) -> list[np.ndarray]:
-    rng = np.random.default_rng(3)
-    return [rng.integers(0, 255, (height, width, 3), np.uint8) for _ in range(count)]
 
 
 def test_frames_carry_pixels_times_and_indices(tmp_path: Path) -> None:
@@ -228,7 +184,7 @@ def test_find_videos_orders_naturally_one_level(tmp_path: Path) -> None:
 def test_find_videos_errors(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError, match="no such file or folder"):
         find_videos([tmp_path / "none"])
-    with pytest.raises(MissingInputError, match="holds no video"):
+    with pytest.raises(MissingInputError, match="contains no video"):
         find_videos([tmp_path])
 
 

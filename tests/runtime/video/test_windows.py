@@ -11,7 +11,8 @@ from edgecap.bench.world import VALIDATION_SEED_START, Renderer, make_scene
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.window import Observation, Window
-from edgecap.runtime.video.windows import FrameSampler, ShotDetector, WindowBuilder
+from edgecap.runtime.video.shots import ShotDetector
+from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 BLANK = np.zeros((2, 2, 3), np.uint8)
 
@@ -55,7 +56,7 @@ def build(
         )
         for t in times
     ]
-    return [w for w in (*closed, builder.finish()) if w is not None]
+    return [w for windows in (*closed, builder.finish()) for w in windows]
 
 
 def spans(windows: list[Window]) -> list[tuple[float, float]]:
@@ -82,7 +83,7 @@ def test_windows_of_a_file(seconds_long: float, window: float, want: list[tuple[
 
 
 def test_windows_without_known_duration_end_short() -> None:
-    assert spans(build(np.arange(0, 11.5, 0.125))) == [(0, 5), (5, 10), (10, 11.5)]
+    assert spans(build(np.arange(0, 11.5, 0.125))) == [(0, 5), (5, 11.5)]
 
 
 @pytest.mark.parametrize("duration", [6.0, 9.5])
@@ -110,17 +111,17 @@ def test_cut_closes_a_window_and_begins_a_shot() -> None:
 
 def test_dropped_frames_belong_to_the_window_being_built() -> None:
     builder = WindowBuilder(2.0, labels=())
-    windows = []
+    windows: list[Window] = []
     for t in np.arange(0, 4, 0.5):
-        windows.append(builder.add(Observation(frame(t), (), None, 0.0), is_cut=False, arrived_seconds=0))
+        windows += builder.add(Observation(frame(t), (), None, 0.0), is_cut=False, arrived_seconds=0)
         if t == 0.5:
             builder.note_dropped(3)
-    closed = [w for w in (*windows, builder.finish()) if w is not None]
-    assert [w.dropped_frames for w in closed] == [3, 0]
+    windows += builder.finish()
+    assert [w.dropped_frames for w in windows] == [3, 0]
 
 
 def test_nothing_in_nothing_out_and_length_is_checked() -> None:
-    assert WindowBuilder(5.0, labels=()).finish() is None
+    assert WindowBuilder(5.0, labels=()).finish() == []
     with pytest.raises(UsageError, match="2 to 10"):
         WindowBuilder(1.5, labels=())
 

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 import click
 
+from edgecap.cli.bench.robust import bench_fuzz, bench_soak
 from edgecap.cli.options import (
     CAPTIONER,
     DETECTOR,
@@ -41,7 +42,7 @@ _WORK = click.option(
 )
 
 
-@click.group()
+@click.group(commands=[bench_fuzz, bench_soak])
 def bench() -> None:
     """Measure speed and quality."""
 
@@ -76,7 +77,7 @@ def bench_caption(
     """Time the pipeline, serial against overlapped, on VIDEO or on a clip of the synthetic world."""
     from edgecap.bench.speed.throughput import measure_throughput
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
-    from edgecap.cli.bench_text import throughput_lines
+    from edgecap.cli.bench.text import throughput_lines
     from edgecap.cli.terminal import counter
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
@@ -122,7 +123,7 @@ def bench_quality(
     """Score captions of held-out clips against exact truth; exit code 0 whether the bars are met or not."""
     from edgecap.bench.quality.run import run_tier
     from edgecap.bench.world.cached_clips import clip_cache
-    from edgecap.cli.bench_text import quality_json, quality_lines
+    from edgecap.cli.bench.text import quality_json, quality_lines
     from edgecap.cli.terminal import counter
     from edgecap.engines.graph.device import probe_device
     from edgecap.runtime.output.files import ready_file, replace_text
@@ -166,7 +167,7 @@ def bench_compare(
     """Run two packs (say fp32 and quantised) on the same held-out clips; print both sizes and what the second loses."""
     from edgecap.bench.quality.compare import compare_packs
     from edgecap.bench.world.cached_clips import clip_cache
-    from edgecap.cli.bench_text import comparison_lines
+    from edgecap.cli.bench.text import comparison_lines
     from edgecap.cli.terminal import counter
 
     comparison = compare_packs(
@@ -250,7 +251,7 @@ def bench_calls(
     """Count calls and tokens of the language model, by --stages and --change-gate, on VIDEO... or rendered videos."""
     from edgecap.bench.speed.calls import measure_calls
     from edgecap.bench.world.cached_clips import cached_clip, clip_cache
-    from edgecap.cli.bench_text import calls_lines
+    from edgecap.cli.bench.text import calls_lines
     from edgecap.cli.terminal import counter
 
     folder, say = work or clip_cache(), counter(as_json=as_json)

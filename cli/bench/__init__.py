@@ -1,0 +1,1 @@
+"""`edgecap bench`: one module a family of measurements."""

@@ -1,0 +1,1 @@
+"""Pack `street`: real weights for people, traffic and animals out of ordinary packages, converted on your machine."""

@@ -1,0 +1,1 @@
+"""Roles of a pack made of TensorFlow.js graph models: detector, person mask, pose."""
