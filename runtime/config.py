@@ -10,7 +10,7 @@ from edgecap.engines.errors import UsageError
 
 StagesChoice = Literal["fast", "full"]
 Isolation = Literal["blur", "solid", "ring", "crop"]
-"""How an instance is shown: runtime/describe/isolation.py."""
+"""How an instance is shown: runtime/describe/views.py."""
 PositionChoice = Literal["corrected", "legacy"]
 DetectorChoice = Literal["pack", "motion", "callable"]
 CaptionerChoice = Literal["pack", "none"]

@@ -50,11 +50,7 @@ def bench() -> None:
 @bench.command("caption")
 @click.argument("video", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--seconds",
-    type=float,
-    default=20.0,
-    show_default=True,
-    help="Length of the clip that is rendered if no VIDEO is given.",
+    "--seconds", type=float, default=20.0, show_default=True, help="Length of the clip that is rendered without VIDEO."
 )
 @click.option("--instances", type=int, default=4, show_default=True, help="Instances in the clip that is rendered.")
 @click.option("--repeats", type=int, default=2, show_default=True, help="Number of serial and of overlapped runs.")

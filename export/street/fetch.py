@@ -16,6 +16,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from edgecap.engines.caches import cache_folder
 from edgecap.engines.errors import CheckpointError, HubError, MissingInputError, OutputError
 from edgecap.export.street.sources import Package
 
@@ -23,10 +24,9 @@ Say = Callable[[str], None]
 _TIMEOUT_SECONDS = 1800
 
 
-def cache_folder() -> Path:
+def download_folder() -> Path:
     """~/.cache/edgecap/street; $XDG_CACHE_HOME obeyed."""
-    cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "edgecap" / "street"
+    return cache_folder("edgecap") / "street"
 
 
 def members_of(package: Package, *, brought: Path | None, cache: Path, say: Say) -> Path:

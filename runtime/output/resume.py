@@ -144,7 +144,8 @@ def key_of(row: Mapping[str, Any]) -> RowKey:
 
 def _failure(row: Mapping[str, Any]) -> EarlierFailure:
     meta = row["meta"]
-    return EarlierFailure(row["Video"], meta["error"], meta["message"], _identity(meta))
+    video, error, message = _texts(row["Video"], meta["error"], meta["message"])
+    return EarlierFailure(video, error, message, _identity(meta))
 
 
 def _clip(row: Mapping[str, Any]) -> EarlierClip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
@@ -55,6 +56,10 @@ class Windowed:
     estimated_times: int = 0
     notes: tuple[str, ...] = ()
     ends_video: bool = False
+
+    def faults(self) -> dict[str, Any]:
+        """The fields of `VideoInfo` that grow with the video."""
+        return {name: getattr(self, name) for name in ("skipped_frames", "estimated_times", "notes")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -258,12 +258,7 @@ class DescribeStep:
         caption = self._stages.describe(window, evidence, verdict)
         seconds = {**message.stage_seconds, "measure": measured - begun, "describe": time.perf_counter() - measured}
         record = Record(
-            video=replace(
-                self._info,
-                skipped_frames=message.skipped_frames,
-                estimated_times=message.estimated_times,
-                notes=message.notes,
-            ),
+            video=replace(self._info, **message.faults()),
             window=window,
             evidence=evidence,
             caption=caption,

@@ -70,9 +70,21 @@ SAME_NAMES = {
     # The world's truth says what the product says, in the same sentences.
     *("appearance", "background", "camera_sentence", "global_sentence", "position_sentence"),
     # A recipe's own step of a name that every recipe has.
-    *("captioner_spec", "decoder_config", "decoder_graph", "decoder_spec", "encoder_graph", "export_detector"),
-    *("export_vision", "fill", "judge", "make_plan", "padded", "save_specimen", "segmenter_spec", "vision_spec"),
+    *("captioner_spec", "decoder_config", "decoder_graph", "decoder_spec", "detector_graph", "encoder_graph"),
+    *(
+        "export_detector",
+        "export_vision",
+        "fill",
+        "judge",
+        "make_plan",
+        "padded",
+        "save_specimen",
+        "segmenter_spec",
+        "vision_spec",
+    ),
     *("without_weights", "write_vision"),
+    # TensorFlow.js's operations and the steps of its recipe, by the names that they have there.
+    *("cast", "export_segmenter", "gather", "pack", "pool", "replay", "size_of", "unpack"),
     # Words whose module says of what.
     *("calibrate", "choose", "colours_in", "decode", "draw_path", "encode", "measure_clip", "table", "writing"),
 }

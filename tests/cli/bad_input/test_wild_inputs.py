@@ -10,9 +10,8 @@ from typing import Any
 import av
 import pytest
 
-from tests.cli.test_commands import MOTION, disc_video, rows_of, run, write_disc
+from tests.cli.command import MOTION, rows_of, run, write_disc
 
-__all__ = ["disc_video"]
 Capture = pytest.CaptureFixture[str]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import av
 
-from tests.cli.test_commands import MOTION, write_disc
+from tests.cli.command import MOTION, write_disc
 
 FLAGS = (*MOTION, "--annotate", "--srt", "--events", "--instancevid", "--paragraph", "--coco", "--window-seconds", "2")
 DERIVED = ("instancevid.jsonl", "instancevid_dense.csv", "paragraphs.jsonl")

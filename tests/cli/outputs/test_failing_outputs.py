@@ -14,8 +14,8 @@ import pytest
 from edgecap.engines.errors import OutputError
 from edgecap.engines.store.file_lock import alone
 from edgecap.runtime.output.folder.lock import LOCK_FILE, used_alone
+from tests.cli.command import MOTION, rows_of, run, write_disc
 from tests.cli.outputs.cases import CASES, needs_cases
-from tests.cli.test_commands import MOTION, rows_of, run, write_disc
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.command import MOTION, rows_of, run, write_disc
 from tests.cli.outputs.cases import CASES, needs_cases
-from tests.cli.test_commands import MOTION, rows_of, run, write_disc
 
 FLAGS = (*MOTION, "--no-report", "--srt", "--events", "--window-seconds", 2)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from edgecap.runtime.english import escaped, printable, printable_lines
-from tests.cli.test_commands import MOTION, rows_of, write_disc
+from tests.cli.command import MOTION, rows_of, write_disc
 
 COMMAND = f"{sys.executable} -m edgecap.cli"
 FLAGS = " ".join(MOTION) + " --no-report"
