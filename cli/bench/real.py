@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from edgecap.cli.bench.commands import bench
+from edgecap.cli.options import PACK
 
 
 @bench.command("real")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+@PACK
 @click.option(
     "--captioner",
     type=click.Choice(["pack", "none"]),

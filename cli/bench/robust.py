@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgecap.cli.options import CAPTIONER, DETECTOR, PACK
 from edgecap.engines.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ _OUT = click.option(
 @click.option("--fps", type=int, default=4, show_default=True, help="Frames per second of the video, all analysed.")
 @click.option("--files", type=int, default=6, show_default=True, help="Files that the minutes are cut into.")
 @click.option("--warm-minutes", type=int, default=5, show_default=True, help="Minutes of video that are not compared.")
-@click.option("--detector", type=click.Choice(["pack", "motion"]), default="pack", show_default=True)
-@click.option("--captioner", type=click.Choice(["pack", "none"]), default=None)
-@click.option("--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack.")
+@DETECTOR
+@CAPTIONER
+@PACK
 @click.option(
     "--work",
     type=click.Path(path_type=Path),
@@ -96,7 +97,12 @@ def bench_soak(
 @click.command("fuzz")
 @click.option("--tries", type=int, default=10_000, show_default=True, help="Broken inputs to try.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed breaks the same things.")
-@click.option("--kind", type=click.Choice(["video", "pack", "pack-json", "rows", "options"]), default=None)
+@click.option(
+    "--kind",
+    type=click.Choice(["video", "pack", "pack-json", "rows", "options"]),
+    default=None,
+    help="Break only this. [default: each in turn]",
+)
 @click.option("--only", type=int, default=None, metavar="N", help="Run try N alone and print what comes of it.")
 @click.option("--workers", type=int, default=2, show_default=True, help="Processes.")
 @click.option("--limit-seconds", type=float, default=30.0, show_default=True, help="A try that takes longer hangs.")

@@ -22,7 +22,7 @@ from edgecap.export.decoder.shared import DecoderConfig, build_decoder, decoder_
 from edgecap.export.onnx.block_weights import quantise_blocks, quantise_blocks4
 from edgecap.runtime.decode.open_port import Chunk, DecoderPort, open_port
 from edgecap.runtime.decode.rotary import text_positions
-from tests.runtime.decode.test_language_model import SPEC
+from tests.runtime.decode.letters_model import SPEC
 
 HIDDEN, VOCAB, CAPACITY = 128, 96, 64
 LLAMA = DecoderConfig(

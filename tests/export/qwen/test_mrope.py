@@ -22,7 +22,7 @@ from edgecap.export.decoder.shared import DecoderConfig, build_decoder, decoder_
 from edgecap.runtime.data.question import Question, VisualPrompt
 from edgecap.runtime.decode.language_model import LanguageModel
 from edgecap.runtime.decode.rotary import Rotary, positions_of
-from tests.runtime.decode.test_language_model import SPEC, Letters
+from tests.runtime.decode.letters_model import SPEC, Letters
 
 VOCAB, HIDDEN, END, OTHER_END = 40, 64, 1, 3
 ROPE = RopeSpec(theta=1000.0, sections=(2, 3, 3), merge=2)

@@ -155,7 +155,7 @@ def test_forms_are_judged_by_boxes_above_the_judged_score(model: TfjsModel, tmp_
 
     def boxes(judged: float | None) -> float:
         plan = DetectorPlan(model, labels, ScoreScale(), 0.05, 160, "a note", judged_score=judged)
-        return export_detector(job, plan).judged[1].parity.figures["boxes"]
+        return export_detector(job, plan).comparisons[1].parity.figures["boxes"]
 
     assert boxes(None) > boxes(0.3) >= boxes(0.99) == 0.0
 
