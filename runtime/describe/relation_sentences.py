@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from edgecap.runtime.data.evidence import Evidence, Relation, TrackEvidence
-from edgecap.runtime.describe.sentences import clothes_colours
+from edgecap.runtime.describe.sentences import clothes_colours, said_colours
 from edgecap.runtime.english import is_person
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -78,7 +78,8 @@ def _coloured(track: TrackEvidence) -> str:
     if is_person(track.class_name):
         worn = clothes_colours(track)
         return f"{track.class_name} in {worn[0].name}" if worn else ""
-    return f"{track.palette[0].name} {track.class_name}" if track.palette else ""
+    named = said_colours(track)
+    return f"{named[0].name} {track.class_name}" if named and named[0] == track.palette[0] else ""
 
 
 def act_sentences(relations: Sequence[Relation], tracks: Sequence[TrackEvidence]) -> dict[int, str]:

@@ -55,9 +55,11 @@ _BACK: dict[str, str] = {
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
-_SKIN_AND_HAIR = frozenset({"brown", "orange", "pink"})
-_MOST_SKIN_SHARE = 0.5
-"""Skin and hair rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_LEAST_DOUBTFUL_SHARE = 0.5
+"""Skin, hair and shade rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_VEHICLES = frozenset({"bicycle", "car", "motorcycle", "bus", "train", "truck"})
+_HALF = 0.5
+_SOME = {"dark": "dark parts"}
 _CLOTHES = {"black": "dark"}
 """Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
@@ -138,35 +140,57 @@ def appearance_sentence(track: TrackEvidence) -> str:
     People have clothes of a colour: "A person in mostly red clothes with some blue."."""
     if is_person(track.class_name):
         return _clothes_sentence(track)
-    named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
-    if not track.palette or not named:
-        return _sentence(_article(f"{track.class_name}"))
-    first = named[0]
+    named = said_colours(track)
+    if not named:
+        return _sentence(_article(track.class_name))
+    names, share = [c.name for c in named], named[0].share
+    if named[0] != track.palette[0] or (len(named) == 1 and share < _HALF):  # the largest may be shade of another
+        return _sentence(_article(f"{track.class_name} with some {listed(names)}"))
+    mostly = "mostly " if _HALF <= share < _MOSTLY_SHARE else ""
     if len(named) == 1:
-        mostly = "" if first.share >= _MOSTLY_SHARE else "mostly "
-        return _sentence(_article(f"{mostly}{first.name} {track.class_name}"))
-    second = named[1]
-    if len(named) == 2 and second.share < 0.6 * first.share:
-        return _sentence(_article(f"mostly {first.name} {track.class_name} with some {second.name}"))
-    return _sentence(_article(f"{listed([c.name for c in named])} {track.class_name}"))
+        return _sentence(_article(f"{mostly}{names[0]} {track.class_name}"))
+    if len(named) == 2 and named[1].share < 0.6 * share:
+        return _sentence(_article(f"{mostly}{names[0]} {track.class_name} with some {names[1]}"))
+    return _sentence(_article(f"{listed(names)} {track.class_name}"))
+
+
+def said_colours(track: TrackEvidence) -> list[ColourShare]:
+    """Colours of a thing or an animal that a person would name, largest first; at most three.
+
+    Gray is what white becomes in the shade, brown fur in flat light and black in the sun, so it is named only where it
+    is the largest and neither white nor a colour is beside it. Black beside gray is shadow, and on a vehicle tyres and
+    panes.
+    """
+    named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
+    if not named:
+        return []
+    names = [c.name for c in named]
+    dropped = set()
+    if "gray" in names and (names[0] != "gray" or set(names) - {"gray", "black"}):
+        dropped.add("gray")
+    if names[0] != "black" and (names[0] == "gray" or track.class_name in _VEHICLES):
+        dropped.add("black")
+    return [c for c in named if c.name not in dropped]
 
 
 def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
-    """Colours of a person's clothes, largest first: those of the whole person without what may be skin or hair."""
-    return [c for c in track.palette if c.share >= (_MOST_SKIN_SHARE if c.name in _SKIN_AND_HAIR else _SECOND_SHARE)][
-        :2
-    ]
+    """Colours of a person's clothes, largest first, at most two: those of the whole person without what may be skin,
+    hair or shade."""
+    least = {name: _LEAST_DOUBTFUL_SHARE for name in ("brown", "orange", "pink", "gray")}
+    return [c for c in track.palette if c.share >= least.get(c.name, _SECOND_SHARE)][:2]
 
 
 def _clothes_sentence(track: TrackEvidence) -> str:
-    named = [(_CLOTHES.get(c.name, c.name), c.share) for c in clothes_colours(track)]
-    if not named:
+    worn = clothes_colours(track)
+    if not worn:
         return _sentence(_article(track.class_name))
-    (first, share), *others = named
-    clothes = f"{'' if share >= _MOSTLY_SHARE else 'mostly '}{first} clothes"
-    if others:
-        (second, less) = others[0]
-        clothes = f"{first} and {second} clothes" if less >= 0.6 * share else f"{clothes} with some {second}"
+    names = [_CLOTHES.get(c.name, c.name) for c in worn]
+    if worn[0] != track.palette[0]:
+        return _sentence(_article(f"{track.class_name} in partly {listed(names)} clothes"))
+    clothes = f"{'' if worn[0].share >= _MOSTLY_SHARE else 'mostly '}{names[0]} clothes"
+    if len(worn) == 2:
+        even = worn[1].share >= 0.6 * worn[0].share
+        clothes = f"{listed(names)} clothes" if even else f"{clothes} with {_SOME.get(names[1], f'some {names[1]}')}"
     return _sentence(_article(f"{track.class_name} in {clothes}"))
 
 
@@ -253,8 +277,8 @@ def _sequence(clauses: Sequence[str]) -> str:
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
     counts: Counter[str] = Counter()
     for track in tracks:
-        named = colours and track.palette and track.palette[0].share >= 0.5 and not is_person(track.class_name)
-        colour = f"{track.palette[0].name} " if named else ""
+        named = said_colours(track) if colours and not is_person(track.class_name) else []
+        colour = f"{named[0].name} " if named and named[0].share >= 0.5 else ""
         counts[f"{colour}{track.class_name}"] += 1
     if not counts:
         return "no instance is reported"

@@ -70,7 +70,10 @@ def test_no_computed_sentence_gives_a_person_a_colour(class_name):
         ((("black", 0.6), ("blue", 0.3)), "A person in mostly dark clothes with some blue."),
         ((("red", 0.45), ("white", 0.4)), "A person in red and white clothes."),
         ((("brown", 0.4), ("pink", 0.3)), "A person."),  # skin and hair
-        ((("brown", 0.3), ("blue", 0.6)), "A person in mostly blue clothes."),
+        ((("blue", 0.6), ("brown", 0.3)), "A person in mostly blue clothes."),
+        ((("gray", 0.45), ("blue", 0.3)), "A person in partly blue clothes."),  # gray may be shade
+        ((("pink", 0.43), ("black", 0.3), ("blue", 0.2)), "A person in partly dark and blue clothes."),
+        ((("gray", 0.7), ("black", 0.2)), "A person in mostly gray clothes with dark parts."),
         ((("orange", 0.7),), "A person in mostly orange clothes."),
         ((), "A person."),
     ],

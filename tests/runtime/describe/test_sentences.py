@@ -162,6 +162,18 @@ PALETTES = {
     "two": ((("red", 0.5), ("blue", 0.4)), "dog", "A red and blue dog."),
     "three": ((("red", 0.4), ("blue", 0.3), ("green", 0.3)), "kite", "A red, blue and green kite."),
     "none": ((), "elephant", "An elephant."),
+    "white in the shade": ((("gray", 0.57), ("white", 0.35)), "dog", "A dog with some white."),
+    "brown in flat light": ((("gray", 0.6), ("brown", 0.29)), "cow", "A cow with some brown."),
+    "black in the sun": ((("black", 0.65), ("gray", 0.32)), "bird", "A mostly black bird."),
+    "gray with shadows": ((("gray", 0.6), ("black", 0.3)), "elephant", "A mostly gray elephant."),
+    "gray alone": ((("gray", 0.9),), "elephant", "A gray elephant."),
+    "tyres and panes": ((("red", 0.5), ("black", 0.4)), "car", "A mostly red car."),
+    "a black car": ((("black", 0.7), ("gray", 0.2)), "car", "A mostly black car."),
+    "a dun horse": (
+        (("white", 0.44), ("gray", 0.32), ("brown", 0.22)),
+        "horse",
+        "A white horse with some brown.",
+    ),
     "scattered": (tuple((n, 0.1) for n in ("red", "blue", "green")), "bus", "A bus."),
 }
 
