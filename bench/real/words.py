@@ -19,7 +19,7 @@ COLOURS = (
     "black", "white", "gray", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "beige", "cream",
     "dark", "light",
 )  # fmt: skip
-_SHADES = {"dark": {"black", "gray", "brown", "blue"}, "light": {"white", "gray", "beige", "cream"}}
+_SHADES = {"dark": {"black"}, "light": {"white", "beige", "cream"}}
 """A shade is right where one of the colours that it may stand for is true."""
 
 
