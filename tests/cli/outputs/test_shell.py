@@ -91,12 +91,13 @@ def test_text_for_terminals() -> None:
 
 
 def test_a_closed_terminal_leaves_complete_rows(tmp_path: Path) -> None:
-    write_disc(tmp_path / "long.mp4", seconds=60)
+    write_disc(tmp_path / "long.mp4", seconds=30)
     process = subprocess.Popen(
         [*COMMAND.split(), "caption", "long.mp4", "--out", "o", *FLAGS.split(), "--window-seconds", "2"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup's choice is inherited, and kept
     )
     assert process.stdout is not None
     try:
