@@ -19,7 +19,7 @@ test: $(VENV)/dev.stamp .yolo/8.4.190.stamp lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL)
 
 quick: $(VENV)/dev.stamp lint
-	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -19,6 +19,8 @@ from edgecap.engines import DetectorSpec, GraphSpec, Pack, PackSpec, TensorSpec,
 from edgecap.engines.store.store import EngineStore
 from tests.cli.command import run
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 
 def write_tiny(folder: Path, *, layers: int = 1) -> Path:
     """A pack with a convolutional "detector" of standard operators, which TensorRT takes as it is."""

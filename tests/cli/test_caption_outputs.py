@@ -15,6 +15,8 @@ import pytest
 from edgecap.runtime.output import events, rle
 from tests.cli.command import MOTION, rows_of, run
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 FLAGS = ("--events", "--instancevid", "--paragraph", "--coco", "--no-report")
 
 

@@ -18,6 +18,8 @@ from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.output.schema import schema_errors
 from tests.cli.command import MOTION, FinishedRun, rows_of, run
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "--version") == (0, f"edgecap {__version__}\n", "")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.command import MOTION, rows_of, run
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 CLIPS = ("--window-seconds", "2")
 """As the earlier run has it."""
 

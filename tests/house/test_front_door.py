@@ -14,6 +14,8 @@ import pytest
 import edgecap
 from edgecap.runtime.config import PipelineConfig, PipelineOptions
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 

@@ -12,6 +12,8 @@ import pytest
 import edgecap.engines
 from tests.cli.bad_media import write_all
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 PACK = Path(edgecap.engines.__file__).parent / "packs" / "nano"
 
 

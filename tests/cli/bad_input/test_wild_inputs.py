@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.command import MOTION, rows_of, run, write_disc
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 Capture = pytest.CaptureFixture[str]
 
 

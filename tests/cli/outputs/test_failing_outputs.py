@@ -17,6 +17,8 @@ from edgecap.runtime.output.folder.lock import LOCK_FILE, used_alone
 from tests.cli.command import MOTION, rows_of, run, write_disc
 from tests.cli.outputs.cases import CASES, needs_cases
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 
 @pytest.fixture(scope="module")
 def disc(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.command import MOTION, rows_of, run, write_disc
 from tests.cli.outputs.cases import CASES, needs_cases
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 FLAGS = (*MOTION, "--no-report", "--srt", "--events", "--window-seconds", 2)
 
 

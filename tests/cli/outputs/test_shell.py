@@ -14,6 +14,8 @@ import pytest
 from edgecap.runtime.english import escaped, printable, printable_lines
 from tests.cli.command import MOTION, rows_of, write_disc
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 COMMAND = f"{sys.executable} -m edgecap.cli"
 FLAGS = " ".join(MOTION) + " --no-report"
 

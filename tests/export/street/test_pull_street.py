@@ -23,6 +23,8 @@ from edgecap.export.street import fetch, pull, roles, sources
 from edgecap.export.street.sources import HUMAN_MODELS, REMBG, Package
 from tests.export.tfjs.roles.test_masks import RED, channel_net, move_net
 
+pytestmark = pytest.mark.slow  # whole commands; what they are made of is tested below, quickly
+
 
 def u2net(path: Path) -> None:
     """The names of rembg's file around one convolution: picture -> logits at a quarter -> resized -> sigmoid."""
