@@ -7,9 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from edgecap.runtime.data.record import FailedVideo, Record
+from edgecap.runtime.pipeline.memory import give_back_free_memory
 from edgecap.runtime.pipeline.messages import Described, Ended, Failed, Message, Skipped
 from edgecap.runtime.pipeline.summary import Failure
 from edgecap.runtime.verify.reasons import VerifierCounts, verifier_counts
+
+_RECORDS_BETWEEN_TRIMS = 12
+"""A minute of video in clips of five seconds."""
 
 
 class Sink(Protocol):
@@ -71,3 +75,5 @@ class WriteStep:
         self.frames_dropped += record.window.dropped_frames
         self.video_seconds += record.window.end_seconds - record.window.start_seconds
         self.ages_seconds.append(record.age_seconds)
+        if self.records % _RECORDS_BETWEEN_TRIMS == 0:
+            give_back_free_memory()
