@@ -193,12 +193,12 @@ class _Pool:
             if not worker.ready and seconds > _START_SECONDS:
                 raise EngineError(f"a worker of the fuzz was not ready after {_START_SECONDS:.0f} s; free the machine")
             return None
+        memory = rss_mb(worker.process.pid or 0)  # first: a try that fills memory is slow because of that
+        if memory > self._limits.memory_mb:
+            return self._stop(worker, "memory", f"{memory:.0f} MiB, {self._limits.memory_mb:g} are allowed")
         busy = cpu_seconds(worker.process.pid or 0) - worker.cpu_before
         if busy > self._limits.seconds or seconds > _PATIENCE * self._limits.seconds:
             return self._stop(worker, "hang", f"no end after {busy:.0f} s of CPU time in {seconds:.0f} s")
-        memory = rss_mb(worker.process.pid or 0)
-        if memory > self._limits.memory_mb:
-            return self._stop(worker, "memory", f"{memory:.0f} MiB, {self._limits.memory_mb:g} are allowed")
         return None
 
     def _stop(self, worker: _Worker, result: str, words: str) -> Outcome:

@@ -123,7 +123,7 @@ def _behave(arguments: Sequence[str]) -> int:
     """A command line that fills the memory, hangs or dies, by its number of files: 0, 1 or 2."""
     match len(arguments):
         case 3:
-            filled = [b"x" * (50 << 20) for _ in range(40)]
+            filled = [b"x" * (50 << 20) for _ in range(20)]
             time.sleep(60)
             return len(filled)
         case 4:
@@ -142,7 +142,7 @@ def test_hangs_crashes_and_memory_are_counted_and_kept(tmp_path: Path) -> None:
         tmp_path / "work",
         range(34, 40),
         kind="options",
-        limits=FuzzLimits(seconds=2.0, memory_mb=1500.0),
+        limits=FuzzLimits(seconds=4.0, memory_mb=900.0),
         keep=tmp_path / "keep",
         command=CommandLine(SHAPES, _behave),
     )
