@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test quick lint bench readme docs yolo clean
+.PHONY: demo test quick lint bench peers readme docs yolo clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
@@ -29,6 +29,18 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/run.stamp
 	$(BIN)/edgecap bench caption
 	$(BIN)/edgecap bench quality --clips 8
+
+# Our tracker against those of `trackers` (Apache-2.0) on the same detections. It needs another OpenCV than ours and
+# 660 MB with its dependencies: an environment of its own.
+REAL ?= ../shared/real
+PACK ?= street
+peers: $(VENV)/run.stamp .venv-peers/2.6.1.stamp
+	$(BIN)/python -m edgecap.bench.real.peers $(REAL) --pack $(PACK) --out bench/results/peers.json
+
+.venv-peers/2.6.1.stamp:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check trackers==2.6.1
+	@touch $@
 
 readme: $(VENV)/dev.stamp
 	$(BIN)/python -m edgecap.bench.tables.readme
@@ -64,4 +76,4 @@ yolo: .yolo/8.4.190.stamp
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .yolo demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info
+	rm -rf $(VENV) .venv-peers .yolo demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info

@@ -120,6 +120,13 @@ REAL = Table(
     "{name} | {cells}",
     _real,
 )
+PEERS = Table(
+    "Trackers on the very same detections of the mot/ sequences (no masks; means); `make peers`. {peers}, Apache-2.0, "
+    "with its own settings. Detections: pack {pack}. Machine: {machine}.",
+    "tracker | MOTA | IDF1 | HOTA",
+    "{name} | {mota:.3f} | {idf1:.3f} | {hota:.3f}",
+    lambda data: ({"name": name} | scores for name, scores in data["trackers"].items()),
+)
 METHOD = {
     "calls": Table(
         "**What a clip costs the language model** (`edgecap bench calls --clips 3 --seed-start 2000 --json`): nano on "

@@ -29,6 +29,8 @@ _LEAST_CONFIDENCE = 0.3
 _CLEAR_APPROACH = 0.5
 """From here on an approach goes into the action field of the one who approaches."""
 _MOST_ACTS = 3
+_OFTEN = ("", "", " twice", " several times")
+"""By the number of times."""
 _IMPLIED = ("approaches", "moves_away_from")
 _LEAST_SHARE = 0.6
 """Share of the time both are seen that a side must last to be reported for the whole clip."""
@@ -151,19 +153,26 @@ def _mutual_sentence(rows: tuple[Relation, ...], names: Mapping[int, str]) -> st
 
 
 def _acts_sentence(rows: Sequence[Relation], names: Mapping[int, str]) -> str:
-    """What one subject does, in order; an act at the same time as the one before is joined by "and"."""
+    """What one subject does, in order; an act at the same time as the one before is joined by "and". What it does to
+    the same one again is counted, not repeated."""
     text, before = names[rows[0].subject_id], None
+    times = Counter((_act(row), row.object_id) for row in rows)
+    firsts = {(_act(row), row.object_id): row for row in sorted(rows, key=lambda r: -r.start_seconds)}
     chosen = sorted(
-        sorted(rows, key=lambda r: -r.confidence)[:_MOST_ACTS], key=lambda r: (r.start_seconds, r.object_id)
+        sorted(firsts.values(), key=lambda r: -r.confidence)[:_MOST_ACTS], key=lambda r: (r.start_seconds, r.object_id)
     )
     for row in chosen:
-        verb = _CROSSES[row.order] if row.name == "crosses" else _ACTS[row.name]
         joint = "" if before is None else ", then" if row.start_seconds >= before.end_seconds - 0.5 else " and"
         again = before is not None and before.object_id == row.object_id
         same = before is not None and joint == " and" and before.name == row.name and not row.order
-        text += f"{joint} {'' if same else f'{verb} '}{'it' if again else names[row.object_id]}"
+        often = _OFTEN[min(times[_act(row), row.object_id], len(_OFTEN) - 1)]
+        text += f"{joint} {'' if same else f'{_act(row)} '}{'it' if again else names[row.object_id]}{often}"
         before = row
     return _sentence(text)
+
+
+def _act(row: Relation) -> str:
+    return _CROSSES[row.order] if row.name == "crosses" else _ACTS[row.name]
 
 
 def _standing(

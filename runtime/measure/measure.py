@@ -16,6 +16,7 @@ from edgecap.runtime.data.window import Window
 from edgecap.runtime.measure.body_position import BodyPosition, body_position
 from edgecap.runtime.measure.camera_path import CameraPath, camera_evidence, camera_path
 from edgecap.runtime.measure.motion import depth, image_motion, world_motion
+from edgecap.runtime.measure.naming import class_name
 from edgecap.runtime.measure.palette import best_views, palette
 from edgecap.runtime.measure.position import cells, left_frame, well_seen
 from edgecap.runtime.measure.ranking import held, importance, long_enough, without_duplicates
@@ -70,12 +71,12 @@ def _rank(
 
 def _track(body: BodyPosition, window: Window, path: CameraPath) -> TrackEvidence:
     tracklet = body.tracklet
-    class_name, confidence = _vote(tracklet, window.labels)
+    name, confidence = class_name(tracklet, window.labels)
     where, (first_seen, last_seen) = cells(tracklet), well_seen(tracklet)
     first, last = window.observations[0].frame.pts_seconds, window.observations[-1].frame.pts_seconds
     return TrackEvidence(
         track_id=tracklet.track_id,
-        class_name=class_name,
+        class_name=name,
         class_confidence=confidence,
         mean_score=float(tracklet.scores.mean()),
         pts_seconds=tracklet.pts_seconds,
@@ -93,13 +94,6 @@ def _track(body: BodyPosition, window: Window, path: CameraPath) -> TrackEvidenc
         born=float(tracklet.pts_seconds[0]) - first > _EDGE_SECONDS,
         lost=last - float(tracklet.pts_seconds[-1]) > _EDGE_SECONDS,
     )
-
-
-def _vote(tracklet: Tracklet, labels: tuple[str, ...]) -> tuple[str, float]:
-    """The label with the largest sum of scores, and its share of all."""
-    weights = np.bincount(tracklet.class_ids, weights=tracklet.scores.astype(np.float64), minlength=len(labels))
-    winner = int(weights.argmax())
-    return labels[winner], float(weights[winner] / weights.sum())
 
 
 def _palette(body: BodyPosition, window: Window) -> tuple[ColourShare, ...]:

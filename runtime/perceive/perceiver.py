@@ -99,13 +99,16 @@ class Perceiver:
         return replace(
             window,
             observations=tuple(
-                replace(o, instances=tuple(i for i in o.instances if self._stands(i, least_score)))
+                replace(o, instances=tuple(self._named(i) for i in o.instances if self._stands(i, least_score)))
                 for o in window.observations
             ),
         )
 
     def _stands(self, instance: TrackedInstance, least_score: float) -> bool:
         return self._tracker.is_confirmed(instance.track_id) or instance.score >= least_score
+
+    def _named(self, instance: TrackedInstance) -> TrackedInstance:
+        return replace(instance, track_id=self._tracker.identity(instance.track_id))
 
     def _camera_step(self, frame: Frame) -> CameraStep:
         if self._previous is None:

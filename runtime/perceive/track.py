@@ -5,6 +5,7 @@ Lengths are in frame *widths* on both axes, so that distances mean the same in x
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,6 +16,7 @@ _ACCELERATION = 1.2  # box sides per second^2 that an object may speed up or slo
 _MEASURED = 0.035  # box sides that a detector's edge is off by (one sigma)
 _FIRST_SPEED = 1.5  # box sides per second: what a new track's speed may be (one sigma)
 _GROWTH = 1.6  # a size that changes by more than this factor in one step was not what it was believed to be
+_TIMES = 64  # of a track's latest detections that are kept
 _EDGE = 0.006  # frame widths: a box this near the border is taken as cut off by it
 
 
@@ -27,7 +29,9 @@ class Track:
     filter). `votes`: score mass per class id. `histogram`: float32 [n], running mean of its colours. `seen_seconds`:
     its last detection. `origin`: where its centre was at its first, carried along with the background. `hits`,
     `misses`: frames with a detection, and frames without since the last. `sure_hits`: the hits that count for its
-    confirmation, `sure_seconds`: the time they stand for.
+    confirmation (`newly_confirmed`: in this frame), `sure_seconds`: the time they stand for. `times`: seconds of the
+    latest detections. `first_seconds`, `first_xy`: time and centre of the first detection, `seen_xy`: centre of the
+    last, where the picture had them then.
     """
 
     track_id: int
@@ -43,12 +47,19 @@ class Track:
     frames: int = 1
     misses: int = 0
     confirmed: bool = False
+    newly_confirmed: bool = False
     overlapped_frames: int = 0
     left_frame: bool = False
     origin: NDArray[np.float64] = field(init=False)
+    first_seconds: float = field(init=False)
+    times: deque[float] = field(init=False)
+    first_xy: NDArray[np.float64] = field(init=False)
+    seen_xy: NDArray[np.float64] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.origin = self.state[:2].copy()
+        self.first_seconds = self.seen_seconds
+        self.times = deque([self.seen_seconds], maxlen=_TIMES)
+        self.origin = self.first_xy = self.seen_xy = self.state[:2].copy()
         side = self._sides()
         self.cov[:, 0, 0] = (_MEASURED * side) ** 2
         self.cov[:, 1, 1] = (_FIRST_SPEED * side) ** 2
@@ -57,6 +68,10 @@ class Track:
     def class_id(self) -> int:
         """The class that the detections so far voted for."""
         return max(self.votes, key=lambda class_id: self.votes[class_id])
+
+    def vote_share(self, class_id: int) -> float:
+        """Share (0-1) of the votes that `class_id` has."""
+        return self.votes.get(class_id, 0.0) / sum(self.votes.values())
 
     @property
     def mean_score(self) -> float:
@@ -84,6 +99,14 @@ class Track:
         noise = np.outer(push, push)[None] * ((_ACCELERATION * self._sides()) ** 2)[:, None, None]
         self.cov = step @ self.cov @ step.T + noise
 
+    def continue_from(self, lost: Track) -> None:
+        """Be the object that `lost` was: its id and its votes come first."""
+        self.track_id = lost.track_id
+        self.hits += lost.hits
+        self.times.extendleft(reversed(lost.times))
+        for class_id, votes in lost.votes.items():
+            self.votes[class_id] = self.votes.get(class_id, 0.0) + votes
+
     def move_with_camera(self, step: NDArray[np.float64]) -> None:
         """Carry the state along with the background: `step` float64 [3, 3], a similarity of width units."""
         linear = step[:2, :2]
@@ -103,6 +126,7 @@ class Track:
         gain = self.cov[:, :, 0] / (self.cov[:, 0, 0] + (_MEASURED * side) ** 2)[:, None] * trust
         surprise = measured - self.state
         self.state = self.state + gain[:, 0] * surprise
+        self.seen_xy = self.state[:2].copy()
         self.speed = self.speed + gain[:, 1] * surprise
         self.cov = self.cov - gain[:, :, None] * self.cov[:, None, 0, :]
         self.speed[2:][cut] = 0.0  # a size that cannot be seen is not known to change: left alone it grows without end

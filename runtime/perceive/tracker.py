@@ -16,41 +16,10 @@ from edgecap.runtime.data.boxes import box_areas, box_ious, iou_matrix, shared_a
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.association import assign
-from edgecap.runtime.perceive.track import Track, colour_histogram, histogram_distance
-
-
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """Scores are 0-1, times seconds, overlaps IoU.
-
-    `birth_score`: what a new track needs; `good_score`: below it detections only prolong a confirmed track that is
-    expected there. `confirm_hits` detections of at least `sure_score`, over `confirm_seconds`, make a candidate real,
-    and its first, doubtful frames with it (an object comes in across the border before a detector is sure of it). One
-    that has not moved by `still_travel` box sides against the background needs a mean score of `still_score` too: a
-    stain is taken for a bird in every frame alike, and the hundredth frame says no more than the first. A candidate
-    that is unseen in more than `confirm_frames - confirm_hits` frames is dropped. `keep_seconds`: how long an unseen
-    track is waited for; `keep_outside_seconds`: the same when it left the frame (a camera may pan back).
-    `duplicate_iou`: a younger track of the same class that begins on an older one and stays this close for
-    `duplicate_frames` frames is dropped.
-    """
-
-    birth_score: float = 0.3
-    good_score: float = 0.4
-    sure_score: float = 0.5
-    confirm_hits: int = 3
-    confirm_frames: int = 6
-    confirm_seconds: float = 0.0
-    still_travel: float = 0.0
-    still_score: float = 0.0
-    keep_seconds: float = 1.5
-    keep_outside_seconds: float = 4.0
-    duplicate_iou: float = 0.7
-    duplicate_frames: int = 4
-
-
-PROBABILITIES = TrackerSettings(sure_score=0.6, confirm_seconds=0.2, still_travel=0.6, still_score=0.8)
-"""For detectors whose scores are probabilities. Chosen on two sequences of MOT15 (TUD-Campus and TUD-Stadtmitte), where
-neighbours do as well (still_travel .4-.8, still_score .8-.85)."""
+from edgecap.runtime.perceive.pairing import MAX_COST, pairing_costs
+from edgecap.runtime.perceive.returns import REMEMBERED, returning
+from edgecap.runtime.perceive.track import Track, colour_histogram
+from edgecap.runtime.perceive.tracker_settings import TrackerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +39,8 @@ class Tracker:
         self._next_id = 1
         self._last_seconds: float | None = None
         self._confirmed: set[int] = set()
+        self._departed: list[Track] = []
+        self._identities: dict[int, int] = {}
 
     def update(self, detections: Detections, frame: Frame, camera_step: NDArray[np.float64] | None) -> list[Assignment]:
         """Take in one frame's detections; return which track each used one belongs to, sorted by track id.
@@ -83,27 +54,34 @@ class Tracker:
         self._predict(frame.pts_seconds, camera_step, height)
         pairs = self._associate(detections, boxes, histograms, height, frame.pts_seconds)
         merged = self._merged(pairs, boxes, height)
+        shadowed = self._shadowed(pairs, boxes)
         for track, index in pairs:
             track.correct(boxes[index], frame_height=height, trust=_MERGED_TRUST if track.track_id in merged else 1.0)
             class_id, score = int(detections.class_ids[index]), float(detections.scores[index])
-            self._hit(track, histograms[index], class_id, score, frame.pts_seconds)
+            proves = score >= self.settings.sure_score and track.track_id not in shadowed
+            self._hit(track, histograms[index], class_id, score, proves=proves, seconds=frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
                 track.frames += 1
                 track.misses += 1
+        self._take_up_again(pairs)
         pairs += self._start_tracks(detections, boxes, histograms, pairs, frame.pts_seconds)
         pairs = self._without_duplicates(pairs, boxes)
-        self._tracks = [t for t in self._tracks if self._alive(t, frame.pts_seconds, height)]
+        self._part(frame.pts_seconds, height)
         return sorted((Assignment(t.track_id, i) for t, i in pairs), key=lambda a: a.track_id)
 
     def is_confirmed(self, track_id: int) -> bool:
         """True once the track has been seen often enough, and for ever after (unless found to be a duplicate)."""
         return track_id in self._confirmed
 
+    def identity(self, track_id: int) -> int:
+        """The id of the object that `track_id` turned out to be: its own, or that of a lost track taken up again."""
+        return self._identities.get(track_id, track_id)
+
     def reset(self) -> None:
         """Forget all tracks (a cut); ids go on rising and confirmations stay."""
-        self._tracks, self._last_seconds = [], None
+        self._tracks, self._departed, self._last_seconds = [], [], None
 
     def _predict(self, seconds: float, camera_step: NDArray[np.float64] | None, height: float) -> None:
         gap = 0.0 if self._last_seconds is None else seconds - self._last_seconds
@@ -136,14 +114,14 @@ class Tracker:
             columns = [i for i in indices if i not in taken]
             if not rows or not columns:
                 continue
-            cost = _costs(
+            cost = pairing_costs(
                 rows, boxes[columns], [histograms[i] for i in columns], detections.class_ids[columns], height, seconds
             )
             if indices is doubtful:
                 predicted = np.stack([t.box(height) for t in rows]).astype(np.float32)
                 apart = iou_matrix(predicted, boxes[columns].astype(np.float32)) < _DOUBTFUL_OVERLAP
                 cost[apart] = np.inf
-            pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=_MAX_COST)]
+            pairs += [(rows[r], columns[c]) for r, c in assign(cost, max_cost=MAX_COST)]
         return pairs
 
     def _merged(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64], height: float) -> set[int]:
@@ -167,18 +145,70 @@ class Tracker:
                     merged.add(track.track_id)
         return merged
 
-    def _hit(self, track: Track, histogram: NDArray[np.float32], class_id: int, score: float, seconds: float) -> None:
-        if score >= self.settings.sure_score:
+    def _shadowed(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]) -> set[int]:
+        """Ids of candidates whose box is on one that an older, confirmed track of the class found."""
+        if self.settings.shadow_iou >= 1:
+            return set()
+        overlap = iou_matrix(*(boxes[[i for _, i in pairs]].astype(np.float32),) * 2)
+        return {
+            young.track_id
+            for n, (young, _) in enumerate(pairs)
+            for m, (old, _) in enumerate(pairs)
+            if old.confirmed and not young.confirmed and old.class_id == young.class_id
+            if overlap[n, m] > self.settings.shadow_iou
+        }
+
+    def _take_up_again(self, pairs: list[tuple[Track, int]]) -> None:
+        """Give a track that this frame confirmed the id of the lost one that it continues, if there is one."""
+        followed = [track for track, _ in pairs if track.confirmed]
+        for track in [t for t in followed if t.newly_confirmed]:
+            track.newly_confirmed = False
+            before = self._before(track, followed)
+            if before is not None:
+                self._identities[track.track_id] = before.track_id
+                track.continue_from(before)
+
+    def _before(self, track: Track, followed: list[Track]) -> Track | None:
+        """The lost track that `track` continues, no longer among the lost."""
+        if not self.settings.remember_seconds:
+            return None
+        lost = [t for t in self._tracks if t.confirmed and t.misses] + self._departed
+        before = returning(track, lost, followed)
+        self._tracks = [t for t in self._tracks if t is not before]
+        self._departed = [t for t in self._departed if t is not before]
+        return before
+
+    def _part(self, seconds: float, height: float) -> None:
+        """Let go of tracks that are not waited for any longer; the confirmed ones can be taken up again for a while."""
+        alive = [t for t in self._tracks if self._alive(t, seconds, height)]
+        gone = {id(t) for t in self._tracks} - {id(t) for t in alive}
+        self._departed += [t for t in self._tracks if id(t) in gone and t.confirmed]
+        oldest = seconds - self.settings.remember_seconds
+        self._departed = [t for t in self._departed if t.seen_seconds >= oldest][-REMEMBERED:]
+        self._tracks = alive
+
+    def _hit(
+        self,
+        track: Track,
+        histogram: NDArray[np.float32],
+        class_id: int,
+        score: float,
+        *,
+        proves: bool,
+        seconds: float,
+    ) -> None:
+        if proves:
             track.sure_hits += 1
             track.sure_seconds += min(seconds - track.seen_seconds, _MOST_BETWEEN)
         track.frames += 1
         track.hits += 1
         track.misses = 0
         track.seen_seconds = seconds
+        track.times.append(seconds)
         track.votes[class_id] = track.votes.get(class_id, 0.0) + score
         track.histogram = 0.85 * track.histogram + np.float32(0.15) * histogram
         if not track.confirmed and self._is_proven(track):
-            track.confirmed = True
+            track.confirmed = track.newly_confirmed = True
             self._confirmed.add(track.track_id)
 
     def _is_proven(self, track: Track) -> bool:
@@ -209,7 +239,14 @@ class Tracker:
                 sure_hits=int(score >= self.settings.sure_score),
                 seen_seconds=seconds,
             )
-            self._next_id += 1
+            before = None
+            if score >= self.settings.sure_score:
+                before = self._before(track, [t for t, _ in pairs if t.confirmed])
+            if before is None:
+                self._next_id += 1
+            else:
+                track.continue_from(before)
+                track.confirmed = True
             started.append((track, i))
         self._tracks += [track for track, _ in started]
         return started
@@ -243,44 +280,9 @@ class Tracker:
         return seconds - track.seen_seconds <= keep
 
 
-# Parts of the pairing cost; they sum to 1, so that a cost is 0 (certain) to 1.
-_OVERLAP, _DISTANCE, _HISTOGRAM, _CLASS = 0.37, 0.23, 0.24, 0.16
-_MAX_COST = 0.68
 _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must be where its track is expected
-_NEAR, _NEAR_SIGMAS = 0.4, 2.0  # how far a detection's centre may be: box sides, plus sigmas of the prediction,
-_NEAR_GROWTH, _NEAR_MOST = 1.0, 2.5  # plus box sides per second unseen (the hidden turn and stop); box sides at most
 _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found
 _MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
 _MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
 _MOST_BETWEEN = 0.15  # seconds that one detection stands for: after a gap it does not vouch for the gap
 _ROUNDING = 1e-6  # seconds: frame times are sums of fractions
-_STRANGE_HISTOGRAM = 0.8  # a histogram this different never reclaims a track that went unseen
-
-
-def _costs(
-    tracks: list[Track],
-    boxes: NDArray[np.float64],
-    histograms: list[NDArray[np.float32]],
-    class_ids: NDArray[np.int64],
-    height: float,
-    seconds: float,
-) -> NDArray[np.float64]:
-    """Cost float64 [T, D] in 0-1 of a pair, inf where it is impossible.
-
-    `seconds`: this frame's time. Unseen tracks look farther around, and ask for a histogram that is not strange.
-    """
-    predicted = np.stack([t.box(height) for t in tracks])
-    overlap = iou_matrix(predicted.astype(np.float32), boxes.astype(np.float32))
-    centres_t, centres_d = (predicted[:, :2] + predicted[:, 2:]) / 2, (boxes[:, :2] + boxes[:, 2:]) / 2
-    sides = np.sqrt(np.array([t.state[2] * t.state[3] for t in tracks]))
-    sigmas = np.sqrt(np.array([t.cov[:2, 0, 0].max() for t in tracks]))
-    hidden = np.array([seconds - t.seen_seconds if t.misses else 0.0 for t in tracks])
-    reach = np.minimum((_NEAR + _NEAR_GROWTH * hidden) * sides + _NEAR_SIGMAS * sigmas, _NEAR_MOST * sides)
-    distance = np.linalg.norm(centres_t[:, None] - centres_d[None], axis=2) / reach[:, None]
-    colours = np.array([[histogram_distance(t.histogram, other) for other in histograms] for t in tracks])
-    other_class = np.array([t.class_id for t in tracks])[:, None] != class_ids[None]
-    cost = _OVERLAP * (1 - overlap) + _DISTANCE * np.minimum(distance, 1) + _HISTOGRAM * colours + _CLASS * other_class
-    unseen = np.array([t.misses > 0 for t in tracks])[:, None]
-    strange = unseen & (colours > _STRANGE_HISTOGRAM) & (overlap < 0.3)
-    near = (distance < 1) | (overlap > 0.2)
-    return np.where(near & ~strange, cost, np.inf).astype(np.float64)

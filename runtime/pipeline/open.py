@@ -26,7 +26,8 @@ from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
 from edgecap.runtime.perceive.motion.detector import MotionDetector
 from edgecap.runtime.perceive.perceiver import Perceiver
 from edgecap.runtime.perceive.segmenter import Segmenter
-from edgecap.runtime.perceive.tracker import PROBABILITIES, Tracker, TrackerSettings
+from edgecap.runtime.perceive.tracker import Tracker
+from edgecap.runtime.perceive.tracker_settings import settings_for
 from edgecap.runtime.pipeline.stages import OpenVideo, StageSet
 from edgecap.runtime.video.source import open_source
 
@@ -96,7 +97,7 @@ def _perception(
         pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
         pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
     )
-    settings = PROBABILITIES if spec.detector.scores == "probability" else TrackerSettings()
+    settings = settings_for(spec.detector.scores)
     return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings)), spec.detector.labels
 
 

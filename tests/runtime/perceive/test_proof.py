@@ -7,7 +7,8 @@ import pytest
 
 from edgecap.runtime.data.detections import Detections
 from edgecap.runtime.data.frame import Frame
-from edgecap.runtime.perceive.tracker import PROBABILITIES, Tracker, TrackerSettings
+from edgecap.runtime.perceive.tracker import Tracker
+from edgecap.runtime.perceive.tracker_settings import PROBABILITIES, TrackerSettings
 
 GRAY = np.full((90, 160, 3), 128, np.uint8)
 
