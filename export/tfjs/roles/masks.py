@@ -18,7 +18,7 @@ from onnx import helper
 
 from edgecap.engines.graph.spec import TensorSpec
 from edgecap.export.tfjs.onnx_writer import TYPES, OnnxWriter
-from edgecap.export.tfjs.roles.crops import Window, crops, window_of, within
+from edgecap.export.tfjs.roles.crops import Window, aligned_crops, crops, window_of, within
 
 MARGIN = 0.1
 """The logits cover the box enlarged on each side by this share of its size."""
@@ -67,12 +67,12 @@ def decoder_graph(
 ) -> onnx.ModelProto:
     """picture, boxes_xyxy (and class_ids where there is a `thing`) -> mask_logits, quality.
 
-    `branching`: each network runs on its own boxes and not at all without any (If; for CPUs). False: both run on all
-    boxes and the class chooses (standard data flow; for TensorRT).
+    `branching`: each network runs on its own boxes and not at all without any (If; crops by RoiAlign; for CPUs). False:
+    both run on all boxes and the class chooses (standard data flow, GridSample; for TensorRT).
     """
     write = OnnxWriter()
     if thing is None:
-        logits = _logits(write, person, "picture", BOXES.name)
+        logits = _logits(write, person, BOXES.name, branching=branching)
     else:
         is_person = write.node("Equal", [CLASS_IDS.name, write.constant(np.int64(person_id))])
         choose = _branched if branching else _both
@@ -93,10 +93,12 @@ def outside_prior() -> NDArray[np.float32]:
     return prior
 
 
-def _logits(write: OnnxWriter, net: MaskNet, picture: str, boxes_xyxy: str) -> str:
+def _logits(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool) -> str:
     """Logits [K, 1, SIDE, SIDE] over the enlarged boxes."""
+    picture = PICTURE.name
     seen = window_of(write, boxes_xyxy, picture, net.window)
-    _given(write, net, crops(write, picture, seen, net.window.side))
+    cut = aligned_crops if branching else partial(crops, beyond="zeros")
+    _given(write, net, cut(write, picture, seen, net.window.side))
     found = net.model.graph.output[0].name
     write.include(net.model)
     maps = write.node("Transpose", [found], perm=[0, 3, 1, 2]) if net.channels_last else found
@@ -123,14 +125,14 @@ def _given(write: OnnxWriter, net: MaskNet, pixels: str) -> None:
 def crop_graph(net: MaskNet) -> onnx.ModelProto:
     """picture, boxes_xyxy -> what the network is given; for calibration."""
     write = OnnxWriter()
-    _given(write, net, crops(write, "picture", window_of(write, BOXES.name, "picture", net.window), net.window.side))
     side = net.window.side
+    _given(write, net, aligned_crops(write, "picture", window_of(write, BOXES.name, "picture", net.window), side))
     axes = ("boxes", side, side, 3) if net.channels_last else ("boxes", 3, side, side)
     return write.model("crops", [PICTURE, BOXES], [TensorSpec(net.model.graph.input[0].name, "float32", axes)])
 
 
 def _both(write: OnnxWriter, person: MaskNet, thing: MaskNet, is_person: str) -> str:
-    sides = [_logits(write, net, "picture", BOXES.name) for net in (person, thing)]
+    sides = [_logits(write, net, BOXES.name, branching=False) for net in (person, thing)]
     return write.node("Where", [write.node("Unsqueeze", [is_person, write.ints(1, 2, 3)]), *sides])
 
 
@@ -157,7 +159,7 @@ def _branched(write: OnnxWriter, person: MaskNet, thing: MaskNet, is_person: str
 def _filled(net: MaskNet, rows: str, maps: str, inner: OnnxWriter) -> str:
     """`maps` with the network's answers at `rows` [n, 1]."""
     boxes = inner.node("GatherND", [BOXES.name, rows])
-    return inner.node("ScatterND", [maps, rows, _logits(inner, net, "picture", boxes)])
+    return inner.node("ScatterND", [maps, rows, _logits(inner, net, boxes, branching=True)])
 
 
 def _unchanged(maps: str, inner: OnnxWriter) -> str:
