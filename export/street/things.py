@@ -85,8 +85,8 @@ def _sized(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _fourth_channel(model: onnx.ModelProto) -> None:
-    """A channel of zeros more for the first convolution, in place: ONNX Runtime's INT8 kernels take inputs by fours, and
-    one of three channels cost a fifth of the network's milliseconds."""
+    """A channel of zeros more for the first convolution, in place: ONNX Runtime's INT8 kernels take inputs by fours
+    and one of three channels cost a fifth of the network's milliseconds."""
     conv = next(node for node in model.graph.node if node.op_type == "Conv")
     weight = next(one for one in model.graph.initializer if one.name == conv.input[1])
     wider = np.pad(onnx.numpy_helper.to_array(weight), ((0, 0), (0, 1), (0, 0), (0, 0)))

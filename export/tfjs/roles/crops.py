@@ -23,6 +23,8 @@ class Window:
     """The box is enlarged on each side by this share of its own width and height."""
     square: bool
     """True: a square around the box, aspect kept; False: the box itself, squashed."""
+    halved: bool = False
+    """True: half of `side` is cut and enlarged, at a quarter of the cost; `side` is even then."""
 
 
 def size_of(write: OnnxWriter, picture: str) -> tuple[str, str]:

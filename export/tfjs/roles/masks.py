@@ -96,9 +96,7 @@ def outside_prior() -> NDArray[np.float32]:
 def _logits(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool) -> str:
     """Logits [K, 1, SIDE, SIDE] over the enlarged boxes."""
     picture = PICTURE.name
-    seen = window_of(write, boxes_xyxy, picture, net.window)
-    cut = aligned_crops if branching else partial(crops, beyond="zeros")
-    _given(write, net, cut(write, picture, seen, net.window.side))
+    seen = _looked(write, net, boxes_xyxy, branching=branching)
     found = net.model.graph.output[0].name
     write.include(net.model)
     maps = write.node("Transpose", [found], perm=[0, 3, 1, 2]) if net.channels_last else found
@@ -109,8 +107,20 @@ def _logits(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool
     return within(write, maps, seen, wanted, SIDE)
 
 
+def _looked(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool) -> str:
+    """Give the network its crops, under the name of its input; the rectangles that they show."""
+    window = net.window
+    seen = window_of(write, boxes_xyxy, PICTURE.name, window)
+    cut = aligned_crops if branching else partial(crops, beyond="zeros")
+    pixels = cut(write, PICTURE.name, seen, window.side // 2 if window.halved else window.side)
+    if window.halved:
+        pixels = write.node("Resize", [pixels, "", write.floats(1.0, 1.0, 2.0, 2.0)], mode="linear")
+    _given(write, net, pixels)
+    return seen
+
+
 def _given(write: OnnxWriter, net: MaskNet, pixels: str) -> None:
-    """Crops [K, 3, side, side], 0-1, as the network is given them, under the name of its input."""
+    """Crops [K, 3, side, side], 0-1, as the network is given them."""
     if net.mean != (0.0, 0.0, 0.0):
         pixels = write.node("Sub", [pixels, write.constant(np.asarray(net.mean, np.float32).reshape(1, 3, 1, 1))])
     if net.std != (1.0, 1.0, 1.0):
@@ -126,7 +136,7 @@ def crop_graph(net: MaskNet) -> onnx.ModelProto:
     """picture, boxes_xyxy -> what the network is given; for calibration."""
     write = OnnxWriter()
     side = net.window.side
-    _given(write, net, aligned_crops(write, "picture", window_of(write, BOXES.name, "picture", net.window), side))
+    _looked(write, net, BOXES.name, branching=True)
     axes = ("boxes", side, side, 3) if net.channels_last else ("boxes", 3, side, side)
     return write.model("crops", [PICTURE, BOXES], [TensorSpec(net.model.graph.input[0].name, "float32", axes)])
 
