@@ -1,11 +1,13 @@
 """Which of the measured colours a person would name.
 
-In: `TrackEvidence`. Out: its `ColourShare`s that are said, largest first.
+In: `TrackEvidence`, or what else has a class and a palette. Out: its `ColourShare`s that are said, largest first.
 """
 
 from __future__ import annotations
 
-from edgecap.runtime.data.evidence import ColourShare, TrackEvidence
+from typing import Protocol
+
+from edgecap.runtime.data.evidence import ColourShare
 
 SECOND_SHARE = 0.18
 """A colour with less of the instance is not named."""
@@ -22,7 +24,21 @@ _COATS = frozenset({"black", "white", "gray", "brown", "orange"})
 """Of mammals and most birds."""
 
 
-def said_colours(track: TrackEvidence) -> list[ColourShare]:
+class Coloured(Protocol):
+    """What is needed of a `TrackEvidence`."""
+
+    @property
+    def class_name(self) -> str:
+        """The detector's word for it."""
+        ...
+
+    @property
+    def palette(self) -> tuple[ColourShare, ...]:
+        """Its colours, largest first."""
+        ...
+
+
+def said_colours(track: Coloured) -> list[ColourShare]:
     """Colours of a thing or an animal that a person would name, largest first; at most three.
 
     Gray is what white becomes in the shade, brown fur in flat light and black in the sun, so it is named only where it
@@ -46,7 +62,7 @@ def said_colours(track: TrackEvidence) -> list[ColourShare]:
     return [c for c in named if c.name not in dropped]
 
 
-def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
+def clothes_colours(track: Coloured) -> list[ColourShare]:
     """Colours of a person's clothes, largest first, at most two: those of the whole person without what may be skin,
     hair or shade."""
     least = {name: _LEAST_DOUBTFUL_SHARE for name in ("brown", "orange", "pink", "gray")}
