@@ -18,8 +18,10 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.window import Observation
 
-MaskFunction = Callable[[Frame, NDArray[np.float32]], tuple[tuple[Mask, ...], NDArray[np.float32]]]
-"""`Segmenter.masks`: a frame and boxes_xyxy [K, 4] -> K masks and their predicted IoU."""
+MaskFunction = Callable[
+    [Frame, NDArray[np.float32], NDArray[np.int64] | None], tuple[tuple[Mask, ...], NDArray[np.float32]]
+]
+"""`Segmenter.masks`: a frame, boxes_xyxy [K, 4] and class ids [K] -> K masks and their predicted IoU."""
 
 _BOX_IOU = 0.4
 """From here on a box is on the object (the figure of ../shared/real/README.md)."""
@@ -38,7 +40,8 @@ class ObjectScores:
     tracked_f: float
     """Their boundary similarity."""
     prompted_j: float | None
-    """Region similarity of the segmenter's masks from true boxes; None without a segmenter."""
+    """Region similarity of the segmenter's masks from true boxes and the true class (as in a run, where the detector
+    gives both); None without a segmenter."""
     prompted_ms: float | None
     """Milliseconds of the segmenter an instance and frame."""
     box_j: float
@@ -58,7 +61,8 @@ def object_scores(
     classes: Sequence[str],
     masks_of: MaskFunction | None,
 ) -> ObjectScores:
-    """Score one sequence. `truth` bool [T, H, W]; `class_of`: track id -> its class; `classes`: the right ones."""
+    """Score one sequence. `truth` bool [T, H, W]; `class_of`: track id -> its class; `classes`: the right ones, the
+    annotated object's own first."""
     seen = [o for o in observations if o.frame.index < len(truth)]
     true_masks = {o.frame.index: _shrunk(truth[o.frame.index], o.frame) for o in seen}
     seen = [o for o in seen if true_masks[o.frame.index].area_pixels >= _LEAST_PIXELS]
@@ -66,7 +70,8 @@ def object_scores(
     tracks = _best_tracks(seen, true_masks)
     said = [_union(o, tracks) for o in seen]
     true = [true_masks[o.frame.index] for o in seen]
-    prompted, milliseconds = _prompted(seen, true, masks_of)
+    named = [labels.index(name) for name in classes if name in labels]
+    prompted, milliseconds = _prompted(seen, true, masks_of, np.array(named[:1], np.int64) if named else None)
     boxes = [_filled(mask) for mask in true]
     hits = sum(_hit(o, mask, class_of, labels, classes) for o, mask in zip(seen, true, strict=True))
     return ObjectScores(
@@ -116,14 +121,17 @@ def _union(observation: Observation, tracks: Sequence[int]) -> Mask:
 
 
 def _prompted(
-    observations: Sequence[Observation], truth: Sequence[Mask], masks_of: MaskFunction | None
+    observations: Sequence[Observation],
+    truth: Sequence[Mask],
+    masks_of: MaskFunction | None,
+    class_ids: NDArray[np.int64] | None,
 ) -> tuple[float | None, float | None]:
     if masks_of is None or not observations:
         return None, None
     scores, seconds = [], 0.0
     for o, mask in zip(observations, truth, strict=True):
         begun = time.perf_counter()
-        found, _ = masks_of(o.frame, mask.box_xyxy[None])
+        found, _ = masks_of(o.frame, mask.box_xyxy[None], class_ids)
         seconds += time.perf_counter() - begun
         scores.append(mask.iou(found[0]))
     return float(np.mean(scores)), 1000 * seconds / len(scores)

@@ -49,6 +49,7 @@ def thing_net(file: Path) -> tuple[MaskNet, Comparison]:
     slim = onnxslim.slim(_sized(whole))
     named = onnx.compose.add_prefix(onnx.version_converter.convert_version(slim, OPSET), _PREFIX)
     model = tidy(onnx.shape_inference.infer_shapes(named))
+    _fourth_channel(model)
     model.ir_version = 9
     net = MaskNet(
         free_axes(model, {0: "crops"}),
@@ -81,6 +82,20 @@ def _sized(model: onnx.ModelProto) -> onnx.ModelProto:
     for axis, size in ((0, 1), (2, SIDE), (3, SIDE)):
         sized.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = size
     return onnx.shape_inference.infer_shapes(sized)
+
+
+def _fourth_channel(model: onnx.ModelProto) -> None:
+    """A channel of zeros more for the first convolution, in place: ONNX Runtime's INT8 kernels take inputs by fours
+    and one of three channels cost a fifth of the network's milliseconds."""
+    conv = next(node for node in model.graph.node if node.op_type == "Conv")
+    weight = next(one for one in model.graph.initializer if one.name == conv.input[1])
+    wider = np.pad(onnx.numpy_helper.to_array(weight), ((0, 0), (0, 1), (0, 0), (0, 0)))
+    weight.CopyFrom(onnx.numpy_helper.from_array(wider, weight.name))
+    pads = onnx.numpy_helper.from_array(np.array([0, 0, 0, 0, 0, 1, 0, 0], np.int64), f"{_PREFIX}one_channel")
+    model.graph.initializer.append(pads)
+    given, conv.input[0] = conv.input[0], f"{_PREFIX}four_channels"
+    padded = onnx.helper.make_node("Pad", [given, pads.name], [conv.input[0]], name=conv.input[0])
+    model.graph.node.insert(0, padded)
 
 
 def _compared(whole: onnx.ModelProto, model: onnx.ModelProto, logits: str) -> Comparison:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from edgecap.runtime.data.evidence import Evidence, Relation, TrackEvidence
-from edgecap.runtime.describe.sentences import clothes_colours, said_colours
+from edgecap.runtime.describe.said_colours import clothes_colours, said_colours
 from edgecap.runtime.english import is_person
 
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")

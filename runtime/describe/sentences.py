@@ -14,7 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, ColourShare, Evidence, TrackEvidence
+from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
+from edgecap.runtime.describe.said_colours import clothes_colours, said_colours
 from edgecap.runtime.english import is_person, listed, plural
 from edgecap.runtime.measure.position import cell
 
@@ -54,10 +55,7 @@ _BACK: dict[str, str] = {
     "roll_right": "back to the right",
 }
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_MAIN_SHARE, _SECOND_SHARE, _MOSTLY_SHARE = 0.25, 0.18, 0.85
-_LEAST_DOUBTFUL_SHARE = 0.5
-"""Skin, hair and shade rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
-_VEHICLES = frozenset({"bicycle", "car", "motorcycle", "bus", "train", "truck"})
+_MOSTLY_SHARE = 0.85
 _HALF = 0.5
 _SOME = {"dark": "dark parts"}
 _CLOTHES = {"black": "dark"}
@@ -152,32 +150,6 @@ def appearance_sentence(track: TrackEvidence) -> str:
     if len(named) == 2 and named[1].share < 0.6 * share:
         return _sentence(_article(f"{mostly}{names[0]} {track.class_name} with some {names[1]}"))
     return _sentence(_article(f"{listed(names)} {track.class_name}"))
-
-
-def said_colours(track: TrackEvidence) -> list[ColourShare]:
-    """Colours of a thing or an animal that a person would name, largest first; at most three.
-
-    Gray is what white becomes in the shade, brown fur in flat light and black in the sun, so it is named only where it
-    is the largest and neither white nor a colour is beside it. Black beside gray is shadow, and on a vehicle tyres and
-    panes.
-    """
-    named = [c for c in track.palette if c.share >= _SECOND_SHARE][:3]
-    if not named:
-        return []
-    names = [c.name for c in named]
-    dropped = set()
-    if "gray" in names and (names[0] != "gray" or set(names) - {"gray", "black"}):
-        dropped.add("gray")
-    if names[0] != "black" and (names[0] == "gray" or track.class_name in _VEHICLES):
-        dropped.add("black")
-    return [c for c in named if c.name not in dropped]
-
-
-def clothes_colours(track: TrackEvidence) -> list[ColourShare]:
-    """Colours of a person's clothes, largest first, at most two: those of the whole person without what may be skin,
-    hair or shade."""
-    least = {name: _LEAST_DOUBTFUL_SHARE for name in ("brown", "orange", "pink", "gray")}
-    return [c for c in track.palette if c.share >= least.get(c.name, _SECOND_SHARE)][:2]
 
 
 def _clothes_sentence(track: TrackEvidence) -> str:

@@ -18,7 +18,7 @@ from onnx import helper
 
 from edgecap.engines.graph.spec import TensorSpec
 from edgecap.export.tfjs.onnx_writer import TYPES, OnnxWriter
-from edgecap.export.tfjs.roles.crops import Window, crops, window_of, within
+from edgecap.export.tfjs.roles.crops import Window, aligned_crops, crops, window_of, within
 
 MARGIN = 0.1
 """The logits cover the box enlarged on each side by this share of its size."""
@@ -67,12 +67,12 @@ def decoder_graph(
 ) -> onnx.ModelProto:
     """picture, boxes_xyxy (and class_ids where there is a `thing`) -> mask_logits, quality.
 
-    `branching`: each network runs on its own boxes and not at all without any (If; for CPUs). False: both run on all
-    boxes and the class chooses (standard data flow; for TensorRT).
+    `branching`: each network runs on its own boxes and not at all without any (If; crops by RoiAlign; for CPUs). False:
+    both run on all boxes and the class chooses (standard data flow, GridSample; for TensorRT).
     """
     write = OnnxWriter()
     if thing is None:
-        logits = _logits(write, person, "picture", BOXES.name)
+        logits = _logits(write, person, BOXES.name, branching=branching)
     else:
         is_person = write.node("Equal", [CLASS_IDS.name, write.constant(np.int64(person_id))])
         choose = _branched if branching else _both
@@ -93,10 +93,10 @@ def outside_prior() -> NDArray[np.float32]:
     return prior
 
 
-def _logits(write: OnnxWriter, net: MaskNet, picture: str, boxes_xyxy: str) -> str:
+def _logits(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool) -> str:
     """Logits [K, 1, SIDE, SIDE] over the enlarged boxes."""
-    seen = window_of(write, boxes_xyxy, picture, net.window)
-    _given(write, net, crops(write, picture, seen, net.window.side))
+    picture = PICTURE.name
+    seen = _looked(write, net, boxes_xyxy, branching=branching)
     found = net.model.graph.output[0].name
     write.include(net.model)
     maps = write.node("Transpose", [found], perm=[0, 3, 1, 2]) if net.channels_last else found
@@ -107,8 +107,20 @@ def _logits(write: OnnxWriter, net: MaskNet, picture: str, boxes_xyxy: str) -> s
     return within(write, maps, seen, wanted, SIDE)
 
 
+def _looked(write: OnnxWriter, net: MaskNet, boxes_xyxy: str, *, branching: bool) -> str:
+    """Give the network its crops, under the name of its input; the rectangles that they show."""
+    window = net.window
+    seen = window_of(write, boxes_xyxy, PICTURE.name, window)
+    cut = aligned_crops if branching else partial(crops, beyond="zeros")
+    pixels = cut(write, PICTURE.name, seen, window.side // 2 if window.halved else window.side)
+    if window.halved:
+        pixels = write.node("Resize", [pixels, "", write.floats(1.0, 1.0, 2.0, 2.0)], mode="linear")
+    _given(write, net, pixels)
+    return seen
+
+
 def _given(write: OnnxWriter, net: MaskNet, pixels: str) -> None:
-    """Crops [K, 3, side, side], 0-1, as the network is given them, under the name of its input."""
+    """Crops [K, 3, side, side], 0-1, as the network is given them."""
     if net.mean != (0.0, 0.0, 0.0):
         pixels = write.node("Sub", [pixels, write.constant(np.asarray(net.mean, np.float32).reshape(1, 3, 1, 1))])
     if net.std != (1.0, 1.0, 1.0):
@@ -123,14 +135,14 @@ def _given(write: OnnxWriter, net: MaskNet, pixels: str) -> None:
 def crop_graph(net: MaskNet) -> onnx.ModelProto:
     """picture, boxes_xyxy -> what the network is given; for calibration."""
     write = OnnxWriter()
-    _given(write, net, crops(write, "picture", window_of(write, BOXES.name, "picture", net.window), net.window.side))
     side = net.window.side
+    _looked(write, net, BOXES.name, branching=True)
     axes = ("boxes", side, side, 3) if net.channels_last else ("boxes", 3, side, side)
     return write.model("crops", [PICTURE, BOXES], [TensorSpec(net.model.graph.input[0].name, "float32", axes)])
 
 
 def _both(write: OnnxWriter, person: MaskNet, thing: MaskNet, is_person: str) -> str:
-    sides = [_logits(write, net, "picture", BOXES.name) for net in (person, thing)]
+    sides = [_logits(write, net, BOXES.name, branching=False) for net in (person, thing)]
     return write.node("Where", [write.node("Unsqueeze", [is_person, write.ints(1, 2, 3)]), *sides])
 
 
@@ -157,7 +169,7 @@ def _branched(write: OnnxWriter, person: MaskNet, thing: MaskNet, is_person: str
 def _filled(net: MaskNet, rows: str, maps: str, inner: OnnxWriter) -> str:
     """`maps` with the network's answers at `rows` [n, 1]."""
     boxes = inner.node("GatherND", [BOXES.name, rows])
-    return inner.node("ScatterND", [maps, rows, _logits(inner, net, "picture", boxes)])
+    return inner.node("ScatterND", [maps, rows, _logits(inner, net, boxes, branching=True)])
 
 
 def _unchanged(maps: str, inner: OnnxWriter) -> str:

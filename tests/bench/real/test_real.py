@@ -68,7 +68,10 @@ def test_a_wrong_class_and_a_box_elsewhere_are_no_hit():
 def test_masks_from_true_boxes_are_scored_and_timed():
     truth = np.stack([_disc(50, 60)] * 3)
 
-    def filled(frame, boxes):
+    given = []
+
+    def filled(frame, boxes, class_ids):
+        given.append(class_ids.tolist())
         x0, y0, x1, y1 = (boxes[0] * [160, 120, 160, 120]).round().astype(int)
         bits = np.zeros((120, 160), bool)
         bits[y0:y1, x0:x1] = True
@@ -77,6 +80,18 @@ def test_masks_from_true_boxes_are_scored_and_timed():
     scores = _scores(truth, [_observation(f) for f in range(3)], masks_of=filled)
     assert scores.prompted_j == pytest.approx(scores.box_j, abs=1e-6)
     assert scores.prompted_ms > 0 and scores.tracked_j == 0.0
+    assert given == [[1]] * 3  # the first of the right classes, "horse", as the pack's labels number it
+
+
+def test_a_class_that_the_pack_does_not_know_is_left_to_the_segmenter():
+    truth = np.stack([_disc(50, 60)])
+
+    def without_class(frame, boxes, class_ids):
+        assert class_ids is None
+        return (Mask.from_full(truth[0]),), np.ones(1, np.float32)
+
+    scores = _scores(truth, [_observation(0)], classes=("camel",), masks_of=without_class)
+    assert scores.prompted_j == pytest.approx(1.0)
 
 
 def _folder(tmp_path, video):

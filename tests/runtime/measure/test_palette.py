@@ -137,3 +137,8 @@ def test_best_views_prefer_whole_bodies_and_drop_small_ones():
     clean = np.array([True, True, True, False, True, True])
     assert best_views(areas, clean, count=3) == [1, 2]
     assert best_views(areas[:1], clean[:1]) == [0]
+
+
+@pytest.mark.parametrize(("level", "name"), [(76, "black"), (84, "gray"), (180, "gray"), (188, "white")])
+def test_gray_ends_at_80_and_182(level, name):
+    assert colour_name((level,) * 3) == name

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.graph.letterbox import enlarge_boxes
+from edgecap.engines.graph.spec import TensorSpec
 from edgecap.engines.packs.pack import Pack
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.publish.publish import ExportOptions, publish
@@ -21,8 +22,19 @@ from edgecap.export.specimens.tfjs import TfjsWriter
 from edgecap.export.tfjs.convert import convert
 from edgecap.export.tfjs.free_axes import free_axes
 from edgecap.export.tfjs.model import TfjsModel
-from edgecap.export.tfjs.roles.crops import Window
-from edgecap.export.tfjs.roles.masks import MARGIN, OUTSIDE, SIDE, MaskNet, crop_graph, decoder_graph, outside_prior
+from edgecap.export.tfjs.onnx_writer import OnnxWriter
+from edgecap.export.tfjs.roles.crops import Window, crops, window_of
+from edgecap.export.tfjs.roles.masks import BOXES as BOX_INPUT
+from edgecap.export.tfjs.roles.masks import (
+    MARGIN,
+    OUTSIDE,
+    PICTURE,
+    SIDE,
+    MaskNet,
+    crop_graph,
+    decoder_graph,
+    outside_prior,
+)
 from edgecap.export.tfjs.roles.person_mask import person_net
 from edgecap.export.tfjs.roles.pose import crop_graph as pose_crops
 from edgecap.export.tfjs.roles.pose import pose_graph, pose_net
@@ -70,6 +82,7 @@ BOXES = np.array([[16 / 96, 16 / 64, 45 / 96, 45 / 64], [56 / 96, 20 / 64, 85 / 
 
 @pytest.mark.parametrize("square", [True, False])
 def test_a_crop_is_what_opencv_cuts(square: bool, tmp_path: Path) -> None:
+    """By RoiAlign, the picture's own pixels, and zeros beyond it; by GridSample the same but for the border."""
     rng = np.random.default_rng(0)
     smooth = cv2.GaussianBlur(rng.random((64, 96, 3)).astype(np.float32), (0, 0), 3)
     model = convert(channel_net(tmp_path, RED), prefix="n/")
@@ -77,14 +90,24 @@ def test_a_crop_is_what_opencv_cuts(square: bool, tmp_path: Path) -> None:
     boxes = np.array([[0.2, 0.3, 0.5, 0.9], [-0.1, 0.4, 0.3, 1.2]], np.float32)
     feeds = {"picture": np.ascontiguousarray(smooth.transpose(2, 0, 1)[None]), "boxes_xyxy": boxes}
     [got] = run(crop_graph(net), tmp_path / "crop.onnx", feeds).values()
-    for one, box in zip(got, boxes * [96, 64, 96, 64], strict=True):
+    writer = OnnxWriter()
+    seen = window_of(writer, "boxes_xyxy", "picture", net.window)
+    writer.node("Identity", [crops(writer, "picture", seen, 32, beyond="zeros")], output="crops")
+    sampled = writer.model("crops", [PICTURE, BOX_INPUT], [TensorSpec("crops", "float32", ("boxes", 3, 32, 32))])
+    [same] = run(sampled, tmp_path / "sampled.onnx", feeds).values()
+    for one, other, box in zip(got, same, boxes * [96, 64, 96, 64], strict=True):
         half = (box[2:] - box[:2]) * 0.6
         half = np.full(2, half.max()) if square else half
         low, step = (box[:2] + box[2:]) / 2 - half, 2 * half / 32
         matrix = np.array([[step[0], 0, low[0] + step[0] / 2 - 0.5], [0, step[1], low[1] + step[1] / 2 - 0.5]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         wanted = cv2.warpAffine(smooth, matrix, (32, 32), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        np.testing.assert_allclose(one, wanted, atol=0.02)
+        x, y = (low[axis] + (np.arange(32) + 0.5) * step[axis] for axis in (0, 1))
+        inside = ((x > 0.5) & (x < 95.5))[None] & ((y > 0.5) & (y < 63.5))[:, None]
+        beyond = ((x < -1) | (x > 97))[None] | ((y < -1) | (y > 65))[:, None]
+        np.testing.assert_allclose(one[inside], wanted[inside], atol=0.02)
+        np.testing.assert_allclose(other.transpose(1, 2, 0)[inside], wanted[inside], atol=0.02)
+        assert not one[beyond].any() and not other.transpose(1, 2, 0)[beyond].any()
 
 
 @pytest.mark.parametrize("branching", [True, False])

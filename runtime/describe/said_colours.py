@@ -1,0 +1,69 @@
+"""Which of the measured colours a person would name.
+
+In: `TrackEvidence`, or what else has a class and a palette. Out: its `ColourShare`s that are said, largest first.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from edgecap.runtime.data.evidence import ColourShare
+
+SECOND_SHARE = 0.18
+"""A colour with less of the instance is not named."""
+_LEAST_DOUBTFUL_SHARE = 0.5
+"""Skin, hair and shade rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_LEAST_PANED_BLACK = 0.5
+"""Panes, tyres and the shade below fill up to half of a car seen from the side."""
+_LEAST_BESIDE = 0.3
+"""Beside an animal's own colour a smaller share of one that shade or grass gives is not named."""
+_PANED = frozenset({"car", "bus", "truck", "train"})
+_VEHICLES = _PANED | {"bicycle", "motorcycle"}
+_ANIMALS = frozenset({"bird", "cat", "dog", "horse", "sheep", "cow", "bear"})
+_COATS = frozenset({"black", "white", "gray", "brown", "orange"})
+"""Of mammals and most birds."""
+
+
+class Coloured(Protocol):
+    """What is needed of a `TrackEvidence`."""
+
+    @property
+    def class_name(self) -> str:
+        """The detector's word for it."""
+        ...
+
+    @property
+    def palette(self) -> tuple[ColourShare, ...]:
+        """Its colours, largest first."""
+        ...
+
+
+def said_colours(track: Coloured) -> list[ColourShare]:
+    """Colours of a thing or an animal that a person would name, largest first; at most three.
+
+    Gray is what white becomes in the shade, brown fur in flat light and black in the sun, so it is named only where it
+    is the largest and neither white nor a colour is beside it. Black beside gray is shadow, beside brown fur its shaded
+    side, and on a vehicle tyres and panes. Green, blue and purple beside the colour of a coat are grass, water and sky.
+    """
+    named = [c for c in track.palette if c.share >= SECOND_SHARE][:3]
+    if not named:
+        return []
+    names, first = [c.name for c in named], named[0].name
+    dropped = set()
+    if "gray" in names and (first != "gray" or set(names) - {"gray", "black"}):
+        dropped.add("gray")
+    if first != "black" and (first == "gray" or track.class_name in _VEHICLES):
+        dropped.add("black")
+    if track.class_name in _PANED and named[0].share < _LEAST_PANED_BLACK:
+        dropped.add("black")
+    if track.class_name in _ANIMALS and first in _COATS:
+        from_outside = {"green", "blue", "purple"} | ({"black"} if first in ("brown", "orange") else set())
+        dropped |= {c.name for c in named[1:] if c.name in from_outside and c.share < _LEAST_BESIDE}
+    return [c for c in named if c.name not in dropped]
+
+
+def clothes_colours(track: Coloured) -> list[ColourShare]:
+    """Colours of a person's clothes, largest first, at most two: those of the whole person without what may be skin,
+    hair or shade."""
+    least = {name: _LEAST_DOUBTFUL_SHARE for name in ("brown", "orange", "pink", "gray")}
+    return [c for c in track.palette if c.share >= least.get(c.name, SECOND_SHARE)][:2]
