@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecap.runtime.measure.camera_path import camera_evidence, camera_path
+from edgecap.runtime.measure.camera_labels import camera_evidence
+from edgecap.runtime.measure.camera_path import camera_path
 from tests.runtime.drawn_windows import ASPECT, View, window
 
 CENTRE_Y = ASPECT / 2
