@@ -67,7 +67,8 @@ class CameraMove:
         turn = _about_z(-np.radians(self.roll[index])) @ _about_x(-pitch) @ _about_y(-yaw)
         seen = 0.5 * source_wh[0] * self.focal  # focal length in the photograph's pixels
         shown = size_wh[0] * self.focal * self.zoom[index]
-        return _camera(shown, size_wh) @ turn @ np.linalg.inv(_camera(seen, source_wh))
+        matrix: NDArray[np.float64] = _camera(shown, size_wh) @ turn @ np.linalg.inv(_camera(seen, source_wh))
+        return matrix
 
 
 def draw_move(name: str, rng: np.random.Generator, times_seconds: NDArray[np.float64]) -> CameraMove:
@@ -110,7 +111,7 @@ def _progress(rng: np.random.Generator, times: NDArray[np.float64]) -> NDArray[n
     """0 to 1 [T]: at rest, then smoothly or at an even pace on, then at rest."""
     length = times[-1] - times[0]
     begin, end = rng.uniform(0.0, 0.3) * length, rng.uniform(0.7, 1.0) * length
-    even = np.clip((times - times[0] - begin) / (end - begin), 0.0, 1.0)
+    even: NDArray[np.float64] = np.clip((times - times[0] - begin) / (end - begin), 0.0, 1.0)
     return even if rng.random() < 0.5 else even * even * (3 - 2 * even)
 
 

@@ -81,12 +81,12 @@ def moved_clip(footage: Sequence[Footage], *, seed: int, fps: float) -> MovedCli
             _view(still, move.matrix(k * _SUB_FRAMES + s, size_wh=SIZE_WH, source_wh=_size(still)))
             for s in range(_SUB_FRAMES)
         ]
-        image = np.mean(views, axis=0, dtype=np.float32)
+        image: NDArray[np.float32] = np.mean(views, axis=0, dtype=np.float32)
         mask = np.zeros((SIZE_WH[1], SIZE_WH[0]), bool)
         if cast is not None:
             image, mask = _pasted(image, cast, k, centre_xy=course[k], area=area)
-        image = np.clip(image + noise * rng.standard_normal(image.shape, np.float32), 0, 255).astype(np.uint8)
-        frames.append(Frame(k, k / fps, _compressed(image, quality)))
+        noisy = np.clip(image + noise * rng.standard_normal(image.shape, np.float32), 0, 255).astype(np.uint8)
+        frames.append(Frame(k, k / fps, _compressed(noisy, quality)))
         masks.append((Mask.from_full(mask),) if known and mask.any() else ())
     return MovedClip(move, tuple(frames), tuple(masks), area if cast is not None else 0.0)
 
@@ -105,7 +105,7 @@ def _object_course(rng: np.random.Generator, count: int) -> NDArray[np.float64]:
 
 def _pasted(
     image: NDArray[np.float32], cast: Footage, index: int, *, centre_xy: NDArray[np.float64], area: float
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """The object's frame `index` (there and back where it has fewer) before the picture; where it now is."""
     last = len(cast.masks) - 1
     k = last - abs(last - index % (2 * last)) if last else 0
@@ -118,16 +118,18 @@ def _pasted(
     middle = np.array([columns.mean(), rows.mean()])
     shift = centre_xy * SIZE_WH - scale * middle
     to_picture = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    alpha = cv2.warpAffine(bits.astype(np.float32), to_picture, SIZE_WH)[..., None]
+    alpha = cv2.warpAffine(bits.astype(np.float32), to_picture, SIZE_WH).astype(np.float32)
     body = cv2.warpAffine(cast.frames[k], to_picture, SIZE_WH)
-    return image * (1 - alpha) + body * alpha, alpha[..., 0] > 0.5
+    mixed = image * (1 - alpha[..., None]) + body * alpha[..., None]
+    return mixed.astype(np.float32), np.asarray(alpha > 0.5, bool)
 
 
 def _compressed(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    done, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    if picture is None:
         raise ValueError(f"the picture can't be compressed; {image.shape = }, {quality = }")
-    return np.ascontiguousarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]).astype(np.uint8, copy=False)
+    return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8, copy=False)
 
 
 def _size(picture: NDArray[np.uint8]) -> tuple[int, int]:
