@@ -99,7 +99,7 @@ def picture_note(track: TrackEvidence, camera: CameraEvidence) -> str:
         return " in the picture" if turns and world.moving else ""
     along = sum(a * b for a, b in zip(world.displacement_xy, image.displacement_xy, strict=True))
     if world.moving and along > 0:
-        return ""
+        return " in the picture" if turns and track.position_start == track.position_end else ""
     if not turns:
         return "" if camera.labels else " in the picture"
     return f" in the picture because the camera {_cause(image.displacement_xy, camera)}"
