@@ -45,8 +45,8 @@ _OPPOSITE: dict[CameraLabel, CameraLabel] = {
 }
 _LEAST_TRAVEL = 0.1
 """Frame widths that an instance must go in the world to be followed."""
-_FOLLOWED_RATIO = 3.0
-"""Times as far in the world as in the picture: the camera makes up for two thirds of the way."""
+_FOLLOWED_RATIO = 2.0
+"""Times as far in the world as in the picture: the camera makes up for more of the way than it leaves."""
 _NEAR = 1 / 6
 """Share of the frame, half a cell of the grid of positions: how far from its mean place what is followed may go."""
 _OFF_AXIS = math.tan(math.radians(22.5))
@@ -90,19 +90,21 @@ def is_followed(track: TrackEvidence, camera: CameraEvidence) -> bool:
     return world > _LEAST_TRAVEL and world > _FOLLOWED_RATIO * image and away < _NEAR
 
 
-def picture_note(track: TrackEvidence, camera: CameraEvidence) -> str:
+def picture_note(track: TrackEvidence, camera: CameraEvidence, *, moves: bool) -> str:
     """What to add to a position that the camera's movement makes differ from the movement in the world: " in the
-    picture because the camera pans right", " in the picture", or ""."""
+    picture because the camera pans right", " in the picture" (not said of what leaves it), or "". `moves`: from cell
+    to cell."""
     world, image = track.motion_world, track.motion_image
     turns = bool(set(camera.labels) - {"static", "shake"})
-    if not image.moving:
-        return " in the picture" if turns and world.moving else ""
+    picture = "" if track.out_of_frame_at_end else " in the picture"
+    if not moves:
+        return picture if turns and world.moving else ""
     along = sum(a * b for a, b in zip(world.displacement_xy, image.displacement_xy, strict=True))
     if world.moving and along > 0:
-        return " in the picture" if turns and track.position_start == track.position_end else ""
+        return ""
     if not turns:
-        return "" if camera.labels else " in the picture"
-    return f" in the picture because the camera {_cause(image.displacement_xy, camera)}"
+        return "" if camera.labels else picture
+    return f"{picture} because the camera {_cause(image.displacement_xy, camera)}"
 
 
 def rests_before_still_camera(track: TrackEvidence, camera: CameraEvidence) -> bool:

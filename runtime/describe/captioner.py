@@ -128,10 +128,11 @@ class Captioner:
         """`acts`: what it does to others, as a sentence or ""."""
         main = followed(evidence)
         follows = main is not None and main.track_id == track.track_id
-        computed = _joined(words.action_sentence(track, camera_follows=follows), acts)
+        computed = _joined(words.action_sentence(track, camera=evidence.camera, camera_follows=follows), acts)
         action = self._field(by_slot.get((track.track_id, "action")), computed)
         if action.provenance == "model":
-            motion = _joined(words.motion_sentence(track, camera_follows=follows) if _travels(track) else "", acts)
+            motion = words.motion_sentence(track, camera=evidence.camera, camera_follows=follows)
+            motion = _joined(motion if _travels(track) else "", acts)
             action = replace(action, text=_joined(action.text, motion), computed_part=motion)
         # A detector without classes names nothing: "object" is what the code calls it, not what a model saw.
         named = window.labels != ("object",)

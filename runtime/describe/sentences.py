@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgecap.runtime.data.evidence import CameraEvidence, ColourShare, Evidence, TrackEvidence
+from edgecap.runtime.data.evidence import CameraEvidence, ColourShare, Evidence, Motion, TrackEvidence
 from edgecap.runtime.describe.camera_sentences import camera_sentence, picture_note, rests_before_still_camera
 from edgecap.runtime.english import is_person, listed, plural
 from edgecap.runtime.measure.position import cell
@@ -52,7 +52,6 @@ _MOST_GROUPS = 4
 def position_sentence(track: TrackEvidence, camera: CameraEvidence | None = None) -> str:
     """ "The dog moves from top-left to center-middle and out of frame in the end.": the method's wording,
     never "None". Where it is the `camera` that moves it, that is said."""
-    note = "" if camera is None else picture_note(track, camera)
     still = camera is not None and rests_before_still_camera(track, camera)
     start, end = track.position_start, track.position_end
     leaves = " and out of frame in the end" if track.out_of_frame_at_end else ""
@@ -68,21 +67,27 @@ def position_sentence(track: TrackEvidence, camera: CameraEvidence | None = None
         text = f"stays between {start} and {end}"
     else:
         text = f"moves from {start} to {end}"
+    note = "" if camera is None else picture_note(track, camera, moves=text.startswith("moves") or bool(leaves))
     return f"The {track.class_name} {text}{leaves}{note}."
 
 
-def motion_sentence(track: TrackEvidence, *, subject: str = "it", camera_follows: bool = False) -> str:
-    """How it moves against the background: "It moves to the right, then stops.". `camera_follows`: say that the camera
-    goes with it."""
-    text = _movement(track)
+def motion_sentence(
+    track: TrackEvidence, *, subject: str = "it", camera: CameraEvidence | None = None, camera_follows: bool = False
+) -> str:
+    """How it moves against the background: "It moves to the right, then stops.". `camera`: where it could not be
+    measured, nothing is known but the movement in the picture. `camera_follows`: say that the camera goes with it."""
+    if camera is None or camera.labels:
+        text = _movement(track, track.motion_world)
+    else:
+        text = f"{_movement(track, track.motion_image)} in the picture"
     if camera_follows:
         text += ", and the camera follows it"
     return _sentence(f"{subject} {text}")
 
 
-def action_sentence(track: TrackEvidence, *, camera_follows: bool = False) -> str:
+def action_sentence(track: TrackEvidence, *, camera: CameraEvidence | None = None, camera_follows: bool = False) -> str:
     """The motion sentence with the class as its subject, for captions without a captioner."""
-    return motion_sentence(track, subject=f"the {track.class_name}", camera_follows=camera_follows)
+    return motion_sentence(track, subject=f"the {track.class_name}", camera=camera, camera_follows=camera_follows)
 
 
 def appearance_sentence(track: TrackEvidence) -> str:
@@ -174,12 +179,11 @@ def _farthest_cell(track: TrackEvidence) -> str | None:
     return cell(x=float(points[far, 0]), y=float(points[far, 1]))
 
 
-def _movement(track: TrackEvidence) -> str:
-    motion = track.motion_world
+def _movement(track: TrackEvidence, motion: Motion) -> str:
     alone, beside = _DEPTH[track.depth]
     if not motion.moving:
         return alone
-    text = f"moves {_route(track)}"
+    text = f"moves {_route(motion)}"
     if motion.starts:
         text = f"stays in place at first, then {text}"
     if beside:
@@ -187,8 +191,7 @@ def _movement(track: TrackEvidence) -> str:
     return f"{text}, then stops" if motion.stops else text
 
 
-def _route(track: TrackEvidence) -> str:
-    motion = track.motion_world
+def _route(motion: Motion) -> str:
     ways = [_TOWARDS[heading] for heading in motion.headings]
     if motion.returns:
         return f"{ways[0]} and back" if ways and len(ways) <= 2 else "around and back to where it was"

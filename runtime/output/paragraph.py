@@ -40,7 +40,7 @@ _POSITION = re.compile(
     rf"(?:the )?(?P<who>.+?) (?:stays at|is at|moves from|stays between) (?P<start>{_CELL})"
     rf"(?: (?P<joint>and|to) (?P<end>{_CELL}))?(?P<back> and back to (?:{_CELL}))?"
     r"(?P<leaves>,? (?:and |then )?(?:moves )?out of frame in the end)?"
-    r"(?: in the picture(?P<cause> because the camera [a-z ]+)?)?\.",
+    r"(?: in the picture)?(?P<cause> because the camera [a-z ]+)?\.",
     re.IGNORECASE,
 )
 _ORDINALS = ("", "first ", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
