@@ -13,6 +13,7 @@ from typing import Any
 
 from edgecap.bench.quality.camera import CameraCounts, camera_counts
 from edgecap.bench.real.moving_pictures import SIZE_WH, Footage, MovedClip, moved_clip
+from edgecap.engines.graph.device import probe_device
 from edgecap.runtime.data.evidence import CameraEvidence
 from edgecap.runtime.data.window import Observation
 from edgecap.runtime.measure.camera_labels import camera_evidence
@@ -82,11 +83,14 @@ def study_lines(trials: Sequence[CameraTrial]) -> list[str]:
     return lines
 
 
-def study_json(trials: Sequence[CameraTrial]) -> dict[str, Any]:
-    """The figures as JSON types, rounded to five digits."""
+def study_json(trials: Sequence[CameraTrial], *, fps: float) -> dict[str, Any]:
+    """The figures as JSON types, rounded to five digits, with the machine."""
     counts = pooled(trials)
     rows = counts.per_label().items()
     return {
+        "machine": probe_device().machine_line(),
+        "fps": fps,
+        "seeds": [trial.seed for trial in trials],
         "clips": len(trials),
         "exact": {name: round(pooled(chosen).exact.recall, 5) for name, chosen in _groups(trials)},
         "micro_f1": round(counts.micro_f1, 5),

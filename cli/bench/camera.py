@@ -35,5 +35,5 @@ def bench_camera(folder: Path, clips: int, seed_start: int, fps: float, as_json:
 
     footage = [read_footage(sequence) for sequence in read_sequences(folder)]
     trials = list(camera_trials(footage, seeds=range(seed_start, seed_start + clips), fps=fps))
-    click.echo(json.dumps(study_json(trials), indent=2) if as_json else "\n".join(study_lines(trials)))
+    click.echo(json.dumps(study_json(trials, fps=fps), indent=1) if as_json else "\n".join(study_lines(trials)))
     return 0

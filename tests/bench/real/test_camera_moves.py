@@ -83,7 +83,7 @@ def test_figures_count_label_sets() -> None:
         CameraTrial(1, "still", 0.2, True, ("static",), shaking, 6.0),
     ]
     assert pooled(trials).exact.recall == 0.5
-    figures = study_json(trials)
+    figures = study_json(trials, fps=8)
     assert figures["exact"] == {"all": 0.5, "no foreground": 1.0, "foreground, masks known": 0.0}
     assert figures["labels"]["shake"] == {"precision": 0.0, "recall": 0.0, "clips": 0}
     assert "  1 x still: shake" in study_lines(trials)
