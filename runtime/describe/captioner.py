@@ -23,11 +23,12 @@ from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.describe import sentences as words
 from edgecap.runtime.describe.ask import Answerer, Replies, Reply, Slot, ask, reasons_against, slot_of, unanswered
+from edgecap.runtime.describe.camera_sentences import camera_sentence, followed
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.describe.legacy_position import legacy_position_sentence
 from edgecap.runtime.describe.prompts import build_prompts
 from edgecap.runtime.describe.questions import INSTANCE_FIELDS, Questions
-from edgecap.runtime.describe.relation_sentences import act_sentences
+from edgecap.runtime.describe.relation_sentences import act_sentences, instance_names
 
 UNKNOWN = "unknown"
 
@@ -65,16 +66,20 @@ class Captioner:
         """
         if verdict.status == "outside":
             unknown = FieldText(UNKNOWN, "abstained")
-            return Caption(unknown, (), unknown, FieldText(words.camera_sentence(evidence.camera), "computed"))
+            return Caption(unknown, (), unknown, FieldText(camera_sentence(evidence.camera), "computed"))
         acts = act_sentences(evidence.relations, evidence.tracks)
         replies = self._ask(window, evidence, verdict, acts)
         by_slot = replies.by_slot
         self._remember(window, evidence, by_slot)
+        main = followed(evidence)
+        name = "" if main is None else instance_names(evidence.tracks)[main.track_id]
         caption = Caption(
             global_description=self._field(by_slot.get((None, "global")), words.global_sentence(evidence)),
-            instances=tuple(self._instance(t, window, by_slot, acts.get(t.track_id, "")) for t in evidence.tracks),
+            instances=tuple(
+                self._instance(t, window, evidence, by_slot, acts.get(t.track_id, "")) for t in evidence.tracks
+            ),
             background=_background(by_slot.get((None, "background"))),
-            camera=self._camera(by_slot.get((None, "camera")), words.camera_sentence(evidence.camera)),
+            camera=self._camera(by_slot.get((None, "camera")), camera_sentence(evidence.camera, follows=name)),
             model_calls=replies.model_calls,
             prefill_tokens=replies.prefill_tokens,
             decode_tokens=replies.decode_tokens,
@@ -117,12 +122,17 @@ class Captioner:
                         track, field, reply.text, confidence=reply.confidence, clip_index=window.clip_index
                     )
 
-    def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[Slot, Reply], acts: str) -> InstanceCaption:
+    def _instance(
+        self, track: TrackEvidence, window: Window, evidence: Evidence, by_slot: dict[Slot, Reply], acts: str
+    ) -> InstanceCaption:
         """`acts`: what it does to others, as a sentence or ""."""
-        computed = _joined(words.action_sentence(track), acts)
+        main = followed(evidence)
+        follows = main is not None and main.track_id == track.track_id
+        computed = _joined(words.action_sentence(track, camera=evidence.camera, camera_follows=follows), acts)
         action = self._field(by_slot.get((track.track_id, "action")), computed)
         if action.provenance == "model":
-            motion = _joined(words.motion_sentence(track) if _travels(track) else "", acts)
+            motion = words.motion_sentence(track, camera=evidence.camera, camera_follows=follows)
+            motion = _joined(motion if _travels(track) else "", acts)
             action = replace(action, text=_joined(action.text, motion), computed_part=motion)
         # A detector without classes names nothing: "object" is what the code calls it, not what a model saw.
         named = window.labels != ("object",)
@@ -135,12 +145,12 @@ class Captioner:
             ),
             appearance=self._field(by_slot.get((track.track_id, "appearance")), words.appearance_sentence(track)),
             action=action,
-            position=FieldText(self._place(track, window), "computed"),
+            position=FieldText(self._place(track, window, evidence), "computed"),
         )
 
-    def _place(self, track: TrackEvidence, window: Window) -> str:
+    def _place(self, track: TrackEvidence, window: Window, evidence: Evidence) -> str:
         if self._position == "corrected":
-            return words.position_sentence(track)
+            return words.position_sentence(track, evidence.camera)
         times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
         return legacy_position_sentence(track, times)
 

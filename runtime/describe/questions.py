@@ -15,7 +15,8 @@ from edgecap.engines.packs.specs import CaptionerSpec
 from edgecap.runtime.config import AskOptions
 from edgecap.runtime.data.evidence import CameraEvidence, Evidence, TrackEvidence
 from edgecap.runtime.data.question import FieldName, Question, Turn
-from edgecap.runtime.describe.sentences import camera_sentence, motion_sentence
+from edgecap.runtime.describe.camera_sentences import camera_sentence
+from edgecap.runtime.describe.sentences import motion_sentence
 from edgecap.runtime.english import instances_phrase
 
 INSTANCE_FIELDS: tuple[FieldName, ...] = ("appearance", "action")

@@ -8,13 +8,13 @@ caption with `--captioner none`.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 
-from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel, Evidence, TrackEvidence
+from edgecap.runtime.data.evidence import CameraEvidence, Evidence, Motion, TrackEvidence
+from edgecap.runtime.describe.camera_sentences import camera_sentence, picture_note, rests_before_still_camera
 from edgecap.runtime.describe.said_colours import clothes_colours, said_colours
 from edgecap.runtime.english import is_person, listed, plural
 from edgecap.runtime.measure.position import cell
@@ -34,26 +34,6 @@ _DEPTH = {
     "receding": ("moves farther away", "going farther away"),
     "constant": ("stays in place", ""),
 }
-_CAMERA: dict[str, str] = {
-    "pan_left": "pans left",
-    "pan_right": "pans right",
-    "tilt_up": "tilts up",
-    "tilt_down": "tilts down",
-    "zoom_in": "zooms in",
-    "zoom_out": "zooms out",
-    "roll_left": "rolls to the left",
-    "roll_right": "rolls to the right",
-}
-_BACK: dict[str, str] = {
-    "pan_left": "back left",
-    "pan_right": "back right",
-    "tilt_up": "back up",
-    "tilt_down": "back down",
-    "zoom_in": "back in",
-    "zoom_out": "back out",
-    "roll_left": "back to the left",
-    "roll_right": "back to the right",
-}
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _MOSTLY_SHARE = 0.85
 _HALF = 0.5
@@ -67,12 +47,13 @@ _MOST_WORDS = 20
 _MOST_GROUPS = 4
 
 
-def position_sentence(track: TrackEvidence) -> str:
+def position_sentence(track: TrackEvidence, camera: CameraEvidence | None = None) -> str:
     """ "The dog moves from top-left to center-middle and out of frame in the end.": the method's wording,
-    never "None"."""
+    never "None". Where it is the `camera` that moves it, that is said."""
+    still = camera is not None and rests_before_still_camera(track, camera)
     start, end = track.position_start, track.position_end
     leaves = " and out of frame in the end" if track.out_of_frame_at_end else ""
-    away = _farthest_cell(track)
+    away = None if still else _farthest_cell(track)
     if start == end and away is not None:
         text = f"moves from {start} to {away} and back to {end}"
         leaves = leaves.replace(" and", ", then")
@@ -80,56 +61,31 @@ def position_sentence(track: TrackEvidence) -> str:
         # "stays ... and out of frame" alone would contradict itself.
         text = f"stays at {start}" if not leaves else f"is at {start}, then moves"
         leaves = leaves.replace(" and", "")
-    elif not track.motion_image.moving and not leaves:
+    elif (still or not track.motion_image.moving) and not leaves:
         text = f"stays between {start} and {end}"
     else:
         text = f"moves from {start} to {end}"
-    return f"The {track.class_name} {text}{leaves}."
+    note = "" if camera is None else picture_note(track, camera, moves=text.startswith("moves") or bool(leaves))
+    return f"The {track.class_name} {text}{leaves}{note}."
 
 
-def motion_sentence(track: TrackEvidence, *, subject: str = "it", camera_follows: bool | None = None) -> str:
-    """How it moves against the background: "It moves to the right, then stops.".
-
-    `camera_follows`: say that the camera goes with it; by default where it clearly moves in the world and not
-    in the picture.
-    """
-    text = _movement(track)
-    if camera_follows is None:
-        camera_follows = follows(track)
+def motion_sentence(
+    track: TrackEvidence, *, subject: str = "it", camera: CameraEvidence | None = None, camera_follows: bool = False
+) -> str:
+    """How it moves against the background: "It moves to the right, then stops.". `camera`: where it could not be
+    measured, nothing is known but the movement in the picture. `camera_follows`: say that the camera goes with it."""
+    if camera is None or camera.labels:
+        text = _movement(track, track.motion_world)
+    else:
+        text = f"{_movement(track, track.motion_image)} in the picture"
     if camera_follows:
         text += ", and the camera follows it"
     return _sentence(f"{subject} {text}")
 
 
-def follows(track: TrackEvidence) -> bool:
-    """True where it travels in the world over a tenth of the frame and over four times as far as in the
-    picture."""
-    if track.motion_image.moving or not track.motion_world.moving:
-        return False
-    world, image = (math.hypot(*m.displacement_xy) for m in (track.motion_world, track.motion_image))
-    return world > 0.1 and world > 4 * image
-
-
-def action_sentence(track: TrackEvidence) -> str:
+def action_sentence(track: TrackEvidence, *, camera: CameraEvidence | None = None, camera_follows: bool = False) -> str:
     """The motion sentence with the class as its subject, for captions without a captioner."""
-    return motion_sentence(track, subject=f"the {track.class_name}")
-
-
-def camera_sentence(camera: CameraEvidence) -> str:
-    """ "The camera pans right and zooms in slowly, then pans back left."."""
-    if not camera.labels:
-        return "The camera motion could not be measured."
-    shakes = "shake" in camera.labels
-    if not camera.phases:
-        return "The camera shakes." if shakes else "The camera is static."
-    clauses: list[str] = []
-    done: set[CameraLabel] = set()
-    for i, group in enumerate(camera.phases):
-        verbs = " and ".join(_camera_verb(label, done) for label in group)
-        adverb = f" {camera.speed_adverb}" if i == 0 and camera.speed_adverb else ""
-        clauses.append(f"{verbs}{adverb}")
-        done.update(group)
-    return f"The camera {_sequence(clauses)}{' while it shakes' if shakes else ''}."
+    return motion_sentence(track, subject=f"the {track.class_name}", camera=camera, camera_follows=camera_follows)
 
 
 def appearance_sentence(track: TrackEvidence) -> str:
@@ -195,12 +151,11 @@ def _farthest_cell(track: TrackEvidence) -> str | None:
     return cell(x=float(points[far, 0]), y=float(points[far, 1]))
 
 
-def _movement(track: TrackEvidence) -> str:
-    motion = track.motion_world
+def _movement(track: TrackEvidence, motion: Motion) -> str:
     alone, beside = _DEPTH[track.depth]
     if not motion.moving:
         return alone
-    text = f"moves {_route(track)}"
+    text = f"moves {_route(motion)}"
     if motion.starts:
         text = f"stays in place at first, then {text}"
     if beside:
@@ -208,8 +163,7 @@ def _movement(track: TrackEvidence) -> str:
     return f"{text}, then stops" if motion.stops else text
 
 
-def _route(track: TrackEvidence) -> str:
-    motion = track.motion_world
+def _route(motion: Motion) -> str:
     ways = [_TOWARDS[heading] for heading in motion.headings]
     if motion.returns:
         return f"{ways[0]} and back" if ways and len(ways) <= 2 else "around and back to where it was"
@@ -219,31 +173,6 @@ def _route(track: TrackEvidence) -> str:
     if not motion.turns:
         return _TOWARDS[motion.direction] if motion.direction != "static" else ways[0]
     return ", then ".join(ways)
-
-
-def _camera_verb(label: CameraLabel, done: set[CameraLabel]) -> str:
-    verb = _CAMERA[label]
-    partner = _OPPOSITE[label]
-    return f"{verb.split()[0]} {_BACK[label]}" if partner in done else verb
-
-
-_OPPOSITE: dict[CameraLabel, CameraLabel] = {
-    "pan_left": "pan_right",
-    "pan_right": "pan_left",
-    "tilt_up": "tilt_down",
-    "tilt_down": "tilt_up",
-    "zoom_in": "zoom_out",
-    "zoom_out": "zoom_in",
-    "roll_left": "roll_right",
-    "roll_right": "roll_left",
-}
-
-
-def _sequence(clauses: Sequence[str]) -> str:
-    """a; a, then b; a, then b, then c; longer ones end in "and so on"."""
-    if len(clauses) > 3:
-        return f"{', then '.join(clauses[:3])}, and so on"
-    return ", then ".join(clauses)
 
 
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:

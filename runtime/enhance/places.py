@@ -20,7 +20,7 @@ POSITION = re.compile(
     rf"and (?:{_CELL})|moves from (?:{_CELL}) to (?:{_CELL})(?: and out of frame in the end"
     rf"| and back to (?:{_CELL})(?:, then out of frame in the end)?)?)\."
 )
-"""Every form that words.position_sentence can write; the test compares the two."""
+"""Every form that words.position_sentence can write before a still camera; the test compares the two."""
 
 _ROWS_OF: dict[str, tuple[str, ...]] = {
     "aircraft": ("top",),

@@ -1,6 +1,6 @@
 """Background and camera of an enhanced prompt.
 
-In: `Reading`. Out: `EnhancedField`s. The camera's sentence is worded by words.camera_sentence, the
+In: `Reading`. Out: `EnhancedField`s. The camera's sentence is worded by camera_sentences.camera_sentence, the
 captioner's own.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from random import Random
 
 from edgecap.runtime.data.evidence import CameraEvidence, CameraLabel
-from edgecap.runtime.describe.sentences import camera_sentence
+from edgecap.runtime.describe.camera_sentences import camera_sentence
 from edgecap.runtime.english import article, capital, listed
 from edgecap.runtime.enhance.plan import EnhancedField, Reading, field_of
 from edgecap.runtime.enhance.words import scenes

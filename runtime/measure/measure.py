@@ -14,7 +14,8 @@ import numpy as np
 from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.measure.body_position import BodyPosition, body_position
-from edgecap.runtime.measure.camera_path import CameraPath, camera_evidence, camera_path
+from edgecap.runtime.measure.camera_labels import camera_evidence
+from edgecap.runtime.measure.camera_path import CameraPath, camera_path
 from edgecap.runtime.measure.motion import depth, image_motion, world_motion
 from edgecap.runtime.measure.naming import class_name
 from edgecap.runtime.measure.palette import best_views, palette

@@ -39,7 +39,8 @@ _CELL = "|".join(_CELLS)
 _POSITION = re.compile(
     rf"(?:the )?(?P<who>.+?) (?:stays at|is at|moves from|stays between) (?P<start>{_CELL})"
     rf"(?: (?P<joint>and|to) (?P<end>{_CELL}))?(?P<back> and back to (?:{_CELL}))?"
-    r"(?P<leaves>,? (?:and |then )?(?:moves )?out of frame in the end)?\.",
+    r"(?P<leaves>,? (?:and |then )?(?:moves )?out of frame in the end)?"
+    r"(?: in the picture)?(?P<cause> because the camera [a-z ]+)?\.",
     re.IGNORECASE,
 )
 _ORDINALS = ("", "first ", "second ", "third ", "fourth ", "fifth ", "sixth ", "seventh ", "eighth ")
@@ -146,7 +147,7 @@ def _arrival(place: re.Match[str], who: str, choice: int) -> Iterator[str]:
     elif place["joint"] == "to" and place["back"]:
         yield f"{_capital(who)} goes over to {_CELLS[place['end'].lower()]} and comes back."
     elif place["joint"] == "to":
-        where = _where(place["end"])
+        where = f"{_where(place['end'])}{place['cause'] or ''}"
         yield (
             f"By the end, {who} is {where}.",
             f"{_capital(who)} ends up {where}.",

@@ -1,9 +1,10 @@
 """Background motion between two analysed frames, instances excluded.
 
-Corners of the previous frame, outside the (grown) masks, are followed by pyramidal Lucas-Kanade forth and back; a
-similarity is fitted by RANSAC and refined on its inliers by re-weighted least squares. A similarity (shift, zoom, roll)
-is what a turning, zooming or rolling camera does to a distant background to first order; a shear or perspective would
-fit noise.
+Coarse to fine: phase correlation (Kuglin and Hines 1975) of a small picture, the last step and no motion are compared,
+and the best is where Lucas-Kanade begins; corners of the previous frame, outside the (grown) masks, are followed forth
+and back. A similarity is fitted by RANSAC and refined on its inliers by re-weighted least squares. A similarity (shift,
+zoom, roll) is what a turning, zooming or rolling camera does to a distant background to first order; a shear or
+perspective would fit noise. A step that fails is tried again at half the size, where motion blur is half as long.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from numpy.typing import NDArray
 
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.perceive.camera_fit import fit_similarity
 
 _SIDE = 480  # long side of the grey picture that is measured; finer ones cost time and gain nothing on H.264
+_COARSE = 4  # the small picture's pixel, in pixels of the grey one
+_LEAST_COARSE_PX = 16
 _MAX_CORNERS = 200
 _WINDOW = 15
 _LEVELS = 3
 _MAX_ROUND_TRIP_PX = 0.5
 _MASK_GROWTH = 0.012  # of the long side: masks grow by this so that LK windows don't straddle an instance's edge
-_INLIER_PX = 1.0
-_MIN_INLIERS, _MIN_SHARE = 12, 0.3
-_STILL_PX = 0.04  # a fit to a still H.264 background moves its points by about 0.01 px; summing that up would drift
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +47,37 @@ UNKNOWN_STEP = CameraStep(None, 0.0)
 
 
 class CameraEstimator:
-    """Remembers the last frame's grey picture, so that each frame is prepared once."""
+    """Remembers the last frame's grey picture, so that each frame is prepared once, and how far the last step went."""
 
     def __init__(self) -> None:
         self._frame: Frame | None = None
         self._grey: NDArray[np.uint8] = np.zeros((0, 0), np.uint8)
+        self._shift = np.zeros(2)
 
     def step(self, previous_frame: Frame, frame: Frame, previous_masks: Sequence[Mask]) -> CameraStep:
         """Similarity of the background from `previous_frame` to `frame` (same size); `previous_masks` are left out."""
-        before = self._grey if self._frame is previous_frame else grey(previous_frame)
+        before, last = self._grey, self._shift
+        if self._frame is not previous_frame:
+            before, last = grey(previous_frame), np.zeros(2)
         after = grey(frame)
-        self._frame, self._grey = frame, after
-        start = _corners(before, previous_masks)
-        start, end = _follow(before, after, start)
-        if len(start) < _MIN_INLIERS:
-            return UNKNOWN_STEP
-        return _fit(start, end, (before.shape[1], before.shape[0]))
+        shift = _coarse_shift(before, after, previous_masks, last)
+        step = _step(before, after, previous_masks, shift)
+        if step.matrix is None:  # motion blur: half the size, half the blur
+            step = _step(_resized(before, 0.5), _resized(after, 0.5), previous_masks, shift / 2)
+        self._frame, self._grey, self._shift = frame, after, np.zeros(2)
+        if step.matrix is not None:
+            height, width = after.shape
+            self._shift = ((step.matrix @ [0.5, 0.5, 1.0])[:2] - 0.5) * [width, height]
+        return step
+
+
+def _step(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], masks: Sequence[Mask], shift: NDArray[np.float64]
+) -> CameraStep:
+    fit = fit_similarity(*_follow(before, after, _corners(before, masks), shift))
+    if fit is None:
+        return UNKNOWN_STEP
+    return CameraStep(_to_relative(fit.matrix, (before.shape[1], before.shape[0])), fit.share)
 
 
 def grey(frame: Frame, side: int = _SIDE) -> NDArray[np.uint8]:
@@ -69,10 +85,46 @@ def grey(frame: Frame, side: int = _SIDE) -> NDArray[np.uint8]:
     height, width = frame.image_rgb.shape[:2]
     scale = min(1.0, side / max(width, height))
     picture = cv2.cvtColor(frame.image_rgb, cv2.COLOR_RGB2GRAY)
-    if scale < 1.0:
-        size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return picture.astype(np.uint8, copy=False)
+    return _resized(picture.astype(np.uint8, copy=False), scale)
+
+
+def _resized(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    if scale >= 1.0:
+        return picture
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def _coarse_shift(
+    before: NDArray[np.uint8], after: NDArray[np.uint8], masks: Sequence[Mask], last: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """About how far the background moves, float64 [2] in pixels: of none, the `last` step's and the peak of the phase
+    correlation, the one with the least mean difference between the small pictures."""
+    first, second = (_resized(picture, 1 / _COARSE).astype(np.float32) for picture in (before, after))
+    size = first.shape[1], first.shape[0]
+    if min(size) < _LEAST_COARSE_PX:
+        return last
+    seen = (_background(masks, size) > 0).astype(np.float32)
+    mean = float((first * seen).sum()) / max(float(seen.sum()), 1.0)
+    window = cv2.createHanningWindow(size, cv2.CV_32F)
+    peak, _ = cv2.phaseCorrelate((first - mean) * seen, second - second.mean(), window)
+    candidates = (np.zeros(2), last / _COARSE, np.array(peak, np.float64))
+    errors = [_difference(first, second, seen, shift) for shift in candidates]
+    return candidates[int(np.argmin(errors))] * _COARSE
+
+
+def _difference(
+    first: NDArray[np.float32], second: NDArray[np.float32], seen: NDArray[np.float32], shift: NDArray[np.float64]
+) -> float:
+    """Mean absolute difference where the shifted `first` picture's `seen` pixels lie over the `second`; infinite where
+    less than half of them do."""
+    move = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]]])
+    size = first.shape[1], first.shape[0]
+    weights = cv2.warpAffine(seen, move, size)
+    area = float(weights.sum())
+    if area < 0.5 * float(seen.sum()) or area <= 0:
+        return np.inf
+    return float((np.abs(cv2.warpAffine(first, move, size) - second) * weights).sum()) / area
 
 
 def _corners(picture: NDArray[np.uint8], masks: Sequence[Mask]) -> NDArray[np.float32]:
@@ -112,10 +164,10 @@ def _background(masks: Sequence[Mask], size_wh: tuple[int, int]) -> NDArray[np.u
 
 
 def _follow(
-    before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32]
+    before: NDArray[np.uint8], after: NDArray[np.uint8], start: NDArray[np.float32], shift: NDArray[np.float64]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Points of `before` and where they are in `after`, both float32 [n, 2]; only those that come back when followed
-    back."""
+    """Points of `before` and where they are in `after`, about `shift` pixels away, both float32 [n, 2]; only those that
+    come back when followed back."""
     if len(start) == 0:
         return start, start
     options = {
@@ -123,59 +175,20 @@ def _follow(
         "maxLevel": _LEVELS,
         "minEigThreshold": 2e-4,
         "criteria": (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 20, 0.01),
+        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
     }
-    end, seen, _ = cv2.calcOpticalFlowPyrLK(before, after, start, None, **options)  # type: ignore[call-overload]
+    guess = (start + shift).astype(np.float32)
+    end, seen, _ = cv2.calcOpticalFlowPyrLK(before, after, start, guess, **options)  # type: ignore[call-overload]
     back, seen_back, _ = cv2.calcOpticalFlowPyrLK(
         after,
         before,
         end,
-        start.copy(),  # type: ignore[call-overload]
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-        **options,
+        start.copy(),
+        **options,  # type: ignore[call-overload]
     )
     trip = np.linalg.norm(back - start, axis=1)
     good = (seen.ravel() == 1) & (seen_back.ravel() == 1) & (trip < _MAX_ROUND_TRIP_PX)
     return start[good], end[good]
-
-
-def _fit(start: NDArray[np.float32], end: NDArray[np.float32], size_wh: tuple[int, int]) -> CameraStep:
-    cv2.setRNGSeed(1)  # RANSAC draws from OpenCV's process-wide generator: the same video must give the same record
-    inside: Any
-    _, inside = cv2.estimateAffinePartial2D(
-        start, end, method=cv2.RANSAC, ransacReprojThreshold=_INLIER_PX, maxIters=500, confidence=0.995, refineIters=0
-    )
-    if inside is None:
-        return UNKNOWN_STEP
-    chosen = inside.ravel() == 1
-    share = float(chosen.mean())
-    if chosen.sum() < _MIN_INLIERS or share < _MIN_SHARE:
-        return UNKNOWN_STEP
-    first, last = start[chosen].astype(np.float64), end[chosen].astype(np.float64)
-    matrix = _similarity(first, last)
-    motion = first @ matrix[:2, :2].T + matrix[:2, 2] - first
-    if float(np.sqrt((motion**2).sum(1).mean())) < _STILL_PX:
-        return CameraStep(np.eye(3), share)
-    return CameraStep(_to_relative(matrix, size_wh), share)
-
-
-def _similarity(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Similarity float64 [3, 3] in pixels, least squares re-weighted by the Cauchy rule (scale: median residual)."""
-    weights = np.ones(len(start))
-    a, b, shift = 1.0, 0.0, np.zeros(2)
-    for _ in range(4):
-        total = weights.sum()
-        mean_s, mean_e = weights @ start / total, weights @ end / total
-        s, e = start - mean_s, end - mean_e
-        power = float(weights @ (s * s).sum(1))
-        if power <= 0:
-            break
-        a = float(weights @ (s * e).sum(1)) / power
-        b = float(weights @ (s[:, 0] * e[:, 1] - s[:, 1] * e[:, 0])) / power
-        turn = np.array([[a, -b], [b, a]])
-        shift = mean_e - turn @ mean_s
-        residual = np.linalg.norm(end - start @ turn.T - shift, axis=1)
-        weights = 1.0 / (1.0 + (residual / max(1.5 * float(np.median(residual)), 0.02)) ** 2)
-    return np.array([[a, -b, shift[0]], [b, a, shift[1]], [0.0, 0.0, 1.0]])
 
 
 def _to_relative(matrix_px: NDArray[np.float64], size_wh: tuple[int, int]) -> NDArray[np.float64]:

@@ -41,8 +41,10 @@ _NAMES = {"top": "up", "bottom": "down"}
 _AXES = {"right": (1.0, 0.0), "left": (-1.0, 0.0), "down": (0.0, 1.0), "up": (0.0, -1.0)}
 
 _NO_TRAVEL = re.compile(
-    r" (?:(?:its|his|her|their|an? (?:arm|leg|hand|paw)|in place|on the spot|shoes?)\b|from (?:top|center|bottom)-)"
+    r" (?:(?:its|his|her|their|an? (?:arm|leg|hand|paw)|in place|on the spot|shoes?)\b|from (?:top|center|bottom)-"
+    r"|out of frame in the end|[^.;]*\bin the picture\b)"
 )
+_AT_REST_IN_PICTURE = re.compile(r" in the picture\b")
 _VIEWER = r"(?:the |our )?(?:camera|viewer|lens|observer|foreground|front of the frame)\b"
 _COMES = re.compile(
     rf"\b(?:towards? {_VIEWER}|approach(?:es|ing) {_VIEWER}|(?:com|get|mov|draw|grow)(?:e?s|ing) (?:closer|nearer)"
@@ -96,7 +98,11 @@ def _verbs() -> re.Pattern[str]:
 
 def _travel(text: str, track: TrackEvidence) -> Iterator[Reason]:
     travels = [m for m in pattern_of(lexicon_motion.TRAVEL_VERBS).finditer(text) if _is_travel(text, m)]
-    rests = [m.group() for m in pattern_of(lexicon_motion.REST_PHRASES).finditer(text)]
+    rests = [
+        m.group()
+        for m in pattern_of(lexicon_motion.REST_PHRASES).finditer(text)
+        if track.motion_image.moving or not _AT_REST_IN_PICTURE.match(text[m.end() :])
+    ]
     moving = track.motion_world.moving
     if travels and not rests and not moving and track.depth == "constant":
         yield Reason("motion", f"says {travels[0].group()!r}, it does not move", tuple({m.group() for m in travels}))
@@ -106,7 +112,7 @@ def _travel(text: str, track: TrackEvidence) -> Iterator[Reason]:
 
 def _is_travel(text: str, verb: re.Match[str]) -> bool:
     """Not a noun ("the red sails"), not a part ("moves its head"), not on the spot, not from cell to cell
-    (in the picture, that is, where a moving camera moves a thing at rest)."""
+    or said to be in the picture (where a moving camera moves a thing at rest)."""
     before = re.findall(r"[a-z]+", text[: verb.start()])[-1:]
     if before and (before[0] in ("its", "the", "a", "his", "her", "of", "two", "with") or before[0] in lexicon.COLOURS):
         return False

@@ -81,7 +81,8 @@ def _position_claims(text: str, track: TrackEvidence) -> Iterator[tuple[str, NDA
     """(phrase, centroids [N, 2] that it may be about, box that one of them must be in, margin)."""
     for m in _CELL.finditer(text):
         box = (*_COLUMNS[m["column"]], *_ROWS[m["row"]])
-        yield m.group(), _points(track, text[: m.start()]), box, _CELL_MARGIN
+        returns = text[m.end() :].startswith(" and back")
+        yield m.group(), track.centroids_xy if returns else _points(track, text[: m.start()]), box, _CELL_MARGIN
     for m in _PART.finditer(text):
         before = text[: m.start()]
         if not _TOWARDS.search(before):

@@ -76,7 +76,7 @@ def test_the_switch_changes_the_position_and_nothing_else() -> None:
     evidence = make_evidence(window)
     ours = Captioner(None).describe(window, evidence, INSIDE)
     theirs = Captioner(None, position="legacy").describe(window, evidence, INSIDE)
-    assert ours.instances[0].position.text == "The person stays at top-left."
+    assert ours.instances[0].position.text == "The person stays at top-left in the picture."
     assert all("top" not in i.position.text for i in theirs.instances)
     assert [i.action for i in ours.instances] == [i.action for i in theirs.instances]
     assert theirs.instances[0].position.text.startswith("person ")

@@ -116,13 +116,6 @@ def test_depth_in_words():
     ) == ("It moves to the left, going farther away.")
 
 
-def test_the_camera_follows():
-    track = _track(straight(0.4, 0.3, vx=0.1), lambda t: View(x=0.4 + 0.1 * t))
-    assert words.motion_sentence(track) == "It moves to the right, and the camera follows it."
-    assert words.motion_sentence(track, camera_follows=False) == "It moves to the right."
-    assert words.action_sentence(track) == "The person moves to the right, and the camera follows it."
-
-
 def _camera(*phases, shake=False, adverb="slowly"):
     labels = sorted({label for group in phases for label in group} | ({"shake"} if shake else set())) or ["static"]
     return replace(CAMERA, labels=tuple(labels), phases=phases, speed_adverb=adverb if phases else "")

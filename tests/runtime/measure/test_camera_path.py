@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgecap.runtime.measure.camera_path import camera_evidence, camera_path
+from edgecap.runtime.measure.camera_labels import camera_evidence
+from edgecap.runtime.measure.camera_path import camera_path
 from tests.runtime.drawn_windows import ASPECT, View, window
 
 CENTRE_Y = ASPECT / 2
@@ -91,6 +92,86 @@ def test_shake_is_found_even_where_sampling_aliases_it(hertz, drift):
         )
 
     assert _labels(view) == (("pan_right", "shake") if drift else ("shake",))
+
+
+@pytest.mark.parametrize(
+    ("shift", "expected"),
+    [
+        pytest.param((0.05, 0.0), ("static",), id="5 % of the width"),
+        pytest.param((0.075, 0.0), ("pan_right",), id="7.5 % of the width: 13 % of the height"),
+        pytest.param((0.0, 0.08 * ASPECT), ("static",), id="8 % of the height"),
+        pytest.param((0.0, 0.12 * ASPECT), ("tilt_down",), id="12 % of the height: less than a pan of the width"),
+    ],
+)
+def test_each_axis_has_its_own_threshold(shift, expected):
+    x, y = shift
+    assert _labels(lambda t: View(x=0.5 + x * t / 4.875, y=CENTRE_Y + y * t / 4.875)) == expected
+
+
+@pytest.mark.parametrize("portrait", [False, True], ids=["16:9", "9:16"])
+def test_thresholds_are_shares_of_the_frame_s_own_sides(portrait):
+    aspect = 16 / 9 if portrait else 9 / 16
+    observations = window(seconds=5).observations
+    for share, expected in ((0.08, ("static",)), (0.12, ("tilt_up",))):
+        step = np.eye(3)
+        step[1, 2] = share / (len(observations) - 1)  # of the height, downward: the picture's content
+        steady = [replace(o, camera_step=None if i == 0 else step) for i, o in enumerate(observations)]
+        assert camera_evidence(steady, aspect=aspect).labels == expected
+
+
+@pytest.mark.parametrize(
+    ("slope", "expected"),
+    [
+        pytest.param(0.35, ("pan_right",), id="19 degrees off level"),
+        pytest.param(0.5, ("pan_right", "tilt_down"), id="27 degrees off level"),
+        pytest.param(2.0, ("pan_right", "tilt_down"), id="63 degrees"),
+        pytest.param(3.0, ("tilt_down",), id="72 degrees: nearly upright"),
+    ],
+)
+def test_a_slant_is_named_by_the_nearest_of_eight_ways(slope, expected):
+    scale = 0.1 / max(1.0, slope / 1.5)
+    assert _labels(lambda t: View(x=0.5 + scale * t, y=CENTRE_Y + slope * scale * t)) == expected
+
+
+@pytest.mark.parametrize(
+    ("amplitude", "speed", "expected"),
+    [
+        pytest.param(0.0045, 0.0, ("static",), id="a fairly steady hand"),
+        pytest.param(0.009, 0.0, ("shake",), id="twice that"),
+        pytest.param(0.012, 0.08, ("pan_right", "shake"), id="it goes back in a slow pan"),
+        pytest.param(0.012, 0.3, ("pan_right",), id="a fast pan never goes back"),
+    ],
+)
+def test_shake_is_strong_and_outweighs_the_intended_movement(amplitude, speed, expected):
+    def view(t):
+        swing = amplitude * np.sin(2 * np.pi * 3.1 * t + 0.3)
+        return View(x=0.5 + speed * t + swing, y=CENTRE_Y + amplitude * np.sin(2 * np.pi * 2.7 * t + 1.0))
+
+    assert _labels(view) == expected
+
+
+@pytest.mark.parametrize("seconds", [1.6, 2.5, 4.0])
+def test_there_and_back_is_two_sweeps_and_no_shake(seconds):
+    def view(t):
+        hand = 0.002 * np.sin(2 * np.pi * 3.7 * t)  # so that the rest changes its sign
+        return View(x=0.5 + 0.4 * np.sin(np.pi * np.clip((t - 0.4) / seconds, 0, 1)) + hand, y=CENTRE_Y + hand)
+
+    found = camera_evidence(window(view=view).observations, aspect=ASPECT)
+    assert found.labels == ("pan_left", "pan_right")
+    assert found.phases == (("pan_right",), ("pan_left",))
+
+
+def test_slow_sway_of_a_hand_is_neither_tilt_nor_shake():
+    assert _labels(lambda t: View(x=0.5 + 0.015 * np.sin(2 * t), y=CENTRE_Y + 0.015 * np.sin(1.5 * t + 1))) == (
+        "static",
+    )
+
+
+def test_a_missing_step_goes_on_as_its_neighbours():
+    fast = lambda t: View(x=0.5 + 0.4 * t)  # noqa: E731
+    found = camera_evidence(window(view=fast, missing_steps=(9, 20, 21, 33)).observations, aspect=ASPECT)
+    assert found.labels == ("pan_right",) and found.shake_amplitude == 0.0
+    assert found.pan_total == pytest.approx(0.4 * 39 / 8, rel=0.01)
 
 
 def test_a_sudden_start_is_no_shake():

@@ -174,6 +174,12 @@ def test_every_position_sentence_becomes_clean_prose() -> None:
         assert ("leaves the frame" in text or "out of view" in text) == ("out of frame" in position)
 
 
+def test_what_the_camera_moves_in_the_picture_keeps_its_cause() -> None:
+    position = "The dog moves from center-right to center-left in the picture because the camera pans right."
+    text = dense_paragraph(_row(replace(DOG, position=position)))
+    assert "on the left because the camera pans right." in text and "center-" not in text
+
+
 def test_a_real_record_s_paragraph() -> None:
     text = dense_paragraph(caption_row(record_to_json(make_record(), root=None)))
     assert "unknown" not in text and text.endswith("The camera pans left slowly.") and "{" not in text

@@ -100,6 +100,43 @@ def test_large_moving_foreground_is_left_out_by_its_mask() -> None:
     assert step.matrix[0, 2] == pytest.approx(-4 / SIZE[0], abs=1e-4)
 
 
+def _shift(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> tuple[float, float, float]:
+    """Measured shift of the picture's middle in pixels, and the share that agrees."""
+    step = CameraEstimator().step(Frame(0, 0.0, before), Frame(1, 0.1, after), [])
+    assert step.matrix is not None
+    middle = step.matrix @ [0.5, 0.5, 1.0]
+    return float(middle[0] - 0.5) * SIZE[0], float(middle[1] - 0.5) * SIZE[1], step.inliers
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(-120, 0), (130, -20), (0, 70)])
+def test_a_shift_of_a_fifth_of_the_frame_in_one_step_is_measured(dx: int, dy: int) -> None:
+    wide = textured(11, (960, 540))
+    before, after = (wide[90 + y : 450 + y, 160 + x : 800 + x] for x, y in ((0, 0), (-dx, -dy)))
+    x, y, share = _shift(np.ascontiguousarray(before), np.ascontiguousarray(after))
+    assert x == pytest.approx(dx, abs=0.3) and y == pytest.approx(dy, abs=0.3) and share > 0.8
+
+
+def test_parallax_of_a_tenth_agrees_and_of_a_third_does_not() -> None:
+    near, far = textured(12), textured(13)
+    for factor, least, most in ((1.08, 0.85, 1.0), (1.35, 0.3, 0.75)):
+        before, after = near.copy(), moved(near, -30 * factor, 0)
+        before[:200], after[:200] = far[:200], moved(far, -30, 0)[:200]
+        x, _, share = _shift(before, after)
+        assert -30 * factor - 0.5 < x < -29.5
+        assert least < share <= most
+
+
+def test_motion_blur_of_a_twentieth_of_the_width_is_measured() -> None:
+    wide = textured(14, (960, 540))
+
+    def blurred(x: int) -> NDArray[np.uint8]:
+        views = [wide[90:450, 160 + x + k : 800 + x + k].astype(float) for k in range(0, 33, 2)]
+        return np.mean(views, axis=0).astype(np.uint8)
+
+    x, y, _ = _shift(blurred(0), blurred(64))
+    assert x == pytest.approx(-64, abs=1.0) and y == pytest.approx(0, abs=1.0)
+
+
 def test_noise_on_a_still_picture_is_no_motion() -> None:
     still, rng = textured(3), np.random.default_rng(4)
     noisy = [np.clip(still + rng.normal(0, 2, still.shape), 0, 255).astype(np.uint8) for _ in range(2)]

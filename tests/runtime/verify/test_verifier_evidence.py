@@ -124,6 +124,8 @@ CROSSING = replace(
     [
         ("It moves from top-left to top-right.", []),
         ("It moves from top-right to top-left.", ["position", "position"]),
+        ("It moves from top-left to top-middle.", ["position"]),
+        ("It moves from top-left to top-middle and back to top-right.", []),
         ("It is in the upper middle.", []),
         ("It is in the lower left corner.", ["position"]),
         ("It is on the left side of the frame.", []),
