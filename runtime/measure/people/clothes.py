@@ -1,0 +1,197 @@
+"""What a person wears on each part of the body, by its colours.
+
+In: `Looks`, tracklet, window. Out: `PartColours`. The pixels of a part are those of the mask inside a polygon between
+keypoints, kept away from the body's outline and from skin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edgecap.runtime.data.evidence import ColourShare
+from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.person import Part, PartColours
+from edgecap.runtime.data.window import Window
+from edgecap.runtime.measure.palette import palette
+from edgecap.runtime.measure.people.looks import ANKLES, EARS, HIPS, KNEES, LEAST_SCORE, NOSE, SHOULDERS, Looks
+from edgecap.runtime.measure.tracklet import Tracklet
+
+MOST_LOOKS = 5
+LEAST_LOOKS = 2
+"""That show a part alike, where there are so many."""
+AGREEING_SHARE = 0.65
+"""Of the looks: where fewer have the colour that all together have, a neighbour is in some, or the light changes."""
+LEAST_PIXELS = 60
+"""Of a part, all looks together: fewer are rim and noise."""
+LEAST_BREADTH_PIXELS = 6
+"""Of a limb's or a trunk's polygon."""
+LIMB_BREADTH = 0.2
+"""Torsos, of the strip along a thigh or a shank that is looked at; a thigh is .3 broad, trousers more."""
+LEAST_SHOE_HEIGHT_PIXELS = 160
+"""Of the person: below it a shoe, .15 by .06 of the height, has too few pixels that are neither rim nor ground."""
+SKIN = frozenset({"brown", "orange", "pink"})
+"""Terms that skin takes: of a leg or an arm they say clothes only where they are not the face's own."""
+HAIRLESS = frozenset({"red", "green", "blue", "purple", "pink"})
+"""Terms that hair does not take unless it is dyed."""
+_HEADWEAR_SHARE = 0.6
+_SECOND_SHARE, _SECOND_OF_FIRST = 0.3, 0.6
+LIGHT = 0.5
+"""Of the picture's brightest level: gray from here on may be white in the shade, so that it is not named."""
+
+
+def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColours, ...]:
+    """The parts whose colours are seen, from the head down; empty shares and skin are left out."""
+    order = np.argsort(-_worth(looks, tracklet), kind="stable")[:MOST_LOOKS]
+    views = [_View(looks, int(i), tracklet, window) for i in sorted(order.tolist())]
+    face = _colours([view.face() for view in views], views)
+    found: list[PartColours] = []
+    parts: tuple[tuple[Part, list[list[NDArray[np.float64]]]], ...] = (
+        ("headwear", [view.crown() for view in views]),
+        ("upper", [view.trunk() for view in views]),
+        ("lower", [view.legs() for view in views]),
+        ("shoes", [view.feet() for view in views]),
+    )
+    for part, polygons in parts:
+        colours = _colours(polygons, views)
+        if colours and not _is_body(part, colours, face) and not _may_be_white(part, colours, polygons, views):
+            found.append(PartColours(part, _named(colours)))
+    return tuple(found)
+
+
+def _named(colours: Sequence[ColourShare]) -> tuple[ColourShare, ...]:
+    """The first colour, and a second one that fills nearly as much; black and gray beside another are folds and shade."""
+    first, *more = colours
+    least = max(_SECOND_SHARE, _SECOND_OF_FIRST * first.share)
+    return (first, *[c for c in more if c.share >= least and c.name not in ("black", "gray")][:1])
+
+
+def _may_be_white(
+    part: Part,
+    colours: Sequence[ColourShare],
+    polygons: Sequence[Sequence[NDArray[np.float64]]],
+    views: Sequence[_View],
+) -> bool:
+    """Gray that is as light as white in the shade; of shoes any gray, which may be the ground."""
+    if colours[0].name != "gray" or part == "shoes":
+        return colours[0].name == "gray"
+    return max(view.lightness(shape) for shape, view in zip(polygons, views, strict=True) if shape) >= LIGHT
+
+
+def _worth(looks: Looks, tracklet: Tracklet) -> NDArray[np.float64]:
+    """Tall, whole and surely seen looks first."""
+    sure = looks.scores[:, [*SHOULDERS, *HIPS, *KNEES, *ANKLES]].mean(1)
+    worth: NDArray[np.float64] = looks.torsos * sure * np.where(looks.clean, 1.0, 0.5)
+    return worth * (tracklet.areas[looks.rows] > 0)
+
+
+def _is_body(part: Part, colours: Sequence[ColourShare], face: Sequence[ColourShare]) -> bool:
+    """Whether what was found may be hair or skin rather than clothes."""
+    top = colours[0].name
+    if part == "headwear":
+        return top not in HAIRLESS or colours[0].share < _HEADWEAR_SHARE
+    return top in SKIN and (part != "upper" or top in {c.name for c in face})
+
+
+def _colours(polygons: Sequence[Sequence[NDArray[np.float64]]], views: Sequence[_View]) -> tuple[ColourShare, ...]:
+    """Of all looks together; () where too few pixels are seen, or the looks show different things."""
+    cut = [(view.image_rgb, view.cut(shape)) for shape, view in zip(polygons, views, strict=True) if shape]
+    if sum(mask.area_pixels for _, mask in cut) < LEAST_PIXELS:
+        return ()
+    together = palette(cut)
+    tops = [one[0].name for one in (palette([view]) for view in cut) if one]
+    agree = tops.count(together[0].name) if together else 0
+    return together if agree >= AGREEING_SHARE * len(tops) and agree >= min(LEAST_LOOKS, len(views)) else ()
+
+
+class _View:
+    """One look with its picture and mask; polygons are in pixels."""
+
+    def __init__(self, looks: Looks, index: int, tracklet: Tracklet, window: Window) -> None:
+        row = int(looks.rows[index])
+        self.image_rgb = window.observations[tracklet.steps[row]].frame.image_rgb
+        self._mask = tracklet.masks[row]
+        width = self.image_rgb.shape[1]
+        self._points, self._scores = looks.points[index] * width, looks.scores[index]
+        self._torso, self._height = float(looks.torsos[index]) * width, float(looks.heights[index]) * width
+
+    def cut(self, polygons: Sequence[NDArray[np.float64]]) -> Mask:
+        """The mask's pixels inside any of the polygons."""
+        left, top = self._mask.origin_xy
+        drawn = np.zeros(self._mask.bits.shape, np.uint8)
+        for polygon in polygons:
+            cv2.fillPoly(drawn, [np.round(polygon - [left, top]).astype(np.int32)], 1)
+        return Mask.from_part(self._mask.bits & drawn.astype(bool), origin_xy=(left, top), size_wh=self._mask.size_wh)
+
+    def lightness(self, polygons: Sequence[NDArray[np.float64]]) -> float:
+        """Median level inside the polygons, as a share of the level that 98 % of the picture stay under; 0 for none."""
+        mask = self.cut(polygons)
+        if not mask.area_pixels:
+            return 0.0
+        levels = self.image_rgb.max(2)
+        return float(np.median(levels[mask.full()])) / max(float(np.percentile(levels, 98)), 1.0)
+
+    def trunk(self) -> list[NDArray[np.float64]]:
+        """Between shoulders and hips, a fifth of the length away from neck and belt, half of the breadth in profile."""
+        if not (self._seen(*SHOULDERS[:1]) or self._seen(*SHOULDERS[1:])):
+            return []
+        shoulders, hips = self._middle(SHOULDERS), self._middle(HIPS)
+        breadth = float(
+            np.clip(abs(np.diff(self._points[list(SHOULDERS), 0])[0]), 0.3 * self._torso, 0.8 * self._torso)
+        )
+        return self._strip(shoulders + 0.2 * (hips - shoulders), hips - 0.15 * (hips - shoulders), 0.7 * breadth)
+
+    def legs(self) -> list[NDArray[np.float64]]:
+        """Strips along the thighs, and the shanks of which knee and ankle are seen."""
+        strips = []
+        for hip, knee in zip(HIPS, KNEES, strict=True):
+            if self._seen(hip, knee):
+                a, b = self._points[hip], self._points[knee]
+                strips += self._strip(a + 0.25 * (b - a), b - 0.1 * (b - a), LIMB_BREADTH * self._torso)
+        return strips
+
+    def feet(self) -> list[NDArray[np.float64]]:
+        """From each ankle down, .05 of the height long and broad."""
+        if self._height < LEAST_SHOE_HEIGHT_PIXELS:
+            return []
+        side = 0.05 * self._height
+        down = np.array([0.0, side])
+        return [
+            strip
+            for ankle in ANKLES
+            if self._seen(ankle)
+            for strip in self._strip(self._points[ankle] + 0.3 * down, self._points[ankle] + 1.1 * down, 1.2 * side)
+        ]
+
+    def face(self) -> list[NDArray[np.float64]]:
+        """About the nose."""
+        if not self._seen(NOSE):
+            return []
+        half = np.array([0.0, 0.08 * self._torso])
+        return self._strip(self._points[NOSE] - half, self._points[NOSE] + half, 0.16 * self._torso)
+
+    def crown(self) -> list[NDArray[np.float64]]:
+        """Above the eyes to the top of the head."""
+        if not (self._seen(NOSE) and (self._seen(EARS[0]) or self._seen(EARS[1]))):
+            return []
+        up = np.array([0.0, -0.1 * self._torso])
+        middle = (self._points[NOSE] + self._middle(EARS)) / 2
+        return self._strip(middle + 2.0 * up, middle + 3.4 * up, 0.25 * self._torso)
+
+    def _strip(self, a: NDArray[np.float64], b: NDArray[np.float64], breadth: float) -> list[NDArray[np.float64]]:
+        """A rectangle about the line from a to b; none where it has too few pixels."""
+        length = float(np.hypot(*(b - a)))
+        if length < 2 or breadth < LEAST_BREADTH_PIXELS / 2:
+            return []
+        across = np.array([-(b - a)[1], (b - a)[0]]) / length * breadth / 2
+        return [np.stack([a - across, a + across, b + across, b - across])]
+
+    def _middle(self, pair: tuple[int, int]) -> NDArray[np.float64]:
+        both: NDArray[np.float64] = self._points[list(pair)].mean(0)
+        return both
+
+    def _seen(self, *keypoints: int) -> bool:
+        return bool((self._scores[list(keypoints)] >= LEAST_SCORE).all())
