@@ -54,7 +54,9 @@ class PartColours:
 
     part: Part
     colours: tuple[ColourShare, ...]
-    """Largest first; shares (0-1) of the part's pixels."""
+    """At most two that may be named, largest first; shares (0-1) of the part's pixels."""
+    to_ankles: bool = False
+    """Of "lower": the shanks carry the thighs' first colour, so that these are trousers and no skirt or shorts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ _TOWARDS: dict[str, str] = {
     "up": "up",
     "up-right": "up and to the right",
 }
-_DEPTH = {
+DEPTH = {
     "approaching": ("comes closer", "coming closer"),
     "receding": ("moves farther away", "going farther away"),
     "constant": ("stays in place", ""),
@@ -63,8 +63,7 @@ _SOME = {"dark": "dark parts"}
 _CLOTHES = {"black": "dark"}
 """Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
-"""Share of the frame by which an instance must leave its first cell before it counts as having been
-elsewhere."""
+"""Share of the frame by which an instance must leave its first cell to have been elsewhere."""
 _MOST_WORDS = 20
 _MOST_GROUPS = 4
 
@@ -225,10 +224,10 @@ def _farthest_cell(track: TrackEvidence) -> str | None:
 
 def _movement(track: TrackEvidence) -> str:
     motion = track.motion_world
-    alone, beside = _DEPTH[track.depth]
+    alone, beside = DEPTH[track.depth]
     if not motion.moving:
         return alone
-    text = f"moves {_route(track)}"
+    text = f"moves {route(track)}"
     if motion.starts:
         text = f"stays in place at first, then {text}"
     if beside:
@@ -236,7 +235,8 @@ def _movement(track: TrackEvidence) -> str:
     return f"{text}, then stops" if motion.stops else text
 
 
-def _route(track: TrackEvidence) -> str:
+def route(track: TrackEvidence) -> str:
+    """ "to the left", "to the right, then down", "around and back to where it was": how a moving track goes."""
     motion = track.motion_world
     ways = [_TOWARDS[heading] for heading in motion.headings]
     if motion.returns:

@@ -208,6 +208,7 @@ def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, 
         "motion_image": _motion(track.motion_image),
         "motion_world": _motion(track.motion_world),
         "palette": [{"name": c.name, "share": _round(c.share, 4)} for c in track.palette],
+        **({} if track.person is None else {"person": _rounded(asdict(track.person))}),
         "path": [
             {
                 "pts_seconds": _round(float(pts), 4),
@@ -226,6 +227,15 @@ def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, 
             "rle": dict(rle.encode(moment.instance.mask)),
         },
     }
+
+
+def _rounded(value: Any) -> Any:
+    """Plain JSON types with every number rounded."""
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return _round(value, 4) if isinstance(value, float) else value
 
 
 def _motion(motion: Motion) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgecap.runtime.data.evidence import ColourShare
 from edgecap.runtime.data.mask import Mask
-from edgecap.runtime.data.person import Part, PartColours
+from edgecap.runtime.data.person import PartColours
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.measure.palette import palette
 from edgecap.runtime.measure.people.looks import ANKLES, EARS, HIPS, KNEES, LEAST_SCORE, NOSE, SHOULDERS, Looks
@@ -39,8 +39,9 @@ HAIRLESS = frozenset({"red", "green", "blue", "purple", "pink"})
 """Terms that hair does not take unless it is dyed."""
 _HEADWEAR_SHARE = 0.6
 _SECOND_SHARE, _SECOND_OF_FIRST = 0.3, 0.6
-LIGHT = 0.5
-"""Of the picture's brightest level: gray from here on may be white in the shade, so that it is not named."""
+LIGHT, DARK = 0.5, 0.2
+"""Of the picture's brightest level: gray that is lighter may be white in the shade, and black that is lighter may be
+navy, brown or green (black cloth reflects under 4 %, level 0.2 in sRGB); neither is named."""
 
 
 def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColours, ...]:
@@ -49,36 +50,41 @@ def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColou
     views = [_View(looks, int(i), tracklet, window) for i in sorted(order.tolist())]
     face = _colours([view.face() for view in views], views)
     found: list[PartColours] = []
-    parts: tuple[tuple[Part, list[list[NDArray[np.float64]]]], ...] = (
+    for part, shapes in (
         ("headwear", [view.crown() for view in views]),
         ("upper", [view.trunk() for view in views]),
-        ("lower", [view.legs() for view in views]),
+        ("lower", [view.strips(HIPS, KNEES, 0.25) for view in views]),
         ("shoes", [view.feet() for view in views]),
-    )
-    for part, polygons in parts:
-        colours = _colours(polygons, views)
-        if colours and not _is_body(part, colours, face) and not _may_be_white(part, colours, polygons, views):
-            found.append(PartColours(part, _named(colours)))
+    ):
+        colours = _colours(shapes, views)
+        if not colours or _is_body(part, colours, face) or _is_unsure(part, colours, shapes, views):
+            continue
+        if part == "shoes" and any(one.part == "lower" and one.colours[0].name == colours[0].name for one in found):
+            continue  # it may be the trousers' hem
+        shanks = _colours([view.strips(KNEES, ANKLES, 0.15) for view in views], views) if part == "lower" else ()
+        long = bool(shanks) and shanks[0].name == colours[0].name
+        found.append(PartColours(part, _named(colours), to_ankles=long))  # type: ignore[arg-type]
     return tuple(found)
 
 
 def _named(colours: Sequence[ColourShare]) -> tuple[ColourShare, ...]:
-    """The first colour, and a second one that fills nearly as much; black and gray beside another are folds and shade."""
+    """The first colour, and a second one that fills nearly as much; black and gray beside it are folds, shade."""
     first, *more = colours
     least = max(_SECOND_SHARE, _SECOND_OF_FIRST * first.share)
     return (first, *[c for c in more if c.share >= least and c.name not in ("black", "gray")][:1])
 
 
-def _may_be_white(
-    part: Part,
+def _is_unsure(
+    part: str,
     colours: Sequence[ColourShare],
     polygons: Sequence[Sequence[NDArray[np.float64]]],
     views: Sequence[_View],
 ) -> bool:
-    """Gray that is as light as white in the shade; of shoes any gray, which may be the ground."""
-    if colours[0].name != "gray" or part == "shoes":
-        return colours[0].name == "gray"
-    return max(view.lightness(shape) for shape, view in zip(polygons, views, strict=True) if shape) >= LIGHT
+    """Gray that is as light as white in the shade, and black as light as dark blue or brown; of shoes any gray,
+    which may be the ground."""
+    most = {"gray": 0.0 if part == "shoes" else LIGHT, "black": DARK}.get(colours[0].name, 1.0)
+    levels = [view.lightness(shape) for shape, view in zip(polygons, views, strict=True) if shape]
+    return float(np.median(levels)) > most
 
 
 def _worth(looks: Looks, tracklet: Tracklet) -> NDArray[np.float64]:
@@ -88,7 +94,7 @@ def _worth(looks: Looks, tracklet: Tracklet) -> NDArray[np.float64]:
     return worth * (tracklet.areas[looks.rows] > 0)
 
 
-def _is_body(part: Part, colours: Sequence[ColourShare], face: Sequence[ColourShare]) -> bool:
+def _is_body(part: str, colours: Sequence[ColourShare], face: Sequence[ColourShare]) -> bool:
     """Whether what was found may be hair or skin rather than clothes."""
     top = colours[0].name
     if part == "headwear":
@@ -144,17 +150,17 @@ class _View:
         )
         return self._strip(shoulders + 0.2 * (hips - shoulders), hips - 0.15 * (hips - shoulders), 0.7 * breadth)
 
-    def legs(self) -> list[NDArray[np.float64]]:
-        """Strips along the thighs, and the shanks of which knee and ankle are seen."""
-        strips = []
-        for hip, knee in zip(HIPS, KNEES, strict=True):
-            if self._seen(hip, knee):
-                a, b = self._points[hip], self._points[knee]
-                strips += self._strip(a + 0.25 * (b - a), b - 0.1 * (b - a), LIMB_BREADTH * self._torso)
-        return strips
+    def strips(self, tops: tuple[int, int], ends: tuple[int, int], away: float) -> list[NDArray[np.float64]]:
+        """Along both thighs or both shanks, from the share `away` of the length to .9 of it."""
+        found = []
+        for top, end in zip(tops, ends, strict=True):
+            if self._seen(top, end):
+                a, b = self._points[top], self._points[end]
+                found += self._strip(a + away * (b - a), b - 0.1 * (b - a), LIMB_BREADTH * self._torso)
+        return found
 
     def feet(self) -> list[NDArray[np.float64]]:
-        """From each ankle down, .05 of the height long and broad."""
+        """Below each ankle, which is .04 of the height above the sole and in the trousers' hem."""
         if self._height < LEAST_SHOE_HEIGHT_PIXELS:
             return []
         side = 0.05 * self._height
@@ -163,7 +169,7 @@ class _View:
             strip
             for ankle in ANKLES
             if self._seen(ankle)
-            for strip in self._strip(self._points[ankle] + 0.3 * down, self._points[ankle] + 1.1 * down, 1.2 * side)
+            for strip in self._strip(self._points[ankle] + 0.6 * down, self._points[ankle] + 1.4 * down, 1.2 * side)
         ]
 
     def face(self) -> list[NDArray[np.float64]]:

@@ -6,12 +6,13 @@ In: `Looks`, their world velocities and ways of going. Out: one name a look, Non
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgecap.runtime.data.person import Act, FacingSpan
-from edgecap.runtime.measure.people.looks import EARS, LEAST_SCORE, NOSE, SHOULDERS, Looks, runs
+from edgecap.runtime.measure.people.looks import EARS, EYES, LEAST_SCORE, NOSE, SHOULDERS, Looks, runs
 
 FRONT_BREADTH = 0.5
 """Torsos between the shoulders, the person's left on the picture's right: seen from in front joints are .8 apart
@@ -26,8 +27,10 @@ turned by 20 degrees .1."""
 FRONT_NOSE = 0.16
 WAY_SPEED = 0.35
 """Heights per second across the picture from which a walker's way shows where they face: people walk forwards."""
-TURN_SECONDS = 1.5
-"""Longest time between two facings that one turn joins."""
+TURN_SECONDS, TURN_SPAN_SECONDS = 1.5, 0.5
+"""Longest time between two facings that one turn joins, and the least that each of them must last."""
+FACE_SCORE = 0.4
+"""Mean of nose and eyes for a face that is seen from in front: on the back of a head the model may guess one."""
 _OPPOSITE = {"left": "right", "right": "left"}
 
 
@@ -48,29 +51,19 @@ def pose_facings(looks: Looks) -> list[str | None]:
     """As `facings`, from the keypoints alone."""
     left, right = SHOULDERS
     breadth = (looks.points[:, left, 0] - looks.points[:, right, 0]) / looks.torsos
+    from_ears = (looks.points[:, NOSE, 0] - looks.middle(EARS)[:, 0]) / looks.torsos
+    from_body = (looks.points[:, NOSE, 0] - looks.middle(SHOULDERS)[:, 0]) / looks.torsos
     shoulders = (looks.scores[:, list(SHOULDERS)] >= LEAST_SCORE).all(1)
-    nose = looks.points[:, NOSE, 0]
-    from_ears = (nose - looks.middle(EARS)[:, 0]) / looks.torsos
-    from_body = (nose - looks.middle(SHOULDERS)[:, 0]) / looks.torsos
-    face, ear = looks.seen(NOSE), (looks.scores[:, list(EARS)] >= LEAST_SCORE).any(1)
-    return [
-        _facing(*row)
-        for row in zip(
-            breadth.tolist(), shoulders.tolist(), from_ears.tolist(), from_body.tolist(), (face & ear).tolist(),
-            strict=True,
-        )
-    ]  # fmt: skip
-
-
-def _facing(breadth: float, shoulders: bool, from_ears: float, from_body: float, head: bool) -> str | None:
-    side = abs(from_ears) >= SIDE_NOSE and abs(from_body) >= SIDE_NOSE and from_ears * from_body > 0
-    if head and side and abs(breadth) <= SIDE_BREADTH:
-        return "right" if from_ears > 0 else "left"
-    if not shoulders:
-        return None
-    if head and breadth >= FRONT_BREADTH and abs(from_ears) <= FRONT_NOSE:
-        return "camera"
-    return "away" if breadth <= BACK_BREADTH and not (head and side) else None
+    head = looks.seen(NOSE) & (looks.scores[:, list(EARS)] >= LEAST_SCORE).any(1)
+    face = looks.scores[:, [NOSE, *EYES]].mean(1) >= FACE_SCORE
+    sides = np.where(from_ears > 0, "right", "left")
+    side = head & (np.abs(from_ears) >= SIDE_NOSE) & (np.abs(from_body) >= SIDE_NOSE) & (from_ears * from_body > 0)
+    front = shoulders & head & face & (breadth >= FRONT_BREADTH) & (np.abs(from_ears) <= FRONT_NOSE)
+    back = shoulders & ~side & (breadth <= BACK_BREADTH)
+    names = np.where(
+        side & (np.abs(breadth) <= SIDE_BREADTH), sides, np.where(front, "camera", np.where(back, "away", ""))
+    )
+    return [name or None for name in names.tolist()]
 
 
 def facing_spans(looks: Looks, names: Sequence[str | None]) -> tuple[FacingSpan, ...]:
@@ -89,6 +82,8 @@ def turns(spans: Sequence[FacingSpan]) -> list[Act]:
     opposite = {**_OPPOSITE, "camera": "away", "away": "camera"}
     return [
         Act("turning", before.end_seconds, after.start_seconds)
-        for before, after in zip(spans, spans[1:], strict=False)
-        if after.facing == opposite[before.facing] and after.start_seconds - before.end_seconds <= TURN_SECONDS
+        for before, after in pairwise(spans)
+        if after.facing == opposite[before.facing]
+        and after.start_seconds - before.end_seconds <= TURN_SECONDS
+        and min(s.end_seconds - s.start_seconds for s in (before, after)) >= TURN_SPAN_SECONDS
     ]

@@ -31,8 +31,8 @@ at 15 degrees from in front. People who stand keep their feet a shoulder's bread
 STEP_CHANGE = 0.07
 """... and by how much it must change: a fixed wide stance is no step."""
 JUMP_RISE = 0.14
-"""Heights by which hips and feet rise and fall again: a walker's hips bob by .03 (Inman 1981), a jump from a run is 0.3 m
-and more."""
+"""Heights by which hips and feet rise and fall again: a walker's hips bob by .03 (Inman 1981), a jump from a run is
+0.3 m and more."""
 JUMP_SECONDS = 0.6
 """Longest rise, and longest fall: 0.6 s of fall are 1.8 m."""
 _FIT_SECONDS = 0.5

@@ -25,7 +25,7 @@ TORSO_SHARE = 0.29
 _LEAST_TORSO_SHARE = 0.12
 """Of the box's height; a shorter torso is a body that points at the camera, or a mistake."""
 SHOULDERS, HIPS, KNEES, ANKLES = (5, 6), (11, 12), (13, 14), (15, 16)
-EARS, ELBOWS, WRISTS, NOSE = (3, 4), (7, 8), (9, 10), 0
+NOSE, EYES, EARS, ELBOWS, WRISTS = 0, (1, 2), (3, 4), (7, 8), (9, 10)
 
 
 @dataclass(frozen=True, slots=True)

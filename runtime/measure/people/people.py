@@ -25,8 +25,8 @@ from edgecap.runtime.measure.people.riding import Neighbour, riding_acts
 _WALKING_LOOKS = 3
 """In a row: half a second at least, a step; less is a shift of the feet."""
 _SITTING_LOOKS = 0.6
-"""Share of the looks that show legs in which they are sitting legs, for a person to sit: a long step or a hidden knee may
-look so once."""
+"""Share of the looks that show legs in which they are sitting legs, for a person to sit: a long step or a hidden
+knee may look so once."""
 
 
 def person_evidence(
@@ -42,7 +42,7 @@ def person_evidence(
     riding = riding_acts(body.tracklet, others, sits="sitting" in held, top_speed=top_speed)
     ways = [None] * len(seen) if riding else _ways(seen, held, body, path)
     spans = facing_spans(seen, facings(seen, ways, velocities))
-    acts = [*riding, *_acts(seen, ways, pose_facings(seen)), *arm_acts(seen), *turns(spans)]
+    acts = [*riding, *_acts(seen, ways), *arm_acts(seen), *turns(spans)]
     return PersonEvidence(
         looks=len(seen),
         acts=tuple(sorted(acts, key=lambda act: (act.start_seconds, act.end_seconds))),
@@ -55,6 +55,10 @@ def _ways(seen: Looks, held: Sequence[Posture | None], body: BodyPosition, path:
     """One base act a look: going, jumping, sitting, crouching."""
     ways = goings(seen, held, body, path, nears=depth(body) != "constant")
     known = [posture for posture in held if posture is not None]
+    faces = pose_facings(seen)
+    for name, first, last in runs(ways):
+        if name == "walking" and {"camera", "away"} <= set(faces[first : last + 1]):
+            ways[first : last + 1] = [None] * (last + 1 - first)  # who spins on the way dances
     sits = known.count("sitting") >= _SITTING_LOOKS * max(len(known), 1)
     gets_up = "upright" in known
     for i, posture in enumerate(held):
@@ -66,13 +70,11 @@ def _ways(seen: Looks, held: Sequence[Posture | None], body: BodyPosition, path:
     return [jump or way for jump, way in zip(jumps, ways, strict=True)]
 
 
-def _acts(seen: Looks, ways: Sequence[str | None], faces: Sequence[str | None]) -> list[Act]:
+def _acts(seen: Looks, ways: Sequence[str | None]) -> list[Act]:
     least = {"jumping": 1, "crouching": 1, "walking": _WALKING_LOOKS}
     acts = []
     for name in dict.fromkeys(way for way in ways if way is not None):
         only = [way if way == name else None for way in ways]
         for _, first, last in runs(only, least=least.get(name, 2)):
-            if name == "walking" and {"camera", "away"} <= set(faces[first : last + 1]):
-                continue  # who spins on the way dances
             acts.append(Act(name, float(seen.seconds[first]), float(seen.seconds[last])))  # type: ignore[arg-type]
     return acts

@@ -17,10 +17,10 @@ from edgecap.runtime.measure.tracklet import Tracklet
 RIDDEN = ("bicycle", "motorcycle", "horse")
 LEAST_SHARED = 3
 """Frames in which both are seen."""
-LEAST_SHARE = 0.6
-"""Of the frames that both are in, in which the person is on it: detectors lose the one behind the other at times."""
+LEAST_SHARE = 0.5
+"""Of the frames that both are in, in which the person is on it: detectors lose one behind the other at times."""
 OVER_SHARE = 0.1
-"""Of its height by which the person's head is above the thing; a rider's is by the whole trunk, a horse's neck is high."""
+"""Of its height by which the person's head is above the thing: less than a trunk, as a horse's neck is high."""
 FEET_BELOW = 0.05
 """Of the thing's height by which the person's feet may be lower: who stands in front of it is nearer to the camera, and
 their feet lower in the picture."""
