@@ -65,6 +65,10 @@ class PersonEvidence:
 
     looks: int
     """Poses with enough seen keypoints to measure anything."""
+    start_seconds: float
+    """Source clock, the first of them."""
+    end_seconds: float
+    """The last."""
     acts: tuple[Act, ...] = ()
     """In order of time; postures and ways of going don't overlap, arms and turns may accompany them."""
     facings: tuple[FacingSpan, ...] = ()

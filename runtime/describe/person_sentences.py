@@ -30,6 +30,8 @@ _FACING = {
 }
 _DARK = {"black": "dark"}
 """Shadow makes navy, brown and green cloth as dark as black in most footage."""
+_PASSING: dict[ActName, str] = {"crouching": "crouching", "jumping": "jumping", "running": "running"}
+_LEAST_KNOWN = 0.5
 _MOST_STEPS = 3
 _LEAST_FACING = 0.6
 """Share of the time in which the facing is known that one must last to be said alone."""
@@ -70,15 +72,20 @@ def _deeds(track: TrackEvidence, person: PersonEvidence) -> str:
         if not moves:
             return f"sits on the {riding.on_class}{ending}"
         return f"rides the {riding.on_class} {route(track)}{ending}"
-    if not steps:
-        if not moves:
-            return alone
-        return f"moves {route(track)}{ending}"
+    if _brief(person) and not (moves and set(steps) <= set(_GOING)):
+        at_times = "".join(f", {_PASSING[name]} at times" for name in dict.fromkeys(steps) if name in _PASSING)
+        return (f"moves {route(track)}" if moves else alone) + at_times + (ending if moves else "")
     said = [_POSTURES[name] for name in steps[:_MOST_STEPS]]
     going = next((i for i, name in enumerate(steps[:_MOST_STEPS]) if name in _GOING), None)
     if going is not None:
         said[going] += f" {route(track)}" if moves else "" if beside else " a few steps"
     return ", then ".join(said) + (ending if going is not None else "")
+
+
+def _brief(person: PersonEvidence) -> bool:
+    """Whether the known postures and ways of going last less than half of the time that is known of the person."""
+    lasting = sum(a.end_seconds - a.start_seconds for a in person.acts if a.name in _POSTURES)
+    return lasting < _LEAST_KNOWN * (person.end_seconds - person.start_seconds)
 
 
 def _steps(acts: Sequence[Act]) -> list[ActName]:

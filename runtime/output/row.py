@@ -239,18 +239,8 @@ def _rounded(value: Any) -> Any:
 
 
 def _motion(motion: Motion) -> dict[str, Any]:
-    return {
-        "direction": motion.direction,
-        "moving": motion.moving,
-        "displacement_xy": [_round(v, 4) for v in motion.displacement_xy],
-        "angle_degrees": _round(motion.angle_degrees, 2),
-        "speed_per_second": _round(motion.speed_per_second, 4),
-        "stops": motion.stops,
-        "starts": motion.starts,
-        "turns": motion.turns,
-        "returns": motion.returns,
-        "headings": list(motion.headings),
-    }
+    block: dict[str, Any] = _rounded(asdict(motion))
+    return block | {"angle_degrees": _round(motion.angle_degrees, 2)}
 
 
 def _camera(camera: CameraEvidence) -> dict[str, Any]:
@@ -297,8 +287,7 @@ def _lexicon(caption: Caption) -> dict[str, Any]:
 
 
 def _round(value: float | None, digits: int) -> float | None:
-    """A plain float (JSON can't encode numpy's); NaN and infinity can't be written as JSON either and
-    becomes null."""
+    """A plain float (JSON can't encode numpy's); NaN and infinity, which JSON has no words for, become null."""
     if value is None:
         return None
     number = round(float(value), digits)

@@ -111,4 +111,5 @@ class PosedPeople:
 
 
 def _height_pixels(frame: Frame, instance: TrackedInstance) -> float:
-    return float(instance.box_xyxy[3] - instance.box_xyxy[1]) * frame.image_rgb.shape[0]
+    height: int = frame.image_rgb.shape[0]
+    return float(instance.box_xyxy[3] - instance.box_xyxy[1]) * height

@@ -59,7 +59,8 @@ def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColou
         colours = _colours(shapes, views)
         if not colours or _is_body(part, colours, face) or _is_unsure(part, colours, shapes, views):
             continue
-        if part == "shoes" and any(one.part == "lower" and one.colours[0].name == colours[0].name for one in found):
+        above = next((one.colours[0].name for one in found if one.part == "lower"), colours[0].name)
+        if part == "shoes" and above == colours[0].name:
             continue  # it may be the trousers' hem
         shanks = _colours([view.strips(KNEES, ANKLES, 0.15) for view in views], views) if part == "lower" else ()
         long = bool(shanks) and shanks[0].name == colours[0].name

@@ -46,10 +46,11 @@ def goings(
     not clear. `nears`: the person comes nearer or goes farther over the window (`motion.depth`)."""
     speeds, stepping, knees = world_speeds(looks, body, path), _stepping(looks), _knee_degrees(looks)
     low, high = WALKING_SPEED
+    upright = np.array([posture == "upright" for posture in postures])
     names: list[str | None] = []
     for i, posture in enumerate(postures):
         near = np.abs(looks.seconds - looks.seconds[i]) <= _GAIT_SECONDS
-        if posture not in ("upright", None) or "upright" not in [postures[j] for j in np.flatnonzero(near)]:
+        if posture not in ("upright", None) or not upright[near].any():
             names.append(None)
         elif stepping[i] and speeds[i] >= RUNNING_SPEED and (knees[near] >= RUNNING_KNEE_DEGREES).any():
             names.append("running")
@@ -64,7 +65,8 @@ def goings(
 
 def world_speeds(looks: Looks, body: BodyPosition, path: CameraPath) -> NDArray[np.float64]:
     """[P]: heights per second against the background; NaN where the camera is not known around a look."""
-    return np.hypot(*world_velocities(looks, body, path).T)
+    speeds: NDArray[np.float64] = np.hypot(*world_velocities(looks, body, path).T)
+    return speeds
 
 
 def world_velocities(looks: Looks, body: BodyPosition, path: CameraPath) -> NDArray[np.float64]:

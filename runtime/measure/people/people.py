@@ -45,6 +45,8 @@ def person_evidence(
     acts = [*riding, *_acts(seen, ways), *arm_acts(seen), *turns(spans)]
     return PersonEvidence(
         looks=len(seen),
+        start_seconds=float(seen.seconds[0]),
+        end_seconds=float(seen.seconds[-1]),
         acts=tuple(sorted(acts, key=lambda act: (act.start_seconds, act.end_seconds))),
         facings=spans,
         clothes=clothes(seen, body.tracklet, window),

@@ -19,8 +19,9 @@ LEAST_SHARED = 3
 """Frames in which both are seen."""
 LEAST_SHARE = 0.5
 """Of the frames that both are in, in which the person is on it: detectors lose one behind the other at times."""
-OVER_SHARE = 0.1
-"""Of its height by which the person's head is above the thing: less than a trunk, as a horse's neck is high."""
+OVER_SHARE = 0.05
+"""Of its height by which the person's head is above the thing: far less than a trunk, as a horse's neck is
+high and a motorcycle's box often has the rider's legs in it."""
 FEET_BELOW = 0.05
 """Of the thing's height by which the person's feet may be lower: who stands in front of it is nearer to the camera, and
 their feet lower in the picture."""
