@@ -126,8 +126,8 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, is
     ]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
-    dark = top == "black" and re.search(r"\bdark\b", text.lower())
-    if is_appearance and share > DOMINANT_SHARE and not dark and not near & set(named.values()):
+    parts = bool(worn) and set(named.values()) <= worn  # clothes of parts: the rest may be hair, skin or a bag
+    if is_appearance and share > DOMINANT_SHARE and not parts and not near & set(named.values()):
         wrong = tuple(word for word, colour in named.items() if shares.get(colour, 0.0) < ABSENT_SHARE)
         reasons.append(Reason("colour", f"{top} fills {share:.0%} and is not named", wrong))
     return reasons

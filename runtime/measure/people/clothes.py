@@ -20,7 +20,8 @@ from edgecap.runtime.measure.palette import palette
 from edgecap.runtime.measure.people.looks import ANKLES, EARS, HIPS, KNEES, LEAST_SCORE, NOSE, SHOULDERS, Looks
 from edgecap.runtime.measure.tracklet import Tracklet
 
-MOST_LOOKS = 5
+MOST_LOOKS = 6
+"""The best of as many equal stretches of the time, so that a track that changes persons shows."""
 LEAST_LOOKS = 2
 """That show a part alike, where there are so many."""
 AGREEING_SHARE = 0.65
@@ -46,8 +47,9 @@ navy, brown or green (black cloth reflects under 4 %, level 0.2 in sRGB); neithe
 
 def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColours, ...]:
     """The parts whose colours are seen, from the head down; empty shares and skin are left out."""
-    order = np.argsort(-_worth(looks, tracklet), kind="stable")[:MOST_LOOKS]
-    views = [_View(looks, int(i), tracklet, window) for i in sorted(order.tolist())]
+    worth = _worth(looks, tracklet)
+    stretches = np.array_split(np.arange(len(looks)), min(MOST_LOOKS, len(looks)))
+    views = [_View(looks, int(one[np.argmax(worth[one])]), tracklet, window) for one in stretches]
     face = _colours([view.face() for view in views], views)
     found: list[PartColours] = []
     for part, shapes in (
