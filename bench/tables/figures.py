@@ -96,6 +96,21 @@ def _cell(values: Values, name: str) -> str:
     return f"{values[name]:.3f}" if values.get(name) is not None else ""
 
 
+def _people(data: Data) -> Iterator[Values]:
+    """One row a half and kind."""
+    for half, kinds in data["halves"].items():
+        for kind, counts in kinds.items():
+            share = "–" if counts["share_right"] is None else f"{counts['share_right']:.3f}"
+            yield counts | {"half": half, "kind": kind, "share": share}
+
+
+def _confusions(data: Data) -> Iterator[Values]:
+    for half, kinds in data["halves"].items():
+        for kind in ("action", "facing"):
+            for true, said in kinds[kind]["confusion"].items():
+                yield {"half": half, "true": true, "said": ", ".join(f"{name} {n}" for name, n in said.items())}
+
+
 QUALITY = Table(
     "Quality on {clips} held-out clips per tier (seeds {first}-{last}, never trained on), whole pipeline, quantised "
     "pack; `edgecap bench quality`. Machine: {machine}. Fields (class to motion direction) are shares of all true "
@@ -119,6 +134,20 @@ REAL = Table(
     "sequence | MOTA | IDF1 | HOTA | J tracked | J true box | box and class | found | colours",
     "{name} | {cells}",
     _real,
+)
+PEOPLE = Table(
+    "What poses say of people, against {labels} crops labelled by eye, {date}; `edgecap bench people DIR --also DIR "
+    "--pack street --json` (pack {used[pack]}). Judged: crops in which a person can tell; said: crops in which "
+    "anything is; right: of the claims. Machine: {machine}.",
+    "half of the sequences | what | judged | said | claims | right | share right",
+    "{half} | {kind} | {labelled} | {said} | {claims} | {right} | {share}",
+    _people,
+)
+CONFUSIONS = Table(
+    "What was said of each (a crop may have several true acts; the first is named):",
+    "half of the sequences | true | said",
+    "{half} | {true} | {said}",
+    _confusions,
 )
 METHOD = {
     "calls": Table(

@@ -64,6 +64,7 @@ def bench_people(folder: Path, pack: str, labels: Path | None, also: Path | None
         "machine": used["device"],
         "date": datetime.date.today().isoformat(),
         "used": dict(used),
+        "labels": len(known),
         "left_out": missing,
         "halves": scores,
     }

@@ -25,7 +25,7 @@ from edgecap.runtime.describe import sentences as words
 from edgecap.runtime.describe.ask import Answerer, Replies, Reply, Slot, ask, reasons_against, slot_of, unanswered
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.describe.legacy_position import legacy_position_sentence
-from edgecap.runtime.describe.person_sentences import person_action_sentence, worn_sentence
+from edgecap.runtime.describe.person_sentences import only_sits, person_action_sentence, worn_sentence
 from edgecap.runtime.describe.prompts import build_prompts
 from edgecap.runtime.describe.questions import INSTANCE_FIELDS, Questions
 from edgecap.runtime.describe.relation_sentences import act_sentences
@@ -121,6 +121,7 @@ class Captioner:
     def _instance(self, track: TrackEvidence, window: Window, by_slot: dict[Slot, Reply], acts: str) -> InstanceCaption:
         """`acts`: what it does to others, as a sentence or ""."""
         act, worn = person_action_sentence(track), worn_sentence(track)
+        acts = "" if only_sits(track) else acts
         computed = _joined(act or words.action_sentence(track), acts)
         action = self._field(by_slot.get((track.track_id, "action")), computed, by="pose" if act else "computed")
         if action.provenance == "model":

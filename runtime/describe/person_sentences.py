@@ -46,6 +46,12 @@ def person_action_sentence(track: TrackEvidence) -> str:
     return f"{capital(f'the {track.class_name} {text}')}."
 
 
+def only_sits(track: TrackEvidence) -> bool:
+    """Whether sitting is all that the poses show, for most of the time: such a person passes and follows nobody."""
+    person = track.person
+    return person is not None and _steps(person.acts) == ["sitting"] and not _brief(person)
+
+
 def worn_sentence(track: TrackEvidence) -> str:
     """ "A person in a dark top and blue trousers."; "" where no part's colour is known."""
     if track.person is None or not track.person.clothes:
@@ -72,7 +78,7 @@ def _deeds(track: TrackEvidence, person: PersonEvidence) -> str:
         if not moves:
             return f"sits on the {riding.on_class}{ending}"
         return f"rides the {riding.on_class} {route(track)}{ending}"
-    if _brief(person) and not (moves and set(steps) <= set(_GOING)):
+    if not steps or (_brief(person) and not (moves and set(steps) <= set(_GOING))):
         at_times = "".join(f", {_PASSING[name]} at times" for name in dict.fromkeys(steps) if name in _PASSING)
         return (f"moves {route(track)}" if moves else alone) + at_times + (ending if moves else "")
     said = [_POSTURES[name] for name in steps[:_MOST_STEPS]]

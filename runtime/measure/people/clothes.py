@@ -34,6 +34,8 @@ LIMB_BREADTH = 0.2
 """Torsos, of the strip along a thigh or a shank that is looked at; a thigh is .3 broad, trousers more."""
 LEAST_SHOE_HEIGHT_PIXELS = 160
 """Of the person: below it a shoe, .15 by .06 of the height, has too few pixels that are neither rim nor ground."""
+SHANK_SHARE = 0.35
+"""Of the shanks' pixels: bare ones have next to none of a colour that is not skin's, trousers fade to the hem."""
 SKIN = frozenset({"brown", "orange", "pink"})
 """Terms that skin takes: of a leg or an arm they say clothes only where they are not the face's own."""
 HAIRLESS = frozenset({"red", "green", "blue", "purple", "pink"})
@@ -64,10 +66,15 @@ def clothes(looks: Looks, tracklet: Tracklet, window: Window) -> tuple[PartColou
         above = next((one.colours[0].name for one in found if one.part == "lower"), colours[0].name)
         if part == "shoes" and above == colours[0].name:
             continue  # it may be the trousers' hem
-        shanks = _colours([view.strips(KNEES, ANKLES, 0.15) for view in views], views) if part == "lower" else ()
-        long = bool(shanks) and shanks[0].name == colours[0].name
+        long = part == "lower" and _reaches_ankles(colours[0].name, views)
         found.append(PartColours(part, _named(colours), to_ankles=long))  # type: ignore[arg-type]
     return tuple(found)
+
+
+def _reaches_ankles(colour: str, views: Sequence[_View]) -> bool:
+    """Whether the shanks carry the thighs' colour too."""
+    cut = [(view.image_rgb, view.cut(strips)) for view in views if (strips := view.strips(KNEES, ANKLES, 0.15))]
+    return any(c.name == colour and c.share >= SHANK_SHARE for c in palette(cut))
 
 
 def _named(colours: Sequence[ColourShare]) -> tuple[ColourShare, ...]:

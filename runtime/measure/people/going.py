@@ -45,6 +45,7 @@ def goings(
     """ "standing", "walking", "running" of every look; None for postures that are none of them, and for what is
     not clear. `nears`: the person comes nearer or goes farther over the window (`motion.depth`)."""
     speeds, stepping, knees = world_speeds(looks, body, path), _stepping(looks), _knee_degrees(looks)
+    feet = _feet_speeds(looks, body.tracklet.steps[looks.rows], path)
     low, high = WALKING_SPEED
     upright = np.array([posture == "upright" for posture in postures])
     names: list[str | None] = []
@@ -59,7 +60,8 @@ def goings(
         elif stepping[i] and (low <= speeds[i] <= high or (speeds[i] < low and nears)):
             names.append("walking")
         else:
-            names.append("standing" if speeds[i] <= STILL_SPEED and not nears else None)
+            still = speeds[i] <= STILL_SPEED or feet[i] <= STILL_SPEED
+            names.append("standing" if still and not nears else None)
     return names
 
 
@@ -82,6 +84,21 @@ def world_velocities(looks: Looks, body: BodyPosition, path: CameraPath) -> NDAr
         widths = body.points_xy[near] * np.array([1.0, path.aspect])
         here = path.carried(widths, sources=tracklet.steps[near], target=int(tracklet.steps[row]))
         out[i] = _slope(times, here, body.weights[near]) / looks.heights[i]
+    return out
+
+
+def _feet_speeds(looks: Looks, steps: NDArray[np.int64], path: CameraPath) -> NDArray[np.float64]:
+    """[P]: heights per second of the middle between the ankles: who bends or reaches out stands on the same spot. NaN
+    where they or the camera are not known around a look."""
+    seen = (looks.scores[:, list(ANKLES)] >= LEAST_SCORE).all(1)
+    out = np.full(len(looks), np.nan)
+    for i, now in enumerate(looks.seconds):
+        near = np.flatnonzero(
+            seen & (np.abs(looks.seconds - now) <= _GAIT_SECONDS) & (path.stretches[steps] == path.stretches[steps[i]])
+        )
+        if len(near) >= 3:
+            here = path.carried(looks.middle(ANKLES)[near], sources=steps[near], target=int(steps[i]))
+            out[i] = np.hypot(*_slope(looks.seconds[near], here, np.ones(len(near)))) / looks.heights[i]
     return out
 
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from edgecap.runtime.data.evidence import ColourShare, Evidence, Motion
+from edgecap.runtime.data.evidence import ColourShare, Evidence, Motion, Relation
 from edgecap.runtime.data.person import FACINGS, Act, FacingSpan, PartColours, PersonEvidence
 from edgecap.runtime.data.question import Answer
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.describe.captioner import Captioner
-from edgecap.runtime.describe.person_sentences import person_action_sentence, worn_sentence
+from edgecap.runtime.describe.person_sentences import only_sits, person_action_sentence, worn_sentence
 from edgecap.runtime.verify.verifier import check_instance
 from tests.runtime.fake_records import LABELS, RIGHT, STILL, make_record, make_track, make_window
 
@@ -48,6 +48,8 @@ BACK = Motion("static", True, (0.0, 0.0), None, 0.2, False, False, True, True, (
         (person(act("walking")), BACK, "walks to the right and back"),
         (person(act("walking")), STILL, "walks a few steps"),
         (person(act("running")), RIGHT, "runs to the right"),
+        (person(facings=[("left", 0, 1)]), RIGHT, "moves to the right, facing left"),
+        (person(facings=[("left", 0, 1)]), STILL, "stays in place, facing left"),
         (person(act("standing"), facings=[("camera", 0, 1)]), STILL, "stands, facing the camera"),
         (person(act("standing"), facings=[("away", 0, 1)]), STILL, "stands, facing away from the camera"),
         (person(act("sitting")), STILL, "sits"),
@@ -118,6 +120,19 @@ def test_fields_from_poses_say_so():
     assert (one.action.provenance, one.appearance.provenance) == ("pose", "pose")
     assert (two.action.provenance, two.appearance.provenance) == ("pose", "computed")
     assert one.appearance.text == "A person in a green top." and two.action.text == "The person sits."
+
+
+def test_who_only_sits_passes_and_follows_nobody():
+    sitter = track(person(act("sitting")))
+    assert only_sits(sitter)
+    assert not only_sits(track(person(act("sitting", 0, 0.5))))  # for a while
+    assert not only_sits(track(person(act("sitting", 0, 1), act("walking", 1, 1.75)))) and not only_sits(track(None))
+    other = replace(make_track(WINDOW, 9), class_name="dog")
+    evidence = Evidence(make_record().evidence.camera, (sitter, other), (Relation("follows", 7, 9, 0.0, 1.0, 0.9),))
+    verdict = DomainVerdict("unchecked", None, None)
+    assert Captioner(None).describe(WINDOW, evidence, verdict).instances[0].action.text == "The person sits."
+    walker = replace(evidence, tracks=(track(person(act("walking"))), other))
+    assert "follows" in Captioner(None).describe(WINDOW, walker, verdict).instances[0].action.text
 
 
 def test_the_verifier_accepts_every_such_sentence():

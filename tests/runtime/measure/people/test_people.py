@@ -43,6 +43,17 @@ def test_still_and_upright_is_standing():
     assert acts(lambda t: standing(), straight(0.3, Y, vx=0.08)) == set()  # .19: neither still nor a walk
 
 
+def test_who_reaches_out_stands_on_the_same_spot():
+    def reaching(t):  # the middle of the box goes to and fro, the feet stay
+        joints = standing("right")
+        return {name: (x - 0.14 * np.sin(2 * t), y) for name, (x, y) in joints.items()}
+
+    def swaying(t):
+        return 0.5 + 0.14 * HEIGHT * np.sin(2 * t), Y
+
+    assert acts(reaching, swaying) == {"standing"}
+
+
 @pytest.mark.parametrize(("speed", "expected"), [(0.18, set()), (0.32, {"walking"}), (0.9, {"walking"}), (1.3, set())])
 def test_steps_at_a_walks_speed_are_walking(speed, expected):
     seconds = min(4.0, 0.75 / (speed * HEIGHT))
