@@ -147,8 +147,10 @@ class _View:
         mask = self.cut(polygons)
         if not mask.area_pixels:
             return 0.0
-        levels = self.image_rgb.max(2)
-        return float(np.median(levels[mask.full()])) / max(float(np.percentile(levels, 98)), 1.0)
+        (left, top), (height, width) = mask.origin_xy, mask.bits.shape
+        inside = self.image_rgb[top : top + height, left : left + width][mask.bits].max(1)
+        sample = self.image_rgb[::8, ::8].reshape(-1, 3).max(1)
+        return float(np.median(inside)) / max(float(np.percentile(sample, 98)), 1.0)
 
     def trunk(self) -> list[NDArray[np.float64]]:
         """Between shoulders and hips, a fifth of the length away from neck and belt, half of the breadth in profile."""
