@@ -16,7 +16,7 @@ from contextlib import suppress
 import click
 
 from edgecap import __version__
-from edgecap.cli.bench import camera, colours, real  # noqa: F401 add their commands to `bench`
+from edgecap.cli.bench import camera, colours, people, real  # noqa: F401 they add their commands to `bench`
 from edgecap.cli.bench.commands import bench
 from edgecap.cli.build import build
 from edgecap.cli.caption import caption

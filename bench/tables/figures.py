@@ -96,6 +96,21 @@ def _cell(values: Values, name: str) -> str:
     return f"{values[name]:.3f}" if values.get(name) is not None else ""
 
 
+def _people(data: Data) -> Iterator[Values]:
+    """One row a half and kind."""
+    for half, kinds in data["halves"].items():
+        for kind, counts in kinds.items():
+            share = "–" if counts["share_right"] is None else f"{counts['share_right']:.3f}"
+            yield counts | {"half": half, "kind": kind, "share": share}
+
+
+def _confusions(data: Data) -> Iterator[Values]:
+    for half, kinds in data["halves"].items():
+        for kind in ("action", "facing"):
+            for true, said in kinds[kind]["confusion"].items():
+                yield {"half": half, "true": true, "said": ", ".join(f"{name} {n}" for name, n in said.items())}
+
+
 QUALITY = Table(
     "Quality on {clips} held-out clips per tier (seeds {first}-{last}, never trained on), whole pipeline, quantised "
     "pack; `edgecap bench quality`. Machine: {machine}. Fields (class to motion direction) are shares of all true "
@@ -126,6 +141,20 @@ PEERS = Table(
     "tracker | MOTA | IDF1 | HOTA",
     "{name} | {mota:.3f} | {idf1:.3f} | {hota:.3f}",
     lambda data: ({"name": name} | scores for name, scores in data["trackers"].items()),
+)
+PEOPLE = Table(
+    "What poses say of people, against {labels} crops labelled by eye, {date}; `edgecap bench people DIR --also DIR "
+    "--pack street --json` (pack {used[pack]}). Judged: crops in which a person can tell; said: crops in which "
+    "anything is; right: of the claims. Machine: {machine}.",
+    "half of the sequences | what | judged | said | claims | right | share right",
+    "{half} | {kind} | {labelled} | {said} | {claims} | {right} | {share}",
+    _people,
+)
+CONFUSIONS = Table(
+    "What was said of each (a crop may have several true acts; the first is named):",
+    "half of the sequences | true | said",
+    "{half} | {true} | {said}",
+    _confusions,
 )
 METHOD = {
     "calls": Table(
@@ -178,10 +207,10 @@ METHOD = {
     "camera": Table(
         "**Camera over real pictures** (`edgecap bench camera DIR --clips 110 --seed-start 1000 --json`): {clips} "
         "clips of 4 s at {fps:g} fps, each one frame of real footage moved exactly, with motion blur, noise, "
-        "compression and an unsteady hand; half have a real object moving before it, 5 to 40 % of the picture. The whole "
-        "label set is right in {exact[all]:.3f}: {exact[no foreground]:.3f} without an object, {exact[foreground, masks known]:.3f} "
-        "with its mask, {exact[foreground, masks not known]:.3f} with an object that nothing detected. Constants were "
-        "chosen on seeds 0-109.",
+        "compression and an unsteady hand; half have a real object moving before it, 5 to 40 % of the picture. The "
+        "whole label set is right in {exact[all]:.3f}: {exact[no foreground]:.3f} without an object, "
+        "{exact[foreground, masks known]:.3f} with its mask, {exact[foreground, masks not known]:.3f} with an object "
+        "that nothing detected. Constants were chosen on seeds 0-109.",
         "label | clips | precision | recall",
         "{name} | {clips} | {precision:.3f} | {recall:.3f}",
         lambda data: (values | {"name": name} for name, values in data["labels"].items()),

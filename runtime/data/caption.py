@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Provenance = Literal["computed", "detector", "model", "fallback", "abstained"]
+Provenance = Literal["computed", "pose", "detector", "model", "fallback", "abstained"]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldText:
     """One caption field.
 
-    `provenance`: computed = Evidence in words; detector = the detector's vote; model = the captioner's words, checks
-    passed; fallback = the captioner's words failed the checks twice (or were not asked) and Evidence spoke;
+    `provenance`: computed = Evidence in words; pose = Evidence in words, from the pose model's keypoints; detector =
+    the detector's vote; model = the captioner's words, checks passed; fallback = the captioner's words failed the
+    checks twice (or were not asked) and Evidence spoke;
     abstained = the pack cannot know it (text is then "unknown").
     A field made of model words and a computed sentence (behind an action, before the camera's shot) is "model" with
     `computed_part` set.

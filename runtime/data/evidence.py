@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgecap.runtime.data.person import PersonEvidence
+
 Direction = Literal["static", "right", "down-right", "down", "down-left", "left", "up-left", "up", "up-right"]
 Depth = Literal["constant", "approaching", "receding"]
 CameraLabel = Literal[
@@ -60,7 +62,8 @@ class TrackEvidence:
     `pts_seconds` [T], `centroids_xy` float32 [T, 2] (visible mask, relative), `boxes_xyxy` float32 [T, 4],
     `areas` float32 [T] (share of the frame). `cells`: the position cell of every observation.
     `class_confidence`: score-weighted share of the winning label over the window. `palette`: largest share first.
-    `born` / `lost`: the track begins / ends inside this window (not merely continues across its border).
+    `born` / `lost`: the track begins / ends inside this window (not merely continues across its border). `person`: of
+    people with poses in this window; None for all else.
     """
 
     track_id: int
@@ -81,6 +84,7 @@ class TrackEvidence:
     palette: tuple[ColourShare, ...]
     born: bool
     lost: bool
+    person: PersonEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)

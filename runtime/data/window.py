@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
+from edgecap.runtime.data.pose import Pose
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class TrackedInstance:
     `track_id`: stable over the whole video, across windows, never reused. `box_xyxy`: float32 [4] relative.
     `class_id`: the detector's label index for this frame alone (measure votes over all frames of a track).
     `score`: the detection's score; 0.0 never occurs: frames in which a track is only predicted carry no instance.
+    `pose`: keypoints, of people in some frames (runtime/perceive/pose.py); None in all others.
     """
 
     track_id: int
@@ -25,6 +27,7 @@ class TrackedInstance:
     score: float
     class_id: int
     mask: Mask
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True, slots=True)

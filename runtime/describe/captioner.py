@@ -16,7 +16,7 @@ from dataclasses import replace
 import numpy as np
 
 from edgecap.runtime.config import AskOptions, PositionChoice
-from edgecap.runtime.data.caption import Caption, FieldText, InstanceCaption
+from edgecap.runtime.data.caption import Caption, FieldText, InstanceCaption, Provenance
 from edgecap.runtime.data.evidence import Evidence, TrackEvidence
 from edgecap.runtime.data.question import Answer
 from edgecap.runtime.data.record import DomainVerdict
@@ -26,6 +26,7 @@ from edgecap.runtime.describe.ask import Answerer, Replies, Reply, Slot, ask, re
 from edgecap.runtime.describe.camera_sentences import camera_sentence, followed
 from edgecap.runtime.describe.change_gate import ChangeGate
 from edgecap.runtime.describe.legacy_position import legacy_position_sentence
+from edgecap.runtime.describe.person_sentences import only_sits, person_action_sentence, worn_sentence
 from edgecap.runtime.describe.prompts import build_prompts
 from edgecap.runtime.describe.questions import INSTANCE_FIELDS, Questions
 from edgecap.runtime.describe.relation_sentences import act_sentences, instance_names
@@ -128,8 +129,11 @@ class Captioner:
         """`acts`: what it does to others, as a sentence or ""."""
         main = followed(evidence)
         follows = main is not None and main.track_id == track.track_id
-        computed = _joined(words.action_sentence(track, camera=evidence.camera, camera_follows=follows), acts)
-        action = self._field(by_slot.get((track.track_id, "action")), computed)
+        act = person_action_sentence(track, camera=evidence.camera, camera_follows=follows)
+        worn, acts = worn_sentence(track), "" if only_sits(track) else acts
+        computed = act or words.action_sentence(track, camera=evidence.camera, camera_follows=follows)
+        computed = _joined(computed, acts)
+        action = self._field(by_slot.get((track.track_id, "action")), computed, by="pose" if act else "computed")
         if action.provenance == "model":
             motion = words.motion_sentence(track, camera=evidence.camera, camera_follows=follows)
             motion = _joined(motion if _travels(track) else "", acts)
@@ -143,7 +147,11 @@ class Captioner:
                 "detector" if named else "computed",
                 confidence=track.class_confidence if named else None,
             ),
-            appearance=self._field(by_slot.get((track.track_id, "appearance")), words.appearance_sentence(track)),
+            appearance=self._field(
+                by_slot.get((track.track_id, "appearance")),
+                worn or words.appearance_sentence(track),
+                by="pose" if worn else "computed",
+            ),
             action=action,
             position=FieldText(self._place(track, window, evidence), "computed"),
         )
@@ -154,8 +162,8 @@ class Captioner:
         times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
         return legacy_position_sentence(track, times)
 
-    def _field(self, reply: Reply | None, computed: str) -> FieldText:
-        """The model's words where any passed the checks, else the computed sentence."""
+    def _field(self, reply: Reply | None, computed: str, *, by: Provenance = "computed") -> FieldText:
+        """The model's words where any passed the checks, else the computed sentence and what it is computed `by`."""
         if reply is not None and reply.text is not None:
             return FieldText(
                 reply.text,
@@ -165,7 +173,7 @@ class Captioner:
                 kept_from_clip=reply.kept_from_clip,
             )
         if self._model is None:
-            return FieldText(computed, "computed")
+            return FieldText(computed, by)
         return FieldText(computed, "fallback", rejections=() if reply is None else reply.rejections)
 
     def _camera(self, reply: Reply | None, computed: str) -> FieldText:

@@ -29,7 +29,7 @@ _TOWARDS: dict[str, str] = {
     "up": "up",
     "up-right": "up and to the right",
 }
-_DEPTH = {
+DEPTH = {
     "approaching": ("comes closer", "coming closer"),
     "receding": ("moves farther away", "going farther away"),
     "constant": ("stays in place", ""),
@@ -41,8 +41,7 @@ _SOME = {"dark": "dark parts"}
 _CLOTHES = {"black": "dark"}
 """Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _LEAST_EXCURSION = 0.04
-"""Share of the frame by which an instance must leave its first cell before it counts as having been
-elsewhere."""
+"""Share of the frame by which an instance must leave its first cell to have been elsewhere."""
 _MOST_WORDS = 20
 _MOST_GROUPS = 4
 
@@ -152,10 +151,10 @@ def _farthest_cell(track: TrackEvidence) -> str | None:
 
 
 def _movement(track: TrackEvidence, motion: Motion) -> str:
-    alone, beside = _DEPTH[track.depth]
+    alone, beside = DEPTH[track.depth]
     if not motion.moving:
         return alone
-    text = f"moves {_route(motion)}"
+    text = f"moves {route(motion)}"
     if motion.starts:
         text = f"stays in place at first, then {text}"
     if beside:
@@ -163,7 +162,8 @@ def _movement(track: TrackEvidence, motion: Motion) -> str:
     return f"{text}, then stops" if motion.stops else text
 
 
-def _route(motion: Motion) -> str:
+def route(motion: Motion) -> str:
+    """ "to the left", "to the right, then down", "around and back to where it was": how a moving track goes."""
     ways = [_TOWARDS[heading] for heading in motion.headings]
     if motion.returns:
         return f"{ways[0]} and back" if ways and len(ways) <= 2 else "around and back to where it was"

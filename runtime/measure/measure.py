@@ -8,17 +8,21 @@ The arithmetic is in camera_path, position, motion, palette and ranking.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from edgecap.runtime.data.evidence import ColourShare, Evidence, TrackEvidence
 from edgecap.runtime.data.window import Window
+from edgecap.runtime.english import is_person
 from edgecap.runtime.measure.body_position import BodyPosition, body_position
 from edgecap.runtime.measure.camera_labels import camera_evidence
 from edgecap.runtime.measure.camera_path import CameraPath, camera_path
 from edgecap.runtime.measure.motion import depth, image_motion, world_motion
 from edgecap.runtime.measure.naming import class_name
 from edgecap.runtime.measure.palette import best_views, palette
+from edgecap.runtime.measure.people.people import person_evidence
+from edgecap.runtime.measure.people.riding import Neighbour
 from edgecap.runtime.measure.position import cells, left_frame, well_seen
 from edgecap.runtime.measure.ranking import held, importance, long_enough, without_duplicates
 from edgecap.runtime.measure.relations.relations import relate
@@ -55,7 +59,9 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     ranked = sorted(tracks, key=lambda pair: _rank(pair[0], pair[1].tracklet, kept, count))[:max_instances]
     times = np.array([o.frame.pts_seconds for o in window.observations], np.float64)
     relations = relate([body for _, body in ranked], path, times)
-    return Evidence(camera=camera, tracks=tuple(track for track, _ in ranked), relations=relations)
+    named = [Neighbour(class_name(t, window.labels)[0], t) for t in kept]
+    people = tuple(_with_person(track, body, window, path, named) for track, body in ranked)
+    return Evidence(camera=camera, tracks=people, relations=relations)
 
 
 def _rank(
@@ -95,6 +101,15 @@ def _track(body: BodyPosition, window: Window, path: CameraPath) -> TrackEvidenc
         born=float(tracklet.pts_seconds[0]) - first > _EDGE_SECONDS,
         lost=last - float(tracklet.pts_seconds[-1]) > _EDGE_SECONDS,
     )
+
+
+def _with_person(
+    track: TrackEvidence, body: BodyPosition, window: Window, path: CameraPath, named: Sequence[Neighbour]
+) -> TrackEvidence:
+    if not is_person(track.class_name):
+        return track
+    others = [one for one in named if one.tracklet.track_id != track.track_id]
+    return replace(track, person=person_evidence(body, window, path, others))
 
 
 def _palette(body: BodyPosition, window: Window) -> tuple[ColourShare, ...]:

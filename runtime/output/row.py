@@ -208,6 +208,7 @@ def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, 
         "motion_image": _motion(track.motion_image),
         "motion_world": _motion(track.motion_world),
         "palette": [{"name": c.name, "share": _round(c.share, 4)} for c in track.palette],
+        **({} if track.person is None else {"person": _rounded(asdict(track.person))}),
         "path": [
             {
                 "pts_seconds": _round(float(pts), 4),
@@ -228,19 +229,18 @@ def _instance_meta(index: int, instance: InstanceCaption, track: TrackEvidence, 
     }
 
 
+def _rounded(value: Any) -> Any:
+    """Plain JSON types with every number rounded."""
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(inner) for inner in value]
+    return _round(value, 4) if isinstance(value, float) else value
+
+
 def _motion(motion: Motion) -> dict[str, Any]:
-    return {
-        "direction": motion.direction,
-        "moving": motion.moving,
-        "displacement_xy": [_round(v, 4) for v in motion.displacement_xy],
-        "angle_degrees": _round(motion.angle_degrees, 2),
-        "speed_per_second": _round(motion.speed_per_second, 4),
-        "stops": motion.stops,
-        "starts": motion.starts,
-        "turns": motion.turns,
-        "returns": motion.returns,
-        "headings": list(motion.headings),
-    }
+    block: dict[str, Any] = _rounded(asdict(motion))
+    return block | {"angle_degrees": _round(motion.angle_degrees, 2)}
 
 
 def _camera(camera: CameraEvidence) -> dict[str, Any]:
@@ -287,8 +287,7 @@ def _lexicon(caption: Caption) -> dict[str, Any]:
 
 
 def _round(value: float | None, digits: int) -> float | None:
-    """A plain float (JSON can't encode numpy's); NaN and infinity can't be written as JSON either and
-    becomes null."""
+    """A plain float (JSON can't encode numpy's); NaN and infinity, which JSON has no words for, become null."""
     if value is None:
         return None
     number = round(float(value), digits)

@@ -16,6 +16,7 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 from edgecap.runtime.perceive.camera_step import UNKNOWN_STEP, CameraEstimator, CameraStep
+from edgecap.runtime.perceive.pose import PosedPeople, PoseEstimator
 from edgecap.runtime.perceive.segmenter import Segmenter
 from edgecap.runtime.perceive.tracker import Assignment, Tracker
 
@@ -46,7 +47,7 @@ class Perceiver:
     """Perception of one video, frame after frame.
 
     `segmenter` is None for detectors that make masks themselves. `stage_seconds`: time spent so far in "detect",
-    "camera", "track" and "segment".
+    "camera", "track" and "segment", and in "pose" where there is a `pose` model.
     """
 
     def __init__(
@@ -56,12 +57,16 @@ class Perceiver:
         *,
         camera: CameraEstimator | None = None,
         tracker: Tracker | None = None,
+        pose: PoseEstimator | None = None,
     ) -> None:
         self._detector, self._segmenter = detector, segmenter
         self._camera, self._tracker = camera or CameraEstimator(), tracker or Tracker()
         self._previous: tuple[Frame, tuple[Mask, ...]] | None = None
         self.labels = detector.labels
         self.stage_seconds = {"detect": 0.0, "camera": 0.0, "track": 0.0, "segment": 0.0}
+        self._people = None if pose is None else PosedPeople(pose, detector.labels)
+        if pose is not None:
+            self.stage_seconds["pose"] = 0.0
 
     def observe(self, frame: Frame) -> Observation:
         """The frame's instances, unconfirmed tracks included: `drop_unconfirmed` the window before use."""
@@ -76,7 +81,7 @@ class Perceiver:
         self._previous = frame, masks
         return Observation(
             frame=frame,
-            instances=self._instances(detections, assigned, masks),
+            instances=self._posed(frame, self._instances(detections, assigned, masks)),
             camera_step=step.matrix,
             camera_inliers=step.inliers,
             embedding=detections.embedding,
@@ -109,6 +114,13 @@ class Perceiver:
 
     def _named(self, instance: TrackedInstance) -> TrackedInstance:
         return replace(instance, track_id=self._tracker.identity(instance.track_id))
+
+    def _posed(self, frame: Frame, instances: tuple[TrackedInstance, ...]) -> tuple[TrackedInstance, ...]:
+        if self._people is None:
+            return instances
+        least_score = self._tracker.settings.sure_score  # as in a window too short to confirm anything
+        with self._timed("pose"):
+            return self._people.added(frame, instances, stands=lambda i: self._stands(i, least_score))
 
     def _camera_step(self, frame: Frame) -> CameraStep:
         if self._previous is None:

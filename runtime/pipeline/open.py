@@ -25,6 +25,7 @@ from edgecap.runtime.perceive.detector import PackDetector
 from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
 from edgecap.runtime.perceive.motion.detector import MotionDetector
 from edgecap.runtime.perceive.perceiver import Perceiver
+from edgecap.runtime.perceive.pose import PoseEstimator
 from edgecap.runtime.perceive.segmenter import Segmenter
 from edgecap.runtime.perceive.tracker import Tracker
 from edgecap.runtime.perceive.tracker_settings import settings_for
@@ -98,7 +99,16 @@ def _perception(
         pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
     )
     settings = settings_for(spec.detector.scores)
-    return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings)), spec.detector.labels
+    pose = _pose(config, pack)
+    return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings), pose=pose), spec.detector.labels
+
+
+def _pose(config: PipelineConfig, pack: Pack) -> PoseEstimator | None:
+    spec = pack.spec.pose
+    if spec is None:
+        return None
+    session = pack.open_session(spec.graph, provider=config.provider, intra_threads=config.threads.perceive)
+    return PoseEstimator(spec, session)
 
 
 def _language_model(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
@@ -130,6 +140,7 @@ def _used(config: PipelineConfig, pack: Pack | None, sessions: EngineSessions) -
     models = {
         "detector": _model(pack, "detector") if sees else config.detector,
         **({"segmenter": _model(pack, "segmenter")} if sees else drawn),
+        **({"pose": _model(pack, "pose")} if sees and pack.spec.pose else {}),
         "captioner": "none" if config.captioner == "none" else _model(pack, "captioner"),
     }
     named = {"pack": f"{pack.spec.name} {pack.spec.version}", "pack_sha256": pack.digest}
@@ -147,6 +158,7 @@ def _precision(sessions: EngineSessions) -> str:
     named = {
         "detector": "detector.graph",
         "segmenter": "segmenter.encoder",
+        "pose": "pose.graph",
         "vision": "captioner.vision",
         "decoder": "captioner.decoder",
     }

@@ -113,6 +113,7 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, is
     """Colours named but not there; with `is_appearance` (an appearance) also a colour that fills the instance where the
     text names only others. A text without any colour is not checked: saying less is not wrong."""
     shares = {c.name: c.share for c in track.palette}
+    worn = {c.name for part in (track.person.clothes if track.person else ()) for c in part.colours}
     named = _colours_in(text, track.class_name, labels)
     if not shares or not named:
         return []
@@ -120,11 +121,13 @@ def colour_reasons(text: str, track: TrackEvidence, labels: Sequence[str], *, is
     reasons = [
         Reason("colour", f"{word} is {shares.get(colour, 0.0):.0%} of what is visible", (word,))
         for word, colour in named.items()
-        if not _supported(colour, shares, set(named.values()), least=WHOLE_SHARE if word in whole else ABSENT_SHARE)
+        if colour not in worn
+        and not _supported(colour, shares, set(named.values()), least=WHOLE_SHARE if word in whole else ABSENT_SHARE)
     ]
     top, share = max(shares.items(), key=lambda item: item[1])
     near = lexicon.COLOUR_NEIGHBOURS[top] | {top}
-    if is_appearance and share > DOMINANT_SHARE and not near & set(named.values()):
+    parts = bool(worn) and set(named.values()) <= worn  # clothes of parts: the rest may be hair, skin or a bag
+    if is_appearance and share > DOMINANT_SHARE and not parts and not near & set(named.values()):
         wrong = tuple(word for word, colour in named.items() if shares.get(colour, 0.0) < ABSENT_SHARE)
         reasons.append(Reason("colour", f"{top} fills {share:.0%} and is not named", wrong))
     return reasons

@@ -46,13 +46,16 @@ _NO_TRAVEL = re.compile(
 )
 _AT_REST_IN_PICTURE = re.compile(r" in the picture\b")
 _VIEWER = r"(?:the |our )?(?:camera|viewer|lens|observer|foreground|front of the frame)\b"
+_LOOKS = "".join(f"(?<!{verb} )" for verb in ("faces", "facing", "looks", "looking", "turns", "turning", "turned"))
+"""Who faces away from the camera does not go away from it."""
 _COMES = re.compile(
-    rf"\b(?:towards? {_VIEWER}|approach(?:es|ing) {_VIEWER}|(?:com|get|mov|draw|grow)(?:e?s|ing) (?:closer|nearer)"
-    rf"(?! to (?!{_VIEWER}))|grows larger|gets bigger)"
+    rf"\b{_LOOKS}(?:towards? {_VIEWER}|approach(?:es|ing) {_VIEWER}|"
+    rf"(?:com|get|mov|draw|grow)(?:e?s|ing) (?:closer|nearer)(?! to (?!{_VIEWER}))|grows larger|gets bigger)"
 )
 _GOES = re.compile(
-    r"\b(?:away from (?:the )?(?:camera|viewer|lens|observer)|into the (?:distance|background)|reced(?:es|ing)\b|"
-    r"(?:mov|go|get)(?:e?s|ing) (?:farther|further) away(?! from (?!the (?:camera|viewer)))|grows smaller|gets smaller)"
+    rf"\b{_LOOKS}(?:away from (?:the )?(?:camera|viewer|lens|observer)|into the (?:distance|background)|"
+    r"reced(?:es|ing)\b|(?:mov|go|get)(?:e?s|ing) (?:farther|further) away(?! from (?!the (?:camera|viewer)))|"
+    r"grows smaller|gets smaller)"
 )
 
 
@@ -104,7 +107,8 @@ def _travel(text: str, track: TrackEvidence) -> Iterator[Reason]:
         if track.motion_image.moving or not _AT_REST_IN_PICTURE.match(text[m.end() :])
     ]
     moving = track.motion_world.moving
-    if travels and not rests and not moving and track.depth == "constant":
+    steps = track.person is not None and any(act.name in ("walking", "running") for act in track.person.acts)
+    if travels and not rests and not moving and not steps and track.depth == "constant":
         yield Reason("motion", f"says {travels[0].group()!r}, it does not move", tuple({m.group() for m in travels}))
     if rests and not travels and moving:
         yield Reason("motion", f"says {rests[0]!r}, it moves", tuple(dict.fromkeys(rests)))

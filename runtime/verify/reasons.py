@@ -31,6 +31,7 @@ ReasonCode = Literal[
     "motion",
     "direction",
     "depth",
+    "act",
     "position",
     "camera",
 ]
@@ -53,6 +54,7 @@ REASONS: Mapping[ReasonCode, str] = {
     "motion": "says that it moves and it rests, or that it rests and it moves",
     "direction": "says left, right, up or down, and neither its path in the picture nor in the world goes there",
     "depth": "says that it comes closer or goes farther, and its size does not",
+    "act": "says that a person does or faces what the poses contradict",
     "position": "places it in a part of the frame where it never is",
     "camera": "gives the camera a motion that was not measured, or denies one that was",
 }

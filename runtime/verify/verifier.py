@@ -3,8 +3,8 @@ against it.
 
 In: an `Answer` and the `Evidence` that bears on it. Out: `Reason`s, empty where there is no objection. The checks
 object only to what is measurably wrong or outside the form; they do not grade style. Their parts: form.py (needs
-no Evidence), appearance.py (classes, counts, colours), motion.py, place.py (positions, camera); every code they may
-give is in `reasons.REASONS`.
+no Evidence), appearance.py (classes, counts, colours), motion.py, people.py (acts, clothes by part),
+place.py (positions, camera); every code they may give is in `reasons.REASONS`.
 
 A refused answer is asked for again with the offending words forbidden; after that the text comes from the Evidence.
 """
@@ -27,6 +27,7 @@ from edgecap.runtime.verify.appearance import (
 )
 from edgecap.runtime.verify.form import check_form, unquoted
 from edgecap.runtime.verify.motion import motion_reasons
+from edgecap.runtime.verify.people import person_reasons
 from edgecap.runtime.verify.place import camera_reasons, position_reasons
 from edgecap.runtime.verify.reasons import Reason
 
@@ -52,6 +53,7 @@ def check_instance(
         *class_reasons(text, track.class_name, labels, seen),
         *colour_reasons(text, track, labels, is_appearance=answer.field == "appearance"),
         *motion_reasons(text, track),
+        *person_reasons(text, track),
         *position_reasons(text, track),
     ]
     return (*reasons, *(camera_reasons(text, camera) if camera is not None else ()))
@@ -74,7 +76,8 @@ def check_scene(
         reasons += inventory_reasons(text, evidence.tracks, labels, seen)
         for sentence in re.split(r"(?<=[.!;])\s", text):
             if (track := _only_one_in(sentence, evidence.tracks, labels)) is not None:
-                reasons += [*motion_reasons(sentence, track), *position_reasons(sentence, track)]
+                checks = (motion_reasons, person_reasons, position_reasons)
+                reasons += [reason for check in checks for reason in check(sentence, track)]
     return (*reasons, *camera_reasons(text, evidence.camera, guesses=answer.field != "camera"))
 
 

@@ -10,8 +10,10 @@ from dataclasses import replace
 import pytest
 
 from edgecap.runtime.data.evidence import ColourShare, Evidence
+from edgecap.runtime.data.person import PARTS, PartColours, PersonEvidence
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.describe.captioner import Captioner
+from edgecap.runtime.describe.person_sentences import worn_sentence
 from edgecap.runtime.describe.relation_sentences import instance_names
 from edgecap.runtime.describe.sentences import appearance_sentence, global_sentence
 from edgecap.runtime.english import PERSON_NOUNS, is_person, plural
@@ -150,3 +152,14 @@ def test_names_of_people():
     assert not any(is_person(name) for name in names)
     assert all(is_person(plural(name)) for name in ("person", "man", "woman", "child", "player"))
     assert len(list(itertools.chain(PALETTES))) == 33
+
+
+def test_clothes_by_part_give_a_person_no_colour():
+    for class_name, first, second in itertools.product(CLASSES, TERMS, TERMS):
+        parts = [PartColours(part, (ColourShare(first, 0.6), ColourShare(second, 0.3))) for part in PARTS]
+        _, evidence = _evidence(class_name, (("red", 0.9),))
+        for count in range(1, len(parts) + 1):
+            person = PersonEvidence(4, 0.0, 1.0, clothes=tuple(parts[-count:]))
+            text = worn_sentence(replace(evidence.tracks[0], person=person))
+            assert text and not COLOURED.search(text)
+            assert not form_reasons(text, most_words=60)

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from edgecap.engines.errors import InputError
-from edgecap.runtime.data.evidence import Relation
+from edgecap.runtime.data.caption import FieldText
+from edgecap.runtime.data.evidence import ColourShare, Relation
+from edgecap.runtime.data.person import Act, FacingSpan, PartColours, PersonEvidence
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.output import rle
+from edgecap.runtime.output.reader import caption_row
 from edgecap.runtime.output.row import failed_to_json, record_to_json, structure_of, video_name
 from edgecap.runtime.output.schema import record_schema, schema_errors
 from tests.runtime.fake_records import make_record
@@ -206,3 +209,63 @@ def test_listed_words_are_reported_where_the_lists_were_told() -> None:
     row = record_to_json(told, root=None)
     assert row["meta"]["lexicon"] == {"prefer": ["striped"], "avoid": []} and schema_errors(row) == []
     assert "lexicon" not in record_to_json(record, root=None)["meta"]
+
+
+def _posed_row() -> dict:
+    """The fake record whose person has poses, written and read back."""
+    record = make_record()
+    person = PersonEvidence(
+        8,
+        0.0,
+        1.75,
+        (Act("riding", 0.0, 1.23456, on_track_id=9, on_class="bicycle"), Act("waving", 0.5, 1.0, side="left")),
+        (FacingSpan("camera", 0.0, 1.0),),
+        (PartColours("lower", (ColourShare("blue", 0.51239),), to_ankles=True),),
+    )
+    first, *others = record.evidence.tracks
+    evidence = replace(record.evidence, tracks=(replace(first, person=person), *others))
+    caption, (one, *rest) = record.caption, record.caption.instances
+    one = replace(one, action=FieldText("The person rides the bicycle.", "pose"))
+    record = replace(record, evidence=evidence, caption=replace(caption, instances=(one, *rest)))
+    return json.loads(json.dumps(record_to_json(record, root=None), allow_nan=False))
+
+
+def test_what_poses_show_is_in_the_row_and_follows_the_schema() -> None:
+    row = _posed_row()
+    assert not schema_errors(row)
+    jsonschema.validate(row, record_schema())
+    rider, dog = row["meta"]["instances"]
+    assert "person" not in dog and rider["action"] == {"provenance": "pose"}
+    assert rider["person"] == {
+        "looks": 8,
+        "start_seconds": 0.0,
+        "end_seconds": 1.75,
+        "acts": [
+            {"name": "riding", "start_seconds": 0.0, "end_seconds": 1.2346, "side": "", "on_track_id": 9,
+             "on_class": "bicycle"},
+            {"name": "waving", "start_seconds": 0.5, "end_seconds": 1.0, "side": "left", "on_track_id": None,
+             "on_class": ""},
+        ],
+        "facings": [{"facing": "camera", "start_seconds": 0.0, "end_seconds": 1.0}],
+        "clothes": [{"part": "lower", "colours": [{"name": "blue", "share": 0.5124}], "to_ankles": True}],
+    }  # fmt: skip
+    read = caption_row(row)
+    assert not read.problems and read.meta["instances"][0]["person"]["acts"][0]["on_class"] == "bicycle"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("acts", 0, "name"), "flying"),
+        (("acts", 1, "side"), "up"),
+        (("facings", 0, "facing"), "north"),
+        (("clothes", 0, "part"), "skin"),
+        (("clothes", 0, "colours", 0, "share"), 1.5),
+        (("looks",), 0),
+    ],
+)
+def test_both_validators_refuse_other_people(path: tuple, value: object) -> None:
+    row = _set(_posed_row(), ("meta", "instances", 0, "person", *path), value)
+    assert schema_errors(row)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(row, record_schema())
