@@ -99,6 +99,7 @@ CAPTION_WORDS = {
     "bench/world/ground_truth/sentences.py",
     "runtime/output/aligned_paragraph.py",
     "runtime/output/paragraph.py",
+    "runtime/verify/people.py",
     "runtime/verify/words/motion.py",
 }
 """Files whose strings are words of captions and prompts."""

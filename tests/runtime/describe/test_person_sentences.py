@@ -75,8 +75,7 @@ BACK = Motion("static", True, (0.0, 0.0), None, 0.2, False, False, True, True, (
     ],
 )  # fmt: skip
 def test_action_sentences(evidence, motion, expected):
-    image = STILL if "follows" in expected else motion
-    said = person_action_sentence(track(evidence, motion, motion_image=image))
+    said = person_action_sentence(track(evidence, motion), camera_follows="follows" in expected)
     assert said == f"The person {expected}."
 
 
