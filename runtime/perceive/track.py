@@ -30,8 +30,8 @@ class Track:
     its last detection. `origin`: where its centre was at its first, carried along with the background. `hits`,
     `misses`: frames with a detection, and frames without since the last. `sure_hits`: the hits that count for its
     confirmation (`newly_confirmed`: in this frame), `sure_seconds`: the time they stand for. `times`: seconds of the
-    latest detections. `first_seconds`, `first_xy`: time and centre of the first detection, `seen_xy`: centre of the
-    last, where the picture had them then.
+    latest detections that were not on another one's. `first_seconds`, `first_xy`: time and centre of the first
+    detection, `seen_xy`: centre of the last, where the picture had them then.
     """
 
     track_id: int

@@ -57,9 +57,8 @@ class Tracker:
         shadowed = self._shadowed(pairs, boxes)
         for track, index in pairs:
             track.correct(boxes[index], frame_height=height, trust=_MERGED_TRUST if track.track_id in merged else 1.0)
-            class_id, score = int(detections.class_ids[index]), float(detections.scores[index])
-            proves = score >= self.settings.sure_score and track.track_id not in shadowed
-            self._hit(track, histograms[index], class_id, score, proves=proves, seconds=frame.pts_seconds)
+            vote = int(detections.class_ids[index]), float(detections.scores[index])
+            self._hit(track, histograms[index], vote, apart=track.track_id not in shadowed, seconds=frame.pts_seconds)
         matched = {id(track) for track, _ in pairs}
         for track in self._tracks:
             if id(track) not in matched:
@@ -146,17 +145,23 @@ class Tracker:
         return merged
 
     def _shadowed(self, pairs: list[tuple[Track, int]], boxes: NDArray[np.float64]) -> set[int]:
-        """Ids of candidates whose box is on one that an older, confirmed track of the class found."""
+        """Ids of candidates whose box is on, or in, one that another track of the class found: a confirmed one, or a
+        larger candidate."""
         if self.settings.shadow_iou >= 1:
             return set()
-        overlap = iou_matrix(*(boxes[[i for _, i in pairs]].astype(np.float32),) * 2)
-        return {
-            young.track_id
-            for n, (young, _) in enumerate(pairs)
-            for m, (old, _) in enumerate(pairs)
-            if old.confirmed and not young.confirmed and old.class_id == young.class_id
-            if overlap[n, m] > self.settings.shadow_iou
-        }
+        found = boxes[[i for _, i in pairs]]
+        overlap = iou_matrix(*(found.astype(np.float32),) * 2)
+        areas = box_areas(found)
+        shadowed = set()
+        for n, (young, _) in enumerate(pairs):
+            for m, (other, _) in enumerate(pairs):
+                if young.confirmed or n == m or other.class_id != young.class_id:
+                    continue
+                on = overlap[n, m] > self.settings.shadow_iou
+                within = shared_areas(found[n], found[m]) > _WITHIN * areas[n] and areas[n] > _PART * areas[m]
+                if (on or within) and (other.confirmed or areas[m] > areas[n]):
+                    shadowed.add(young.track_id)
+        return shadowed
 
     def _take_up_again(self, pairs: list[tuple[Track, int]]) -> None:
         """Give a track that this frame confirmed the id of the lost one that it continues, if there is one."""
@@ -188,26 +193,21 @@ class Tracker:
         self._tracks = alive
 
     def _hit(
-        self,
-        track: Track,
-        histogram: NDArray[np.float32],
-        class_id: int,
-        score: float,
-        *,
-        proves: bool,
-        seconds: float,
+        self, track: Track, histogram: NDArray[np.float32], vote: tuple[int, float], *, apart: bool, seconds: float
     ) -> None:
-        if proves:
+        class_id, score = vote
+        if apart and score >= self.settings.sure_score:
             track.sure_hits += 1
             track.sure_seconds += min(seconds - track.seen_seconds, _MOST_BETWEEN)
         track.frames += 1
         track.hits += 1
         track.misses = 0
         track.seen_seconds = seconds
-        track.times.append(seconds)
+        if apart:
+            track.times.append(seconds)
         track.votes[class_id] = track.votes.get(class_id, 0.0) + score
         track.histogram = 0.85 * track.histogram + np.float32(0.15) * histogram
-        if not track.confirmed and self._is_proven(track):
+        if apart and not track.confirmed and self._is_proven(track):
             track.confirmed = track.newly_confirmed = True
             self._confirmed.add(track.track_id)
 
@@ -284,5 +284,6 @@ _DOUBTFUL_OVERLAP = 0.35  # IoU: a doubtful detection must be where its track is
 _MERGED_OVERLAP, _MERGED_COVER = 0.2, 0.25  # IoU of two tracks' expected boxes; share of the lost one in the box found
 _MERGED_FRAMES = 10  # a neighbour unseen for longer is no longer taken to be in that box
 _MERGED_TRUST = 0.25  # what a box around two says of either's place and speed (.2-.3 alike on 280 clips)
+_WITHIN, _PART = 0.85, 0.25  # share of a box that is in another; how large a part of an object may be taken for it
 _MOST_BETWEEN = 0.15  # seconds that one detection stands for: after a gap it does not vouch for the gap
 _ROUNDING = 1e-6  # seconds: frame times are sums of fractions

@@ -112,3 +112,12 @@ def test_a_second_box_on_one_object_proves_nothing(shift, expected):
     for _ in range(8):
         given = play.step([at(0.3), at(0.3 + shift)])
     assert sum(play.tracker.is_confirmed(i) for i in given if i is not None) == expected
+
+
+@pytest.mark.parametrize(("side", "expected"), [(0.12, 1), (0.05, 2)])
+def test_a_part_of_an_object_is_no_second_one(side, expected):
+    """The body of a dog inside the dog; a quarter of the area or less is a small one before a large one."""
+    play = _play(TrackerSettings(shadow_iou=0.5))
+    for n in range(8):
+        given = play.step([at(0.3 + n / 100, w=0.15, h=0.3), at(0.3 + n / 100, w=side, h=2 * side)])
+    assert sum(play.tracker.is_confirmed(i) for i in given if i is not None) == expected
