@@ -15,6 +15,7 @@ from edgecap.runtime.config import (
     DetectorChoice,
     EnginesChoice,
     Isolation,
+    MasksChoice,
     PipelineConfig,
     PipelineOptions,
     PositionChoice,
@@ -124,6 +125,8 @@ class ConfigOptions(TypedDict, total=False):
     visual_prompt: Isolation
     lexicon: bool
     position: PositionChoice
+    masks: MasksChoice
+    mask_refresh: int | None
 
 
 def config_from(**options: Unpack[ConfigOptions]) -> PipelineConfig:

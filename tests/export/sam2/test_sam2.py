@@ -165,7 +165,7 @@ def test_absent_objects_are_remembered_as_transformers_does(specimen: Specimen) 
     segmenter = MemorySegmenter(specimen.spec, sessions(modules))
     for index, frame in enumerate(specimen.clip[:6]):
         found = segmenter.start(frame, specimen.boxes) if index == 0 else segmenter.step(frame)
-        assert (found.presence < 0).all() and not any(mask.area_pixels for mask in found.masks)
+        assert (found.presence < 0).all() and not any(mask.area_pixels for mask in segmenter.masks(found))
         np.testing.assert_allclose(found.presence, wanted[index].presence, atol=2e-3)
     seen = {float(p) for step in wanted for p in step.presence.round(3)}
     assert len(seen) > 3  # the logit does depend on what is remembered
