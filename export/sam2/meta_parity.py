@@ -23,7 +23,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.speed.propagation import world_clip, write_json
+from edgecap.bench.speed.propagation import write_json
+from edgecap.bench.speed.world_clip import world_clip
 from edgecap.engines.errors import EdgecapError, ExportError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.letterbox import boxes_to_padded, fit_image, letterbox
