@@ -66,9 +66,7 @@ def no_segmenter(at: Bench) -> tuple[object, ...]:
     return caption("--pack", nano_without(at, "segmenter"))
 
 
-@case(
-    "--masks memory with a pack without memory", code=5, says=("'nano' has no segmenter with memory", "--masks boxes")
-)
+@case("--masks memory with a pack without memory", code=5, says=("no segmenter with memory", "--masks boxes"))
 def no_memory(at: Bench) -> tuple[object, ...]:
     return caption("--masks", "memory")
 
