@@ -24,7 +24,7 @@ VOC). Below it memory is on something else, and the object is prompted again in 
 
 
 class TrackMasks:
-    """State of one video. `asked`: masks so far, `prompted`: how many of them came from boxes."""
+    """State of one video: which of the segmenter's objects each track is."""
 
     def __init__(self, segmenter: MemorySegmenter, *, refresh: int) -> None:
         """`refresh`: frames after which all tracks begin again from their boxes (2 = every other frame)."""
@@ -33,14 +33,12 @@ class TrackMasks:
         self._segmenter, self._refresh = segmenter, refresh
         self._objects: dict[int, int] = {}
         self._since = 0
-        self.asked, self.prompted = 0, 0
 
     def masks(self, frame: Frame, boxes_xyxy: NDArray[np.float32], track_ids: Sequence[int]) -> tuple[Mask, ...]:
         """One mask per track of this frame, inside its box [K, 4] (relative to the frame); empty where none was found.
 
         Masks never overlap. Tracks that are not named are forgotten. No track, no graph run.
         """
-        self.asked += len(track_ids)
         self._forget(set(self._objects) - set(track_ids))
         if not track_ids:
             return ()
@@ -61,7 +59,6 @@ class TrackMasks:
 
     def _prompt(self, tracks: Sequence[int], found: Followed) -> Followed:
         self._objects |= dict(zip(tracks, found.ids, strict=True))
-        self.prompted += len(tracks)
         return found
 
     def _step(self, frame: Frame, boxes_xyxy: NDArray[np.float32], track_ids: Sequence[int]) -> Followed:

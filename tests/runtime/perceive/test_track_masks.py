@@ -38,7 +38,6 @@ def test_boxes_at_the_birth_and_every_few_frames() -> None:
         assert columns(mask) == (3, 5)
     assert prompts(scripted) == [1, 1, 1]  # frames 0, 4 and 8
     assert len(scripted.attention.calls) == 6 and len(scripted.encoder.calls) == 9
-    assert (tracks.asked, tracks.prompted) == (9, 3)
 
 
 def test_a_birth_is_prompted_beside_what_memory_carries() -> None:
