@@ -44,20 +44,20 @@ _PARTS = ("encoder", "decoder", "attention", "memory_encoder", "memory_decoder")
 @dataclass(frozen=True, slots=True)
 class CountRow:
     """One number of objects: medians per frame in ms, pixels included. `boxes_*`: prompted by boxes (`--masks boxes`);
-    the others: carried on by memory (`--masks memory` between its boxes). `part_ms`: wall by graph, of memory."""
+    the others: carried on by memory (`--masks memory` between its boxes). `part_cpu_ms`: by graph, of memory."""
 
     objects: int
     boxes_wall_ms: float
     boxes_cpu_ms: float
     wall_ms: float
     cpu_ms: float
-    part_ms: dict[str, float]
+    part_cpu_ms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class PropagationReport:
     """`ms_per_object`: slope of wall time over the counts, least squares; `cpu_ms_per_object` and, of boxes,
-    `boxes_ms_per_object` likewise.
+    `boxes_cpu_ms_per_object` likewise.
 
     `rss_mb`: resident memory of the process in MiB after that many frames of one stream. `ring_mb`: of which ring.
     """
@@ -72,7 +72,7 @@ class PropagationReport:
     intra_threads: int
     frames: int
     rows: tuple[CountRow, ...]
-    boxes_ms_per_object: float
+    boxes_cpu_ms_per_object: float
     ms_per_object: float
     cpu_ms_per_object: float
     stream_objects: int
@@ -82,7 +82,7 @@ class PropagationReport:
 
 @dataclass(slots=True)
 class _Timed:
-    """A session that notes how long it took."""
+    """A session that notes the CPU time it took."""
 
     inner: Session
     seconds: list[float] = field(default_factory=list)
@@ -96,9 +96,9 @@ class _Timed:
         return self.inner.provider
 
     def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
-        started = time.perf_counter()
+        started = time.process_time()
         found = self.inner.run(feeds)
-        self.seconds.append(time.perf_counter() - started)
+        self.seconds.append(time.process_time() - started)
         return found
 
     def bind(self, inputs: Arrays, outputs: Arrays) -> Binding:
@@ -139,7 +139,7 @@ def measure_propagation(
         intra_threads=intra_threads,
         frames=frames,
         rows=rows,
-        boxes_ms_per_object=slope(objects, [row.boxes_wall_ms for row in rows]),
+        boxes_cpu_ms_per_object=slope(objects, [row.boxes_cpu_ms for row in rows]),
         ms_per_object=slope(objects, [row.wall_ms for row in rows]),
         cpu_ms_per_object=slope(objects, [row.cpu_ms for row in rows]),
         stream_objects=max(counts),
@@ -183,7 +183,7 @@ def _count_rows(
             boxes_cpu_ms=_median_ms(cpu for _, cpu in boxed[count]),
             wall_ms=_median_ms(wall for wall, _ in carried[count]),
             cpu_ms=_median_ms(cpu for _, cpu in carried[count]),
-            part_ms={part: _median_ms(took) for part, took in parts[count].items() if took},
+            part_cpu_ms={part: _median_ms(took) for part, took in parts[count].items() if took},
         )
         for count in segmenters
     )
@@ -233,22 +233,21 @@ def resident_mb() -> float:
 
 def table(report: PropagationReport) -> str:
     """The report as Markdown."""
-    names = [part for part in _PARTS if any(part in row.part_ms for row in report.rows)]
+    names = [part for part in _PARTS if any(part in row.part_cpu_ms for row in report.rows)]
     lines = [
         f"{report.pack}, {report.image_side} px, encoder {report.precisions['encoder']}, others "
         f"{report.precisions['attention']}, {report.provider}, {report.intra_threads} thread(s), {report.cores} cores, "
         f"load {report.load_average:.1f} before",
         "",
-        "| objects | boxes, ms a frame | memory, ms a frame | CPU ms | "
-        + " | ".join(f"{name} ms" for name in names)
-        + " |",
-        "|---" * (4 + len(names)) + "|",
+        f"| objects | boxes, wall ms | CPU ms | memory, wall ms | CPU ms | {' CPU ms | '.join(names)} CPU ms |",
+        "|---" * (5 + len(names)) + "|",
     ]
     for row in report.rows:
-        cells = " | ".join(f"{row.part_ms[name]:.1f}" if name in row.part_ms else "-" for name in names)
-        lines.append(f"| {row.objects} | {row.boxes_wall_ms:.1f} | {row.wall_ms:.1f} | {row.cpu_ms:.1f} | {cells} |")
+        figures = [f"{ms:.1f}" for ms in (row.boxes_wall_ms, row.boxes_cpu_ms, row.wall_ms, row.cpu_ms)]
+        figures += [f"{row.part_cpu_ms[name]:.1f}" if name in row.part_cpu_ms else "-" for name in names]
+        lines.append(f"| {row.objects} | {' | '.join(figures)} |")
     more = f"{report.ms_per_object:.1f} ms wall, {report.cpu_ms_per_object:.1f} ms CPU a frame"
-    lines += ["", f"one more object: boxes {report.boxes_ms_per_object:.1f} ms wall; memory {more}"]
+    lines += ["", f"one more object: boxes {report.boxes_cpu_ms_per_object:.1f} ms CPU; memory {more}"]
     if report.rss_mb:
         lines.append(
             f"{report.stream_objects} objects in one stream: "

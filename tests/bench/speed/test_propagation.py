@@ -32,8 +32,10 @@ def test_both_ways_run_on_every_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     )  # frames x ways x counts; boxes in each frame, memory's in one
     assert attention == memory_decoder == 2 * 9 and memory_encoder == 2 * 10
     assert [row.objects for row in report.rows] == [1, 3]
-    assert all(row.boxes_wall_ms > 0 and row.wall_ms > 0 and set(row.part_ms) > {"attention"} for row in report.rows)
-    assert "| objects | boxes, ms a frame | memory, ms a frame |" in table(report) and report.rss_mb == {}
+    assert all(
+        row.boxes_wall_ms > 0 and row.wall_ms > 0 and set(row.part_cpu_ms) > {"attention"} for row in report.rows
+    )
+    assert "| objects | boxes, wall ms | CPU ms | memory, wall ms |" in table(report) and report.rss_mb == {}
 
 
 def test_slope_is_that_of_a_line() -> None:
