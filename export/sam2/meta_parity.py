@@ -33,10 +33,9 @@ from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.onnx.parity import compare_tensors
 from edgecap.export.sam2.check import export_pack, follow, ious
-from edgecap.export.sam2.contracts import segmenter_spec
 from edgecap.export.sam2.meta_names import meta_weights
 from edgecap.export.sam2.reference import ReferenceStep
-from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
+from edgecap.export.sam2.settings import Sam2Settings, read_settings
 from edgecap.export.sam2.specimen import save_specimen
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.memory.ring import MemoryRing
@@ -89,11 +88,8 @@ class MetaParity:
         return found
 
 
-def compare_with_meta(
-    python: Path, *, image_side: int, frames: int = FRAMES, objects: int = OBJECTS, exported: bool = True
-) -> MetaParity:
-    """Make a specimen, run both. `exported`: our side are the files that the recipe writes (minutes), else the torch
-    modules that they are written from. Raises `ExportError` where the reference can't be run."""
+def compare_with_meta(python: Path, *, image_side: int, frames: int = FRAMES, objects: int = OBJECTS) -> MetaParity:
+    """Make a specimen, export it, run both. Raises `ExportError` where the reference can't be run."""
     if not python.is_file():
         raise ExportError(f"{python}: no such file; set up the reference with make parity-sam2")
     with tempfile.TemporaryDirectory() as folder:
@@ -101,7 +97,7 @@ def compare_with_meta(
         checkpoint = Checkpoint.open(save_specimen(work / "specimen", size="tiny", image_side=image_side))
         clip, boxes = world_clip(frames, objects)
         reference = run_meta(python, checkpoint, read_settings(checkpoint), clip, boxes, work=work)
-        spec, sessions = _files(checkpoint, work / "pack") if exported else _modules(checkpoint)
+        spec, sessions = _files(checkpoint, work / "pack")
         return judge_against(reference, spec, sessions, clip, boxes)
 
 
@@ -131,18 +127,6 @@ def _files(checkpoint: Checkpoint, folder: Path) -> tuple[SegmenterSpec, MemoryS
     pack = export_pack(checkpoint, folder, say=lambda line: None)
     assert pack.spec.segmenter is not None
     return pack.spec.segmenter, MemorySessions.open(pack)
-
-
-def _modules(checkpoint: Checkpoint) -> tuple[SegmenterSpec, MemorySessions]:
-    from transformers import Sam2VideoModel
-
-    from edgecap.export.sam2.recipe import QUERY_CHUNK
-    from edgecap.export.sam2.torch_sessions import modules_of, sessions, torch_sessions
-
-    settings = read_settings(checkpoint)
-    model = checkpoint.load(Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
-    noted = torch_sessions(modules_of(model, settings, query_chunk=QUERY_CHUNK), settings)
-    return segmenter_spec(settings, dict.fromkeys(noted, "fp32")), sessions(noted)
 
 
 def run_meta(
@@ -192,23 +176,42 @@ def compare_graphs(
 def _feeds(
     spec: SegmenterSpec, reference: Found, clip: Sequence[Frame], boxes: NDArray[np.float32]
 ) -> dict[str, dict[int, Found]]:
-    """Graph -> frame -> inputs. What is remembered goes through the runtime's own ring."""
+    """Graph -> frame -> inputs."""
+
+    def of(n: int, *names: str) -> Found:
+        return {name: reference[f"{name}.{n}"] for name in names}
+
+    frames = range(len(clip))
+    placement = letterbox(clip[0].image_rgb.shape[1::-1], image_side=spec.image_side, stride=spec.stride)
+    images = (fit_image(frame.image_rgb, placement, pad_value=spec.pad_value)[None] for frame in clip)
+    prompted = {"boxes_xyxy": boxes_to_padded(boxes, placement)}
+    masks = {
+        n: of(n, "features", "mask_logits", "presence") | {"prompted": np.full(len(boxes), n == 0)} for n in frames
+    }
+    return {
+        "image encoder": {n: {"images": image} for n, image in enumerate(images)},
+        "box decoder": {0: of(0, "features", "middle", "fine") | prompted},
+        "memory attention": _remembered(spec, reference, len(clip)),
+        "memory decoder": {n: of(n, "conditioned", "middle", "fine") for n in frames[1:]},
+        "memory encoder": masks,
+    }
+
+
+def _remembered(spec: SegmenterSpec, reference: Found, frames: int) -> dict[int, Found]:
+    """What memory attention gets in each frame but the first, through the runtime's own ring."""
     assert spec.memory is not None
-    side, frames = spec.image_side, range(len(clip))
-    placement = letterbox(clip[0].image_rgb.shape[1::-1], image_side=side, stride=spec.stride)
-    embedded = {n: {name: reference[f"{name}.{n}"] for name in ("features", "middle", "fine")} for n in frames}
-    shape = reference["memory.0"].shape
-    attention: dict[int, Found] = {}
+    _, tokens, channels = reference["memory.0"].shape
     ring = MemoryRing(
         slots=spec.memory.memory_frames,
-        tokens=shape[1],
-        channels=shape[2],
+        tokens=tokens,
+        channels=channels,
         pointer_slots=spec.memory.pointers,
         pointer_channels=reference["pointer.0"].shape[1],
     )
     ring.append(reference["memory.0"], reference["pointer.0"], frame=0)
-    for n in frames[1:]:
-        attention[n] = {
+    found = {}
+    for n in range(1, frames):
+        found[n] = {
             "features": reference[f"features.{n}"],
             "memories": ring.memories.copy(),
             "memory_ages": ring.memory_ages(n),
@@ -216,27 +219,7 @@ def _feeds(
             "pointer_ages": ring.pointer_ages(n),
         }
         ring.write(reference[f"memory.{n}"], reference[f"pointer.{n}"], frame=n)
-    return {
-        "image encoder": {
-            n: {"images": fit_image(frame.image_rgb, placement, pad_value=spec.pad_value)[None]}
-            for n, frame in enumerate(clip)
-        },
-        "box decoder": {0: embedded[0] | {"boxes_xyxy": boxes_to_padded(boxes, placement)}},
-        "memory attention": attention,
-        "memory decoder": {
-            n: {
-                "conditioned": reference[f"conditioned.{n}"],
-                "middle": embedded[n]["middle"],
-                "fine": embedded[n]["fine"],
-            }
-            for n in frames[1:]
-        },
-        "memory encoder": {
-            n: {name: reference[f"{name}.{n}"] for name in ("features", "mask_logits", "presence")}
-            | {"prompted": np.full(len(boxes), n == 0)}
-            for n in frames
-        },
-    }
+    return found
 
 
 def _row(name: str, session: Session, feeds: dict[int, Found], reference: Found) -> GraphRow:

@@ -4,28 +4,83 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from edgecap.bench.speed.world_clip import world_clip
+from edgecap.export.checkpoint.checkpoint import Checkpoint
+from edgecap.export.sam2.contracts import segmenter_spec
 from edgecap.export.sam2.meta_names import meta_name, meta_weights
-from edgecap.export.sam2.meta_parity import LIMIT, PYTHON, GraphRow, MetaParity, compare_with_meta, main
+from edgecap.export.sam2.meta_parity import (
+    FRAMES,
+    LIMIT,
+    OBJECTS,
+    PYTHON,
+    GraphRow,
+    MetaParity,
+    compare_graphs,
+    judge_against,
+    main,
+    run_meta,
+)
+from edgecap.export.sam2.settings import read_settings, sized_config
+from edgecap.export.sam2.specimen import save_specimen
+from edgecap.runtime.perceive.memory.ring import MemoryRing
 
 ROW = GraphRow("memory attention", 19, "conditioned", 4e-7)
 SOUND = MetaParity((ROW,), 1.0, 1.0, 1.0, 0.4, 20, 3, 256, ("sam2 1.1.0",), "a machine")
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
+needs_reference = pytest.mark.skipif(
     not PYTHON.is_file(), reason=f"{PYTHON} does not exist: the reference is set up by make parity-sam2"
 )
-def test_modules_agree_with_the_reference() -> None:
-    """The files that the recipe writes from these modules are compared with them in test_sam2.py."""
-    found = compare_with_meta(PYTHON, image_side=128, exported=False)
-    assert found.misses() == [] and len(found.rows) == 5
-    assert [row.calls for row in found.rows] == [20, 1, 19, 19, 20]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
+    """What `judge_against` takes. Ours are the modules: the files are compared with them in test_sam2.py."""
+    work = tmp_path_factory.mktemp("meta")
+    checkpoint = Checkpoint.open(save_specimen(work / "specimen", size="tiny", image_side=128))
+    clip, boxes = world_clip(FRAMES, OBJECTS)
+    reference = run_meta(PYTHON, checkpoint, read_settings(checkpoint), clip, boxes, work=work)
+    return reference, *_modules(checkpoint), clip, boxes
+
+
+def _modules(checkpoint: Checkpoint) -> tuple[Any, Any]:
+    from transformers import Sam2VideoModel
+
+    from edgecap.export.sam2.recipe import QUERY_CHUNK
+    from edgecap.export.sam2.torch_sessions import modules_of, sessions, torch_sessions
+
+    settings = read_settings(checkpoint)
+    model = checkpoint.load(Sam2VideoModel, config=sized_config(checkpoint, settings.image_side))
+    noted = torch_sessions(modules_of(model, settings, query_chunk=QUERY_CHUNK), settings)
+    return segmenter_spec(settings, dict.fromkeys(noted, "fp32")), sessions(noted)
+
+
+@pytest.mark.slow
+@needs_reference
+def test_modules_agree_with_the_reference(judged: tuple[Any, ...]) -> None:
+    found = judge_against(*judged)
+    assert found.misses() == [] and [row.calls for row in found.rows] == [20, 1, 19, 19, 20]
     assert 0.1 < found.covered < 0.9  # masks that depend on something
     assert found.iou_least > 0.99 and found.versions[0].startswith("sam2 ")
+
+
+@pytest.mark.slow
+@needs_reference
+def test_wrong_memory_is_noticed(judged: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(MemoryRing):
+        def memory_ages(self, frame: int) -> NDArray[np.int32]:
+            return np.minimum(super().memory_ages(frame) + 1, 6).astype(np.int32)
+
+    monkeypatch.setattr("edgecap.export.sam2.meta_parity.MemoryRing", Late)
+    reference, spec, sessions, clip, boxes = judged
+    rows = compare_graphs(spec, sessions, reference, clip, boxes)
+    assert [row.graph for row in rows if row.relative_l2 > LIMIT] == ["memory attention"]
 
 
 @pytest.mark.parametrize(
