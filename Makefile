@@ -64,7 +64,8 @@ yolo: .yolo/8.4.190.stamp
 	@touch $@
 
 # The reference of SAM2 (Apache-2.0) in an environment of its own, to compare our graphs with. Without its own
-# dependencies: torchvision, which propagation does not use, would bring another torch.
+# dependencies: torchvision, which propagation does not use, would bring another torch. The package is an upload of
+# the code by others than its authors.
 parity-sam2: $(VENV)/dev.stamp .venv-sam2/1.1.0.stamp
 	$(BIN)/python -m edgecap.export.sam2.meta_parity --json bench/results/sam2_parity.json
 	$(MAKE) readme

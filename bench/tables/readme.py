@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.bench.tables.export import export_section
-from edgecap.bench.tables.figures import METHOD, QUALITY, REAL, SPEED
+from edgecap.bench.tables.figures import MASKS, METHOD, QUALITY, REAL, SAM2, SPEED
 from edgecap.bench.tables.table import replace_between
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,6 +29,7 @@ _SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
         "numbers": lambda: f"{QUALITY.render(_load('quality'))}\n\n{SPEED.render(_load('caption'))}",
         "real": lambda: REAL.render(_load("real")),
         "export": lambda: export_section(_load("export")),
+        "sam2": lambda: f"{SAM2.render(_load('sam2_parity'))}\n\n{MASKS.render(_load('propagation'))}",
     },
     "docs/method.md": {"figures": lambda: "\n\n".join(table.render(_load(name)) for name, table in METHOD.items())},
 }
