@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test quick lint bench peers readme docs yolo clean
+.PHONY: demo test quick lint bench peers readme docs yolo parity-sam2 clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/edgecap world --tier moving --seed 25 --count 1 --out demo
@@ -75,5 +75,19 @@ yolo: .yolo/8.4.190.stamp
 	$(PIP) --target .yolo --no-deps ultralytics==8.4.190
 	@touch $@
 
+# The reference of SAM2 (Apache-2.0) in an environment of its own, to compare our graphs with. Without its own
+# dependencies: torchvision, which propagation does not use, would bring another torch. The package is an upload of
+# the code by others than its authors.
+parity-sam2: $(VENV)/dev.stamp .venv-sam2/1.1.0.stamp
+	$(BIN)/python -m edgecap.export.sam2.meta_parity --json bench/results/sam2_parity.json
+	$(MAKE) readme
+
+.venv-sam2/1.1.0.stamp:
+	$(PYTHON) -m venv .venv-sam2
+	.venv-sam2/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	.venv-sam2/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt setuptools hydra-core iopath tqdm pillow numpy
+	SAM2_BUILD_CUDA=0 .venv-sam2/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation sam2==1.1.0
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-peers .yolo demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info
+	rm -rf $(VENV) .venv-peers .venv-sam2 .yolo demo build dist .nano .pytest_cache .mypy_cache .ruff_cache src/edgecap.egg-info

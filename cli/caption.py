@@ -24,6 +24,8 @@ from edgecap.cli.derived_files import (
 from edgecap.cli.options import (
     CAPTIONER,
     DETECTOR,
+    MASK_REFRESH,
+    MASKS,
     PACK,
     PROVIDER,
     THREADS,
@@ -123,6 +125,8 @@ if TYPE_CHECKING:
     show_default=True,
     help="Position by the corrected rule, or the reference's text with its mistakes, to compare with its data.",
 )
+@MASKS
+@MASK_REFRESH
 @click.option("--max-instances", type=int, default=None, help="Most instances described per clip. [default: 8]")
 @click.option("--window-seconds", type=float, default=None, help="Length of a clip, 2 to 10. [default: 5]")
 @click.option("--sample-fps", type=float, default=None, help="Analysed frames per second, 1 to 60. [default: 8]")

@@ -15,6 +15,7 @@ from edgecap.runtime.config import (
     DetectorChoice,
     EnginesChoice,
     Isolation,
+    MasksChoice,
     PipelineConfig,
     PipelineOptions,
     PositionChoice,
@@ -64,6 +65,21 @@ THREADS = click.option(
     default=None,
     metavar="N|STAGE=N,...",
     help="CPU threads inside each stage: one number, or decode=1,perceive=1,describe=2. [default: 1]",
+)
+MASKS = click.option(
+    "--masks",
+    type=click.Choice(["boxes", "memory"]),
+    default="boxes",
+    show_default=True,
+    help="Masks from the detector's boxes in every frame, or carried on by the segmenter's memory (packs made with "
+    "edgecap export sam2).",
+)
+MASK_REFRESH = click.option(
+    "--mask-refresh",
+    type=int,
+    default=None,
+    metavar="K",
+    help="With --masks memory: begin again from the boxes every K analysed frames. [default: 8]",
 )
 CALIBRATE = click.option(
     "--calibrate",
@@ -124,6 +140,8 @@ class ConfigOptions(TypedDict, total=False):
     visual_prompt: Isolation
     lexicon: bool
     position: PositionChoice
+    masks: MasksChoice
+    mask_refresh: int | None
 
 
 def config_from(**options: Unpack[ConfigOptions]) -> PipelineConfig:

@@ -17,6 +17,11 @@ CaptionerChoice = Literal["pack", "none"]
 ProviderChoice = Literal["cpu", "cuda", "tensorrt"]
 EnginesChoice = Literal["auto", "store", "pack"]
 PolicyChoice = Literal["block", "drop-oldest"]
+MasksChoice = Literal["boxes", "memory"]
+"""What masks come from: boxes in every frame, or boxes now and then and memory (perceive/memory/track_masks.py)."""
+MASK_REFRESH = 8
+"""Frames: a second at the default sampling rate, so that a mask that went astray lasts no longer. Detect-and-track with
+SAM2 is commonly prompted every 20 frames of full-rate video (IDEA-Research/Grounded-SAM-2), which is as long."""
 
 
 _MOST_SHOWN = 80
@@ -73,6 +78,8 @@ class PipelineConfig:
     `stages`: "fast", each field asked once, or "full", the method's turns. `class_hint`, `camera_hint`,
     `visual_prompt`, `lexicon`: what the paper's ablations vary (see `AskOptions`). `position`: the corrected rule, or
     "legacy", the reference's text with its mistakes, for comparison with its data.
+    `masks`: the segmenter gets "boxes" in every frame, or its "memory" carries masks on and boxes come at births and
+    every `mask_refresh` analysed frames (2-1000).
     """
 
     pack: str = "nano"
@@ -93,6 +100,8 @@ class PipelineConfig:
     visual_prompt: Isolation = "blur"
     lexicon: bool = False
     position: PositionChoice = "corrected"
+    masks: MasksChoice = "boxes"
+    mask_refresh: int = MASK_REFRESH
 
     def __post_init__(self) -> None:
         _check_choice("detector", self.detector, get_args(DetectorChoice))
@@ -103,10 +112,12 @@ class PipelineConfig:
         _check_choice("stages", self.stages, get_args(StagesChoice))
         _check_choice("visual_prompt", self.visual_prompt, get_args(Isolation))
         _check_choice("position", self.position, get_args(PositionChoice))
+        _check_choice("masks", self.masks, get_args(MasksChoice))
         _check_number("sample_fps", self.sample_fps, low=1.0, high=60.0, unit="frames per second")
         _check_number("window_seconds", self.window_seconds, low=2.0, high=10.0, unit="seconds")
         _check_whole("max_instances", self.max_instances, low=1, high=64)
         _check_whole("working_side", self.working_side, low=64, high=1280)
+        _check_whole("mask_refresh", self.mask_refresh, low=2, high=1000)
         if not isinstance(self.pack, str) or not self.pack:
             raise UsageError(
                 f"pack is the name of a shipped pack or a folder; got {_shown(self.pack)}; try pack='nano'"
@@ -121,6 +132,12 @@ class PipelineConfig:
             )
         if self.change_gate and self.captioner == "none":
             raise UsageError("change_gate saves questions to a captioner; captioner='none' asks none: leave one out")
+        if self.masks == "memory" and self.detector != "pack":
+            raise UsageError(
+                f"masks='memory' is of a pack's segmenter; detector={self.detector!r} makes its own: leave one out"
+            )
+        if self.masks == "boxes" and self.mask_refresh != MASK_REFRESH:
+            raise UsageError("mask_refresh says how often masks='memory' begins again from boxes; add masks='memory'")
         if not isinstance(self.threads, StageThreads):
             raise UsageError(f"threads is a StageThreads(decode, perceive, describe); got {_shown(self.threads)}")
 
@@ -155,6 +172,8 @@ class CommonOptions(TypedDict, total=False):
     visual_prompt: Isolation
     lexicon: bool
     position: PositionChoice
+    masks: MasksChoice
+    mask_refresh: int
 
 
 class PipelineOptions(CommonOptions, total=False):

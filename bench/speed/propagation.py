@@ -1,4 +1,4 @@
-"""Cost of following objects through a video: ms per frame by number of objects, and memory over a long stream.
+"""Cost of masks by number of objects, from boxes in every frame and from memory, and memory over a long stream.
 
     python -m edgecap.bench.speed.propagation PACK [--frames 60] [--objects 1,4,8] [--stream 600] [--json FILE]
 
@@ -10,50 +10,54 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.world.render.renderer import Renderer
-from edgecap.bench.world.scene import make_scene
+from edgecap.bench.speed.world_clip import CLIP_FRAMES, world_clip
 from edgecap.engines.errors import EdgecapError, OutputError, UsageError
+from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.session import Arrays, Binding, Session
 from edgecap.engines.graph.spec import GraphSpec
 from edgecap.engines.packs.pack import Pack
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
+from edgecap.runtime.perceive.segmenter import Segmenter
 
-CLIP_FRAMES = 60
-SEED = 41
-SIZE_WH = (640, 360)
 RSS_AFTER = 100
 """Frames after which a stream's memory must be what it will stay."""
 _WARM_UP = 8
 """Frames not counted: slots fill, kernels pick their paths."""
+_Took = tuple[float, float]
+"""Wall and CPU seconds."""
 _PARTS = ("encoder", "decoder", "attention", "memory_encoder", "memory_decoder")
 
 
 @dataclass(frozen=True, slots=True)
 class CountRow:
-    """One number of objects: medians per frame in ms. `part_ms`: wall by graph."""
+    """One number of objects: medians per frame in ms, pixels included. `boxes_*`: prompted by boxes (`--masks boxes`);
+    the others: carried on by memory (`--masks memory` between its boxes). `part_cpu_ms`: by graph, of memory."""
 
     objects: int
+    boxes_wall_ms: float
+    boxes_cpu_ms: float
     wall_ms: float
     cpu_ms: float
-    part_ms: dict[str, float]
+    part_cpu_ms: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
 class PropagationReport:
-    """`ms_per_object`: slope of wall time over the counts, least squares; `cpu_ms_per_object` likewise.
+    """`ms_per_object`: slope of wall time over the counts, least squares; `cpu_ms_per_object` and, of boxes,
+    `boxes_cpu_ms_per_object` likewise.
 
     `rss_mb`: resident memory of the process in MiB after that many frames of one stream. `ring_mb`: of which ring.
     """
@@ -68,6 +72,7 @@ class PropagationReport:
     intra_threads: int
     frames: int
     rows: tuple[CountRow, ...]
+    boxes_cpu_ms_per_object: float
     ms_per_object: float
     cpu_ms_per_object: float
     stream_objects: int
@@ -77,7 +82,7 @@ class PropagationReport:
 
 @dataclass(slots=True)
 class _Timed:
-    """A session that notes how long it took."""
+    """A session that notes the CPU time it took."""
 
     inner: Session
     seconds: list[float] = field(default_factory=list)
@@ -91,36 +96,13 @@ class _Timed:
         return self.inner.provider
 
     def run(self, feeds: Arrays) -> dict[str, NDArray[Any]]:
-        started = time.perf_counter()
+        started = time.process_time()
         found = self.inner.run(feeds)
-        self.seconds.append(time.perf_counter() - started)
+        self.seconds.append(time.process_time() - started)
         return found
 
     def bind(self, inputs: Arrays, outputs: Arrays) -> Binding:
         return self.inner.bind(inputs, outputs)
-
-
-def world_clip(frames: int, objects: int) -> tuple[list[Frame], NDArray[np.float32]]:
-    """Frames of a moving world scene and `objects` boxes [K, 4] of its first one, relative.
-
-    Boxes are those of the actors to be seen; where the scene has fewer, the same boxes moved by a third of their size:
-    what a prompt is on doesn't change what it costs.
-    """
-    actors = max(objects, 4)
-    scene = make_scene(seed=SEED, tier="moving", size_wh=SIZE_WH, duration_seconds=frames / 24.0, num_actors=actors)
-    renderer = Renderer(scene)
-    rendered = [renderer.render(index) for index in range(scene.num_frames)]
-    boxes = rendered[0].boxes_xyxy
-    boxes = boxes[(boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])]
-    if len(boxes) == 0:
-        boxes = np.array([[0.3, 0.3, 0.6, 0.7]], np.float32)
-    shift = np.array([1, 1, 1, 1], np.float32) / 3
-    while len(boxes) < objects:
-        sides = boxes[:, 2:] - boxes[:, :2]
-        boxes = np.concatenate([boxes, np.clip(boxes + shift * np.tile(sides, 2), 0, 1)])
-        shift = -shift * 1.5
-    clip = [Frame(index, index / 24.0, picture.image_rgb) for index, picture in enumerate(rendered)]
-    return clip[:frames], boxes[:objects].astype(np.float32)
 
 
 def measure_propagation(
@@ -143,7 +125,7 @@ def measure_propagation(
     assert spec is not None  # MemorySessions.open has looked
     clip, boxes = world_clip(frames, max(counts))
     segmenters = {count: MemorySegmenter(spec, sessions, capacity=count) for count in counts}
-    rows = _count_rows(segmenters, timed, clip, boxes)
+    rows = _count_rows(segmenters, Segmenter(spec, sessions.encoder, sessions.decoder), timed, clip, boxes)
     rss, ring = _stream(MemorySegmenter(spec, sessions), clip, boxes, stream_frames)  # {} for a stream of 0 frames
     objects = [row.objects for row in rows]
     return PropagationReport(
@@ -151,12 +133,13 @@ def measure_propagation(
         precisions={part: session.spec.precision for part, session in timed.items()},
         provider=opened.encoder.provider,
         image_side=spec.image_side,
-        machine=platform.processor() or platform.machine(),
+        machine=probe_device().machine_line(),
         cores=os.cpu_count() or 0,
         load_average=load,
         intra_threads=intra_threads,
         frames=frames,
         rows=rows,
+        boxes_cpu_ms_per_object=slope(objects, [row.boxes_cpu_ms for row in rows]),
         ms_per_object=slope(objects, [row.wall_ms for row in rows]),
         cpu_ms_per_object=slope(objects, [row.cpu_ms for row in rows]),
         stream_objects=max(counts),
@@ -174,36 +157,51 @@ def slope(xs: Sequence[float], ys: Sequence[float]) -> float:
 
 def _count_rows(
     segmenters: dict[int, MemorySegmenter],
+    prompted: Segmenter,
     timed: dict[str, _Timed],
     clip: Sequence[Frame],
     boxes: NDArray[np.float32],
 ) -> tuple[CountRow, ...]:
-    wall: dict[int, list[float]] = {count: [] for count in segmenters}
-    cpu: dict[int, list[float]] = {count: [] for count in segmenters}
+    boxed: dict[int, list[_Took]] = {count: [] for count in segmenters}
+    carried: dict[int, list[_Took]] = {count: [] for count in segmenters}
     parts: dict[int, dict[str, list[float]]] = {count: {part: [] for part in timed} for count in segmenters}
     for frame in clip:
         for count, segmenter in segmenters.items():
+            by_boxes = _took(partial(prompted.masks, frame, boxes[:count]))
             for session in timed.values():
                 session.seconds.clear()
-            before = time.perf_counter(), time.process_time()
-            if frame.index == 0:
-                segmenter.start(frame, boxes[:count])
-            else:
-                segmenter.step(frame)
+            by_memory = _took(partial(_carry, segmenter, frame, boxes[:count]))
             if frame.index >= _WARM_UP:
-                wall[count].append(time.perf_counter() - before[0])
-                cpu[count].append(time.process_time() - before[1])
+                boxed[count].append(by_boxes)
+                carried[count].append(by_memory)
                 for part, session in timed.items():
                     parts[count][part].extend(session.seconds)
     return tuple(
         CountRow(
             objects=count,
-            wall_ms=1e3 * statistics.median(wall[count]),
-            cpu_ms=1e3 * statistics.median(cpu[count]),
-            part_ms={part: 1e3 * statistics.median(took) for part, took in parts[count].items() if took},
+            boxes_wall_ms=_median_ms(wall for wall, _ in boxed[count]),
+            boxes_cpu_ms=_median_ms(cpu for _, cpu in boxed[count]),
+            wall_ms=_median_ms(wall for wall, _ in carried[count]),
+            cpu_ms=_median_ms(cpu for _, cpu in carried[count]),
+            part_cpu_ms={part: _median_ms(took) for part, took in parts[count].items() if took},
         )
         for count in segmenters
     )
+
+
+def _median_ms(seconds: Iterable[float]) -> float:
+    return 1e3 * statistics.median(seconds)
+
+
+def _took(work: Callable[[], object]) -> _Took:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def _carry(segmenter: MemorySegmenter, frame: Frame, boxes: NDArray[np.float32]) -> None:
+    found = segmenter.start(frame, boxes) if frame.index == 0 else segmenter.step(frame)
+    segmenter.masks(found, boxes)
 
 
 def _stream(
@@ -235,20 +233,21 @@ def resident_mb() -> float:
 
 def table(report: PropagationReport) -> str:
     """The report as Markdown."""
-    names = [part for part in _PARTS if any(part in row.part_ms for row in report.rows)]
+    names = [part for part in _PARTS if any(part in row.part_cpu_ms for row in report.rows)]
     lines = [
         f"{report.pack}, {report.image_side} px, encoder {report.precisions['encoder']}, others "
         f"{report.precisions['attention']}, {report.provider}, {report.intra_threads} thread(s), {report.cores} cores, "
         f"load {report.load_average:.1f} before",
         "",
-        "| objects | wall ms a frame | CPU ms a frame | " + " | ".join(f"{name} ms" for name in names) + " |",
-        "|---" * (3 + len(names)) + "|",
+        f"| objects | boxes, wall ms | CPU ms | memory, wall ms | CPU ms | {' CPU ms | '.join(names)} CPU ms |",
+        "|---" * (5 + len(names)) + "|",
     ]
     for row in report.rows:
-        cells = " | ".join(f"{row.part_ms[name]:.1f}" if name in row.part_ms else "-" for name in names)
-        lines.append(f"| {row.objects} | {row.wall_ms:.1f} | {row.cpu_ms:.1f} | {cells} |")
+        figures = [f"{ms:.1f}" for ms in (row.boxes_wall_ms, row.boxes_cpu_ms, row.wall_ms, row.cpu_ms)]
+        figures += [f"{row.part_cpu_ms[name]:.1f}" if name in row.part_cpu_ms else "-" for name in names]
+        lines.append(f"| {row.objects} | {' | '.join(figures)} |")
     more = f"{report.ms_per_object:.1f} ms wall, {report.cpu_ms_per_object:.1f} ms CPU a frame"
-    lines += ["", f"one more object: {more}"]
+    lines += ["", f"one more object: boxes {report.boxes_cpu_ms_per_object:.1f} ms CPU; memory {more}"]
     if report.rss_mb:
         lines.append(
             f"{report.stream_objects} objects in one stream: "

@@ -156,6 +156,27 @@ CONFUSIONS = Table(
     "{half} | {true} | {said}",
     _confusions,
 )
+MASKS = Table(
+    "Masks by boxes in every frame (`--masks boxes`) and by memory between them (`--masks memory`): `python -m "
+    "edgecap.bench.speed.propagation PACK --json FILE` on a random-weight specimen of SAM2.1-tiny, {image_side} px, "
+    "{precisions[encoder]}, {frames} frames, {intra_threads} thread, load {load_average:.1f} before; median CPU ms a "
+    "frame, pixels included. One more instance costs {boxes_cpu_ms_per_object:.0f} ms by boxes, "
+    "{cpu_ms_per_object:.0f} ms by memory. Machine: {machine}.",
+    "instances | boxes | memory | encoder | memory attention | memory decoder | memory encoder",
+    "{objects} | {boxes_cpu_ms:.0f} | {cpu_ms:.0f} | {part_cpu_ms[encoder]:.0f} | {part_cpu_ms[attention]:.0f} | "
+    "{part_cpu_ms[memory_decoder]:.0f} | {part_cpu_ms[memory_encoder]:.0f}",
+    lambda data: data["rows"],
+)
+SAM2 = Table(
+    "The exported graphs against the reference implementation's own modules, same random weights (SAM2.1-tiny, "
+    "{image_side} px), {objects} objects through {frames} frames; `make parity-sam2` ({versions}). Each graph is given "
+    "what the reference's parts before it gave. Masks of the whole chain, each side on its own: mean IoU "
+    "{iou_mean:.4f}, least {iou_least:.4f}, in the last frame {iou_last:.4f}. Machine: {machine}.",
+    "graph | calls | worst relative L2 | output",
+    "{graph} | {calls} | {relative_l2:.0e} | {output}",
+    lambda data: data["rows"],
+    lambda data: {"versions": ", ".join(data["versions"])},
+)
 METHOD = {
     "calls": Table(
         "**What a clip costs the language model** (`edgecap bench calls --clips 3 --seed-start 2000 --json`): nano on "

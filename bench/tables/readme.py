@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edgecap.bench.tables.export import export_section
-from edgecap.bench.tables.figures import CONFUSIONS, METHOD, PEERS, PEOPLE, QUALITY, REAL, SPEED
+from edgecap.bench.tables.figures import CONFUSIONS, MASKS, METHOD, PEERS, PEOPLE, QUALITY, REAL, SAM2, SPEED
 from edgecap.bench.tables.table import replace_between
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +30,7 @@ _SECTIONS: dict[str, dict[str, Callable[[], str]]] = {
         "real": lambda: f"{REAL.render(_load('real'))}\n\n{PEERS.render(_load('peers'))}",
         "people": lambda: f"{PEOPLE.render(_load('people'))}\n\n{CONFUSIONS.render(_load('people'))}",
         "export": lambda: export_section(_load("export")),
+        "sam2": lambda: f"{SAM2.render(_load('sam2_parity'))}\n\n{MASKS.render(_load('propagation'))}",
     },
     "docs/method.md": {"figures": lambda: "\n\n".join(table.render(_load(name)) for name, table in METHOD.items())},
 }

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 from edgecap.cli.bench.commands import bench
-from edgecap.cli.options import PACK
+from edgecap.cli.options import MASK_REFRESH, MASKS, PACK, ConfigOptions, config_from
 
 
 @bench.command("real")
@@ -21,7 +22,11 @@ from edgecap.cli.options import PACK
     show_default=True,
     help="The pack's language model, or sentences from measurements only.",
 )
-@click.option("--fps", type=float, default=30.0, show_default=True, help="Frames per second that are analysed.")
+@MASKS
+@MASK_REFRESH
+@click.option(
+    "--fps", "sample_fps", type=float, default=30.0, show_default=True, help="Frames per second that are analysed."
+)
 @click.option("--only", default="", metavar="TEXT", help="Only sequences whose name has TEXT in it.")
 @click.option(
     "--out",
@@ -31,7 +36,7 @@ from edgecap.cli.options import PACK
     help="Also write captions.jsonl and report.html with pictures here.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
-def bench_real(folder: Path, pack: str, captioner: str, fps: float, only: str, out: Path | None, as_json: bool) -> int:
+def bench_real(folder: Path, only: str, out: Path | None, as_json: bool, **options: Unpack[ConfigOptions]) -> int:
     """Score real sequences of DIR against what people saw in them: tracks, masks, classes, colours, the camera.
 
     DIR has any of mot/ (NAME.mp4, NAME.gt.txt), davis/ (NAME.mp4, NAME.masks.npz) and clips/, and truth.json.
@@ -40,7 +45,6 @@ def bench_real(folder: Path, pack: str, captioner: str, fps: float, only: str, o
     from edgecap.bench.real.run import open_segmenter, score_sequences
     from edgecap.bench.real.sequences import read_sequences
     from edgecap.engines.errors import UsageError
-    from edgecap.runtime.config import make_config
     from edgecap.runtime.output.jsonl import JsonLinesSink
     from edgecap.runtime.output.pictures.report import HtmlReportSink
     from edgecap.runtime.pipeline.pipeline import Pipeline
@@ -48,7 +52,7 @@ def bench_real(folder: Path, pack: str, captioner: str, fps: float, only: str, o
     sequences = [one for one in read_sequences(folder) if only in one.name]
     if not sequences:
         raise UsageError(f"--only {only!r}: no sequence of {folder} has that in its name")
-    config = make_config(pack=pack, captioner="pack" if captioner == "pack" else "none", sample_fps=fps)
+    config = config_from(**options)
     pipeline = Pipeline(config)
     captions = None if out is None else out / "captions.jsonl"
     scores = []

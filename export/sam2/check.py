@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgecap.bench.speed.propagation import CLIP_FRAMES, world_clip, write_json
+from edgecap.bench.speed.propagation import write_json
+from edgecap.bench.speed.world_clip import CLIP_FRAMES, world_clip
 from edgecap.engines.errors import EdgecapError, UsageError
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import PackSpec

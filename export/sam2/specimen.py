@@ -64,6 +64,8 @@ def enliven(model: Any) -> None:
             tensor.normal_(0, 0.5)
         elif "memory_fuser" in name and name.endswith("scale"):
             tensor.fill_(0.3)
+    # one table of places serves prompts and picture, as in every published checkpoint
+    model.prompt_encoder.shared_embedding.positional_embedding.copy_(model.shared_image_embedding.positional_embedding)
     model.mask_decoder.pred_obj_score_head.proj_out.bias += PRESENCE
     for layer in model.memory_attention.layers:
         _localise(layer.cross_attn_image)

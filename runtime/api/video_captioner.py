@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Literal
 
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.api.clip import Clip, clip_of
-from edgecap.runtime.config import PipelineConfig, PipelineOptions, ProviderChoice, StageThreads, make_config
+from edgecap.runtime.config import (
+    MASK_REFRESH,
+    MasksChoice,
+    PipelineConfig,
+    PipelineOptions,
+    ProviderChoice,
+    StageThreads,
+    make_config,
+)
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.video.frame_stream import FrameStream, RgbFrame
 
@@ -49,6 +57,8 @@ class VideoCaptioner:
         max_instances: int = 8,
         working_side: int = 640,
         threads: int | StageThreads = 1,
+        masks: MasksChoice = "boxes",
+        mask_refresh: int = MASK_REFRESH,
     ) -> None:
         if not callable(detector) and detector not in ("pack", "motion"):
             raise UsageError(f"detector must be 'pack', 'motion' or a function of one RGB array; got {detector!r}")
@@ -61,6 +71,8 @@ class VideoCaptioner:
             "max_instances": max_instances,
             "working_side": working_side,
             "threads": threads,
+            "masks": masks,
+            "mask_refresh": mask_refresh,
         }
         if captioner is not None:
             options["captioner"] = captioner

@@ -16,6 +16,7 @@ from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.data.mask import Mask
 from edgecap.runtime.data.window import Observation, TrackedInstance, Window
 from edgecap.runtime.perceive.camera_step import UNKNOWN_STEP, CameraEstimator, CameraStep
+from edgecap.runtime.perceive.memory.track_masks import TrackMasks
 from edgecap.runtime.perceive.pose import PosedPeople, PoseEstimator
 from edgecap.runtime.perceive.segmenter import Segmenter
 from edgecap.runtime.perceive.tracker import Assignment, Tracker
@@ -36,10 +37,10 @@ class Detector(Protocol):
 
 @runtime_checkable
 class Remembers(Protocol):
-    """A detector that compares frames and has to be reset at a cut."""
+    """A detector or segmenter that compares frames and has to be reset at a cut."""
 
     def reset(self) -> None:
-        """Forget the last frame."""
+        """Forget the frames so far."""
         ...
 
 
@@ -53,7 +54,7 @@ class Perceiver:
     def __init__(
         self,
         detector: Detector,
-        segmenter: Segmenter | None,
+        segmenter: Segmenter | TrackMasks | None,
         *,
         camera: CameraEstimator | None = None,
         tracker: Tracker | None = None,
@@ -77,7 +78,7 @@ class Perceiver:
         with self._timed("track"):
             assigned = self._tracker.update(detections, frame, step.matrix)
         with self._timed("segment"):
-            masks = self._masks(detections, frame, [a.detection_index for a in assigned])
+            masks = self._masks(detections, frame, assigned)
         self._previous = frame, masks
         return Observation(
             frame=frame,
@@ -91,8 +92,9 @@ class Perceiver:
         """Call before observing the first frame of a new shot: tracks end, ids go on rising."""
         self._tracker.reset()
         self._previous = None
-        if isinstance(self._detector, Remembers):
-            self._detector.reset()
+        for part in (self._detector, self._segmenter):
+            if isinstance(part, Remembers):
+                part.reset()
 
     def drop_unconfirmed(self, window: Window) -> Window:
         """The window without the instances of tracks that were never confirmed. Call when it closes.
@@ -128,13 +130,15 @@ class Perceiver:
         previous_frame, masks = self._previous
         return self._camera.step(previous_frame, frame, masks)
 
-    def _masks(self, detections: Detections, frame: Frame, indices: Sequence[int]) -> tuple[Mask, ...]:
+    def _masks(self, detections: Detections, frame: Frame, assigned: Sequence[Assignment]) -> tuple[Mask, ...]:
+        chosen = [a.detection_index for a in assigned]
+        if isinstance(self._segmenter, TrackMasks):
+            return self._segmenter.masks(frame, detections.boxes_xyxy[chosen], [a.track_id for a in assigned])
         if self._segmenter is not None:
-            chosen = list(indices)
             return self._segmenter.masks(frame, detections.boxes_xyxy[chosen], detections.class_ids[chosen])[0]
         if detections.masks is None:
             raise ValueError("a detector without masks needs a segmenter")
-        return tuple(detections.masks[i] for i in indices)
+        return tuple(detections.masks[i] for i in chosen)
 
     def _instances(
         self, detections: Detections, assigned: Sequence[Assignment], masks: Sequence[Mask]

@@ -12,6 +12,7 @@ import cv2
 from edgecap.engines.errors import PackError, UsageError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.engines.store.sessions import EngineSessions
 from edgecap.runtime.config import PipelineConfig
 from edgecap.runtime.data.record import DomainVerdict
@@ -23,6 +24,8 @@ from edgecap.runtime.measure.measure import measure
 from edgecap.runtime.perceive.callable_detector import CallableDetector, DetectFunction, LabelBook
 from edgecap.runtime.perceive.detector import PackDetector
 from edgecap.runtime.perceive.domain import DomainCheck, DomainStats, unchecked
+from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
+from edgecap.runtime.perceive.memory.track_masks import TrackMasks
 from edgecap.runtime.perceive.motion.detector import MotionDetector
 from edgecap.runtime.perceive.perceiver import Perceiver
 from edgecap.runtime.perceive.pose import PoseEstimator
@@ -93,14 +96,9 @@ def _perception(
     detector = PackDetector(
         spec.detector, pack.open_session(spec.detector.graph, provider=config.provider, intra_threads=threads)
     )
-    segmenter = Segmenter(
-        spec.segmenter,
-        pack.open_session(spec.segmenter.encoder, provider=config.provider, intra_threads=threads),
-        pack.open_session(spec.segmenter.decoder, provider=config.provider, intra_threads=threads),
-    )
+    new_segmenter, pose = _segmentation(config, pack, spec.segmenter), _pose(config, pack)
     settings = settings_for(spec.detector.scores)
-    pose = _pose(config, pack)
-    return lambda: Perceiver(detector, segmenter, tracker=Tracker(settings), pose=pose), spec.detector.labels
+    return lambda: Perceiver(detector, new_segmenter(), tracker=Tracker(settings), pose=pose), spec.detector.labels
 
 
 def _pose(config: PipelineConfig, pack: Pack) -> PoseEstimator | None:
@@ -109,6 +107,20 @@ def _pose(config: PipelineConfig, pack: Pack) -> PoseEstimator | None:
         return None
     session = pack.open_session(spec.graph, provider=config.provider, intra_threads=config.threads.perceive)
     return PoseEstimator(spec, session)
+
+
+def _segmentation(config: PipelineConfig, pack: Pack, spec: SegmenterSpec) -> Callable[[], Segmenter | TrackMasks]:
+    """Maker of what masks the tracks of one video."""
+    threads = config.threads.perceive
+    if config.masks == "memory":
+        opened = MemorySessions.open(pack, provider=config.provider, intra_threads=threads)
+        return lambda: TrackMasks(MemorySegmenter(spec, opened), refresh=config.mask_refresh)
+    segmenter = Segmenter(
+        spec,
+        pack.open_session(spec.encoder, provider=config.provider, intra_threads=threads),
+        pack.open_session(spec.decoder, provider=config.provider, intra_threads=threads),
+    )
+    return lambda: segmenter
 
 
 def _language_model(config: PipelineConfig, pack: Pack | None) -> LanguageModel | None:
@@ -139,12 +151,20 @@ def _used(config: PipelineConfig, pack: Pack | None, sessions: EngineSessions) -
         return {"pack": "none", "detector": config.detector, **drawn, "captioner": "none"} | machine
     models = {
         "detector": _model(pack, "detector") if sees else config.detector,
-        **({"segmenter": _model(pack, "segmenter")} if sees else drawn),
+        **({"segmenter": _model(pack, "segmenter")} | _masks(config) if sees else drawn),
         **({"pose": _model(pack, "pose")} if sees and pack.spec.pose else {}),
         "captioner": "none" if config.captioner == "none" else _model(pack, "captioner"),
     }
     named = {"pack": f"{pack.spec.name} {pack.spec.version}", "pack_sha256": pack.digest}
     return named | models | machine | {"precision": _precision(sessions), "engines": sessions.used}
+
+
+def _masks(config: PipelineConfig) -> dict[str, str]:
+    return (
+        {"masks": "memory", "mask_refresh": str(config.mask_refresh)}
+        if config.masks == "memory"
+        else {"masks": "boxes"}
+    )
 
 
 def _model(pack: Pack, role: str) -> str:

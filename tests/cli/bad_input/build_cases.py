@@ -66,6 +66,21 @@ def no_segmenter(at: Bench) -> tuple[object, ...]:
     return caption("--pack", nano_without(at, "segmenter"))
 
 
+@case("--masks memory with a pack without memory", code=5, says=("no segmenter with memory", "--masks boxes"))
+def no_memory(at: Bench) -> tuple[object, ...]:
+    return caption("--masks", "memory")
+
+
+@case("--mask-refresh without --masks memory", code=2, says=("mask_refresh", "add masks='memory'"))
+def refresh_of_boxes(at: Bench) -> tuple[object, ...]:
+    return caption("--mask-refresh", "4")
+
+
+@case("--masks memory where the detector makes the masks", code=2, says=("detector='motion'", "leave one out"))
+def memory_of_motion(at: Bench) -> tuple[object, ...]:
+    return caption("--masks", "memory", "--detector", "motion")
+
+
 @case(
     "an operator set newer than ONNX Runtime's",
     code=6,

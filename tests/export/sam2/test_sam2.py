@@ -6,10 +6,11 @@ One random-weight checkpoint (specimen.py says how it is made lively) and one ex
 from __future__ import annotations
 
 import copy
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,22 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgecap.engines.packs.pack import Pack
+from edgecap.bench.world import make_scene, write_clip
+from edgecap.cli.main import main
+from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
 from edgecap.engines.packs.specs import SegmenterSpec
+from edgecap.engines.packs.writer import write_pack
 from edgecap.export.checkpoint.checkpoint import Checkpoint
 from edgecap.export.publish.gate import judge
 from edgecap.export.sam2.check import _PromptOnly, _Swapped, export_pack, follow, ious, logit_distance
 from edgecap.export.sam2.contracts import GRAPHS, segmenter_spec
 from edgecap.export.sam2.settings import Sam2Settings, read_settings, sized_config
 from edgecap.runtime.data.frame import Frame
+from edgecap.runtime.output.schema import schema_errors
 from edgecap.runtime.perceive.memory.ring import MemoryRing
 from edgecap.runtime.perceive.memory.segmenter import MemorySegmenter, MemorySessions
 from edgecap.runtime.perceive.segmenter import Segmenter
+from tests.cli.command import rows_of
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -165,7 +171,7 @@ def test_absent_objects_are_remembered_as_transformers_does(specimen: Specimen) 
     segmenter = MemorySegmenter(specimen.spec, sessions(modules))
     for index, frame in enumerate(specimen.clip[:6]):
         found = segmenter.start(frame, specimen.boxes) if index == 0 else segmenter.step(frame)
-        assert (found.presence < 0).all() and not any(mask.area_pixels for mask in found.masks)
+        assert (found.presence < 0).all() and not any(mask.area_pixels for mask in segmenter.masks(found))
         np.testing.assert_allclose(found.presence, wanted[index].presence, atol=2e-3)
     seen = {float(p) for step in wanted for p in step.presence.round(3)}
     assert len(seen) > 3  # the logit does depend on what is remembered
@@ -185,6 +191,36 @@ def test_pack_is_also_a_plain_segmenter(specimen: Specimen, pack: Pack) -> None:
     spec, opened = exported(pack)
     masks, quality = Segmenter(spec, opened.encoder, opened.decoder).masks(specimen.clip[0], specimen.boxes)
     assert len(masks) == 3 and quality.shape == (3,) and any(mask.area_pixels for mask in masks)
+
+
+def test_captions_with_masks_from_memory(pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """nano's detector, this segmenter: what its graphs say is chance, that they are asked and named is not."""
+    mixed, clip = tmp_path / "mixed", write_clip(make_scene(seed=25, tier="moving", duration_seconds=3.0), tmp_path)
+    shutil.copytree(SHIPPED_FOLDER / "nano", mixed)
+    shutil.copytree(pack.folder, mixed, dirs_exist_ok=True, ignore=shutil.ignore_patterns("pack.json"))
+    nano = Pack.open("nano").spec
+    twins = {path: graph for path, graph in nano.twins.items() if not path.startswith("segmenter")}
+    write_pack(mixed, replace(nano, segmenter=pack.spec.segmenter, files={}, twins=twins))
+    memory = ("--masks", "memory", "--mask-refresh", "4")
+    rows = {}
+    for name, masks in (("boxes", ()), ("memory", memory)):
+        out = tmp_path / name
+        given = ("caption", str(clip), "--pack", str(mixed), "--captioner", "none", "--out", str(out), *masks)
+        assert run(*given) == 0
+        (rows[name],) = rows_of(out)
+    used = {name: row["meta"]["used"] for name, row in rows.items()}
+    assert used["boxes"]["masks"] == "boxes" and "mask_refresh" not in used["boxes"]
+    assert (used["memory"]["masks"], used["memory"]["mask_refresh"]) == ("memory", "4")
+    assert not schema_errors(rows["memory"]) and rows["memory"]["meta"]["instances"]
+    capsys.readouterr()
+    assert run(*given[:-4], "--resume") == 2  # the rows of one file have masks of one kind
+    assert "was written with masks memory, this run asks for boxes" in capsys.readouterr().err
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(list(arguments))
+    return int(end.value.code or 0)
 
 
 @pytest.mark.parametrize("part", ["encoder", "memory_attention", "memory_encoder"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import edgecap
 from edgecap.bench.world import make_scene, write_clip
-from edgecap.engines.errors import EmptyVideoError, InputError, UnreadableVideoError, UsageError
+from edgecap.engines.errors import EmptyVideoError, InputError, PackError, UnreadableVideoError, UsageError
 from edgecap.runtime.output.schema import schema_errors
 from edgecap.runtime.pipeline.collect import caption_video
 from edgecap.runtime.video.source import open_source
@@ -93,6 +93,11 @@ def test_times_may_be_numpys() -> None:
     frames = ((rgb, np.float32(seconds)) for rgb, seconds in squares(16))
     [clip] = edgecap.Captioner(detector=red, window_seconds=2).stream(frames)
     assert len(clip.frame_seconds) == 16
+
+
+def test_masks_from_a_memory_that_the_pack_lacks() -> None:
+    with pytest.raises(PackError, match="has no segmenter with memory"):
+        edgecap.Captioner(masks="memory", mask_refresh=4, captioner="none")
 
 
 def test_one_source_at_a_time() -> None:

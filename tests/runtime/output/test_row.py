@@ -100,6 +100,8 @@ def _set(row: dict, path: tuple, value: object) -> dict:
         pytest.param(("meta", "instances", 0, "path", 0, "box_xyxy"), [0, 0, 1], id="three corners"),
         pytest.param(("meta", "instances", 0, "path", 0, "area"), 1.5, id="above maximum"),
         pytest.param(("meta", "instances", 0, "class"), {"provenance": "guess"}, id="unknown provenance"),
+        pytest.param(("meta", "used", "masks"), "sam", id="masks of no such kind"),
+        pytest.param(("meta", "used", "mask_refresh"), "0", id="no refresh"),
         pytest.param(("Structural Description", "Main Instance", "first"), {}, id="instance key"),
         pytest.param(("Structural Description", "Main Instance", "No.0", "Appearance"), "", id="empty text"),
     ],
@@ -108,6 +110,12 @@ def test_both_validators_refuse(path: tuple, value: object) -> None:
     row = _set(_row(), path, value)
     assert schema_errors(row)
     assert not jsonschema.Draft202012Validator(record_schema()).is_valid(row)
+
+
+def test_masks_from_memory_are_read_back() -> None:
+    row = _set(_row(), ("meta", "used"), {"masks": "memory", "mask_refresh": "8", "pack": "own 1"})
+    jsonschema.Draft202012Validator(record_schema()).validate(row)
+    assert caption_row(row).meta["used"]["mask_refresh"] == "8"
 
 
 @pytest.mark.parametrize("key", ["Global Description", "Structural Description", "meta"])

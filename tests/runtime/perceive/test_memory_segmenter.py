@@ -140,15 +140,15 @@ def test_masks_quality_and_ids() -> None:
     second = segmenter.step(frame(1))
     for found in (first, second):
         assert found.ids == (0, 1)
-        assert [columns(mask) for mask in found.masks] == [(1, 3), (5, 7)]
+        assert [columns(mask) for mask in segmenter.masks(found)] == [(1, 3), (5, 7)]
         assert found.quality.tolist() == [1.0, 1.0]  # 1.5 is no IoU
 
 
 def test_wide_frame_is_mapped_back_from_its_padding() -> None:
     segmenter = MemorySegmenter(SPEC, Scripted().sessions())
     found = segmenter.start(frame(0, size_wh=(64, 32)), boxes(2))
-    assert found.masks[0].size_wh == (64, 32)
-    assert found.masks[0].full().all(axis=0)[18:30].all()  # columns 2 to 4 of 8, whole height
+    assert segmenter.masks(found)[0].size_wh == (64, 32)
+    assert segmenter.masks(found)[0].full().all(axis=0)[18:30].all()  # columns 2 to 4 of 8, whole height
 
 
 def test_absent_object_has_an_empty_mask() -> None:
@@ -157,13 +157,13 @@ def test_absent_object_has_an_empty_mask() -> None:
     segmenter.start(frame(0), boxes(1))
     scripted.presence = -2.0
     found = segmenter.step(frame(1))
-    assert found.masks[0].area_pixels == 0 and found.presence.tolist() == [-2.0]
+    assert segmenter.masks(found)[0].area_pixels == 0 and found.presence.tolist() == [-2.0]
 
 
 def test_overlapping_objects_share_no_pixel() -> None:
     segmenter = MemorySegmenter(SPEC, Scripted().sessions())
     found = segmenter.start(frame(0), boxes(2, 3))
-    assert not (found.masks[0].full() & found.masks[1].full()).any()
+    assert not (segmenter.masks(found)[0].full() & segmenter.masks(found)[1].full()).any()
 
 
 def test_added_object_needs_no_second_look_at_the_frame() -> None:
@@ -174,7 +174,7 @@ def test_added_object_needs_no_second_look_at_the_frame() -> None:
     added = segmenter.add(frame(1), boxes(4))
     assert added.ids == (1,) and len(scripted.encoder.calls) == 2
     found = segmenter.step(frame(2))
-    assert [columns(mask) for mask in found.masks] == [(1, 3), (4, 6)]
+    assert [columns(mask) for mask in segmenter.masks(found)] == [(1, 3), (4, 6)]
     assert scripted.attention.calls[-1]["memory_ages"][:, :3].tolist() == [[0, -1, 1], [0, -1, -1]]
 
 
@@ -190,7 +190,7 @@ def test_drop_keeps_the_others_apart() -> None:
     segmenter.start(frame(0), boxes(0, 2, 5))
     segmenter.drop([0])
     found = segmenter.step(frame(1))
-    assert dict(zip(found.ids, map(columns, found.masks), strict=True)) == {2: (5, 7), 1: (2, 4)}
+    assert dict(zip(found.ids, map(columns, segmenter.masks(found)), strict=True)) == {2: (5, 7), 1: (2, 4)}
     with pytest.raises(KeyError, match="object 0 isn't followed"):
         segmenter.drop([0])
 
@@ -199,7 +199,7 @@ def test_nothing_followed_runs_the_encoder_alone() -> None:
     scripted = Scripted()
     segmenter = MemorySegmenter(SPEC, scripted.sessions())
     assert segmenter.start(frame(0), boxes()).ids == ()
-    assert segmenter.step(frame(1)).masks == ()
+    assert segmenter.masks(segmenter.step(frame(1))) == ()
     assert scripted.counts() == (2, 0, 0, 0, 0)
     assert segmenter.add(frame(1), boxes(1)).ids == (0,)
 

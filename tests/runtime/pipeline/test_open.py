@@ -50,6 +50,13 @@ def test_a_pack_without_the_role_asked_for(pack_of: Any) -> None:
         build_stages(make_config(detector="motion", captioner="pack"))
 
 
+def test_a_pack_without_memory_is_asked_for_masks_from_it() -> None:
+    config = make_config(masks="memory", captioner="none")
+    with pytest.raises(PackError, match=r"'nano' has no segmenter with memory, .* edgecap export sam2"):
+        build_stages(config)
+    assert build_stages(make_config(captioner="none")).used["masks"] == "boxes"
+
+
 def test_a_captioner_of_one_domain_is_not_asked_blindly(pack_of: Any) -> None:
     pack_of(captioner=cast(Any, object()), domain=DomainSpec("domain.npz", 3.0))
     with pytest.raises(UsageError, match="use --captioner none"):
