@@ -202,8 +202,11 @@ def test_who_goes_along_on_a_bicycle_rides_it():
 
 def test_small_weak_and_short_looks_say_nothing():
     low = (LEAST_HEIGHT_PIXELS - 6) / SIZE_WH[0]
-    assert person(lambda t: standing(), size=(0.1, low), height=low) is None
-    assert person(lambda t: standing(), score=0.15) is None
+    for nothing in (
+        person(lambda t: standing(), size=(0.1, low), height=low),
+        person(lambda t: standing(), score=0.15),
+    ):
+        assert nothing.looks == 0 and not nothing.acts and not nothing.facings and not nothing.clothes
     assert person(lambda t: None) is None
     once = person(lambda t: standing() if t == 0 else None)
     assert once.looks == 1 and not once.acts and not once.facings
@@ -255,6 +258,18 @@ def test_skin_shade_and_hair_are_no_clothes():
     assert dressed((95, 95, 97), NAVY)["upper"][0] == "gray"
     assert "lower" not in dressed(RED, (52, 52, 56))  # too light for black: may be navy
     assert "headwear" not in dressed(RED, NAVY)
+
+
+def test_a_lap_that_points_at_the_camera_has_no_colour():
+    boxes = {(LEFT, TOP, RIGHT, TOP + HEIGHT): NAVY}
+    drawn = window([Body(straight(0.5, Y), size=SIZE)])
+
+    def parts(thigh):
+        joints = legs(standing(), thigh=thigh, shank=0.24)
+        (track,) = measure(painted(posed(drawn, lambda t: joints), boxes)).tracks
+        return {one.part for one in track.person.clothes}
+
+    assert "lower" in parts(0.2) and "lower" not in parts(0.1)
 
 
 def test_looks_that_disagree_say_nothing():
