@@ -145,14 +145,14 @@ PEERS = Table(
 PEOPLE = Table(
     "What poses say of people, against {labels} crops labelled by eye, {date}; `edgecap bench people DIR --also DIR "
     "--pack street --json` (pack {used[pack]}). Judged: crops in which a person can tell; said: crops in which "
-    "anything is; right: of the claims. Machine: {machine}.",
-    "half of the sequences | what | judged | said | claims | right | share right",
+    "anything is; right: of the claims (black is worded as dark). Machine: {machine}.",
+    "sequences | what | judged | said | claims | right | share right",
     "{half} | {kind} | {labelled} | {said} | {claims} | {right} | {share}",
     _people,
 )
 CONFUSIONS = Table(
     "What was said of each (a crop may have several true acts; the first is named):",
-    "half of the sequences | true | said",
+    "sequences | true | said",
     "{half} | {true} | {said}",
     _confusions,
 )

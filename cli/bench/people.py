@@ -25,13 +25,13 @@ from edgecap.cli.options import PACK
 @click.option(
     "--also",
     type=click.Path(path_type=Path, file_okay=False),
-    default=None,
+    multiple=True,
     metavar="DIR",
-    help="Where videos that DIR does not have are looked for, by file name.",
+    help="Where videos that DIR does not have are looked for, by file name; may be repeated.",
 )
 @click.option("--only", default="", metavar="TEXT", help="Only sequences whose name has TEXT in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
-def bench_people(folder: Path, pack: str, labels: Path | None, also: Path | None, only: str, as_json: bool) -> int:
+def bench_people(folder: Path, pack: str, labels: Path | None, also: tuple[Path, ...], only: str, as_json: bool) -> int:
     """Score what poses say of people in real sequences of DIR against labels by eye: acts, facing, clothes."""
     from edgecap.bench.real.people import judge_people, people_lines, people_scores, read_labels
     from edgecap.bench.tables.readme import RESULTS
@@ -42,7 +42,7 @@ def bench_people(folder: Path, pack: str, labels: Path | None, also: Path | None
 
     known = [one for one in read_labels(labels or RESULTS / "people_labels.json") if only in one.sequence]
     names = list(dict.fromkeys(one.sequence for one in known))
-    places = {name: [folder / name, *([also / Path(name).name] if also else [])] for name in names}
+    places = {name: [folder / name, *(other / Path(name).name for other in also)] for name in names}
     videos = {name: next((p for p in where if p.exists()), None) for name, where in places.items()}
     missing = [name for name, video in videos.items() if video is None]
     if len(missing) == len(names):

@@ -64,11 +64,11 @@ class PersonEvidence:
     """What poses of one person in one window show; what they don't show clearly is left out."""
 
     looks: int
-    """Poses with enough seen keypoints to measure anything."""
+    """Poses that show a torso; 0 where poses were taken and none does."""
     start_seconds: float
-    """Source clock, the first of them."""
+    """Source clock, the first of them; of no looks the track's first observation."""
     end_seconds: float
-    """The last."""
+    """The last of them, or the track's last observation."""
     acts: tuple[Act, ...] = ()
     """In order of time; postures and ways of going don't overlap, arms and turns may accompany them."""
     facings: tuple[FacingSpan, ...] = ()

@@ -32,6 +32,7 @@ _DARK = {"black": "dark"}
 """Shadow makes navy, brown and green cloth as dark as black in most footage."""
 _PASSING: dict[ActName, str] = {"crouching": "crouching", "jumping": "jumping", "running": "running"}
 _LEAST_KNOWN = 0.5
+_SKIN = frozenset({"brown", "orange", "pink"})
 _MOST_STEPS = 3
 _LEAST_FACING = 0.6
 """Share of the time in which the facing is known that one must last to be said alone."""
@@ -56,9 +57,15 @@ def only_sits(track: TrackEvidence) -> bool:
 
 
 def worn_sentence(track: TrackEvidence) -> str:
-    """ "A person in a dark top and blue trousers."; "" where no part's colour is known."""
-    if track.person is None or not track.person.clothes:
+    """ "A person in a dark top and blue trousers."; "" where no part's colour is known.
+
+    Where poses show no body (a hand, a face) a skin's colour is not taken for that of clothes: "A person.".
+    """
+    if track.person is None:
         return ""
+    if not track.person.clothes:
+        bare = not track.person.looks and track.palette and track.palette[0].name in _SKIN
+        return f"{capital(article(track.class_name))}." if bare else ""
     return f"{capital(article(track.class_name))} in {listed([_worn(part) for part in track.person.clothes])}."
 
 

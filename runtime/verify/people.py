@@ -25,7 +25,6 @@ _ACT_WORDS: tuple[tuple[re.Pattern[str], frozenset[ActName]], ...] = (
         frozenset({"running"}),
     ),
     (re.compile(r"\b(?:crouches|crouching|squats|squatting|kneels|kneeling)\b"), frozenset({"crouching", "sitting"})),
-    (re.compile(r"\b(?:lies|lying) (?:down|on)\b"), frozenset()),
 )
 """Words of an act, and the measured acts with which they are no contradiction."""
 _FACING_WORDS: tuple[tuple[re.Pattern[str], Facing], ...] = (

@@ -30,6 +30,9 @@ LEAST_PIXELS = 60
 """Of a part, all looks together: fewer are rim and noise."""
 LEAST_BREADTH_PIXELS = 6
 """Of a limb's or a trunk's polygon."""
+LEAST_LIMB = 0.4
+"""Torsos, of a thigh or shank (.85) in the picture: shorter it points at the camera (within 28 degrees) or is
+a mistake."""
 LIMB_BREADTH = 0.2
 """Torsos, of the strip along a thigh or a shank that is looked at; a thigh is .3 broad, trousers more."""
 LEAST_SHOE_HEIGHT_PIXELS = 160
@@ -163,11 +166,12 @@ class _View:
         return self._strip(shoulders + 0.2 * (hips - shoulders), hips - 0.15 * (hips - shoulders), 0.7 * breadth)
 
     def strips(self, tops: tuple[int, int], ends: tuple[int, int], away: float) -> list[NDArray[np.float64]]:
-        """Along both thighs or both shanks, from the share `away` of the length to .9 of it."""
+        """Along both thighs or both shanks, from the share `away` of the length to .9 of it; none that points at the
+        camera: of a lap seen from in front hands and bags have the colours."""
         found = []
         for top, end in zip(tops, ends, strict=True):
-            if self._seen(top, end):
-                a, b = self._points[top], self._points[end]
+            a, b = self._points[top], self._points[end]
+            if self._seen(top, end) and float(np.hypot(*(b - a))) >= LEAST_LIMB * self._torso:
                 found += self._strip(a + away * (b - a), b - 0.1 * (b - a), LIMB_BREADTH * self._torso)
         return found
 

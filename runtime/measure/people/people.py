@@ -32,10 +32,13 @@ knee may look so once."""
 def person_evidence(
     body: BodyPosition, window: Window, path: CameraPath, others: Sequence[Neighbour]
 ) -> PersonEvidence | None:
-    """None where no pose shows a torso."""
-    seen = looks(body, window)
+    """None where no pose was taken; without looks where none shows a torso."""
+    seen, tracklet = looks(body, window), body.tracklet
     if seen is None:
-        return None
+        posed = any(
+            i.track_id == tracklet.track_id and i.pose is not None for o in window.observations for i in o.instances
+        )
+        return PersonEvidence(0, float(tracklet.pts_seconds[0]), float(tracklet.pts_seconds[-1])) if posed else None
     held, velocities = postures(seen), world_velocities(seen, body, path)
     speeds = np.hypot(*velocities.T)
     top_speed = float(np.nan_to_num(np.nanmax(speeds))) if np.isfinite(speeds).any() else 0.0

@@ -110,6 +110,13 @@ def test_poses_that_show_nothing_leave_the_other_sentences():
     assert {plain.action.provenance, plain.appearance.provenance} == {"computed"}
 
 
+def test_a_hand_wears_nothing():
+    hand = track(PersonEvidence(0, 0.0, 1.75), palette=(ColourShare("pink", 0.8),))
+    assert worn_sentence(hand) == "A person."
+    assert worn_sentence(replace(hand, palette=(ColourShare("blue", 0.8),))) == ""  # said of the whole
+    assert worn_sentence(replace(hand, person=None)) == worn_sentence(replace(hand, person=person())) == ""
+
+
 def test_fields_from_poses_say_so():
     evidence = Evidence(
         make_record().evidence.camera,

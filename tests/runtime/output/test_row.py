@@ -269,7 +269,7 @@ def test_what_poses_show_is_in_the_row_and_follows_the_schema() -> None:
         (("facings", 0, "facing"), "north"),
         (("clothes", 0, "part"), "skin"),
         (("clothes", 0, "colours", 0, "share"), 1.5),
-        (("looks",), 0),
+        (("looks",), -1),
     ],
 )
 def test_both_validators_refuse_other_people(path: tuple, value: object) -> None:

@@ -31,13 +31,12 @@ def reasons(text, *names, facing=(), lasts=2.0, clothes=()):
         ("A boy runs past.", "walking", "running"),
         ("The man is crouching.", "walking", "crouching"),
         ("A person is sitting on a horse.", "running", "riding"),
-        ("The man lies on the ground.", "walking", "turning"),
     ],
 )
 def test_acts(text, refused_with, accepted_with):
     assert reasons(text, refused_with) == ["act"]
     assert reasons(text, accepted_with) == []
-    assert reasons(text, refused_with, accepted_with) in ([], ["act"] if "lies" in text else [])
+    assert reasons(text, refused_with, accepted_with) == []
 
 
 def test_little_evidence_refuses_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from edgecap.engines.errors import CheckpointError
 from edgecap.engines.graph.letterbox import enlarge_boxes
 from edgecap.engines.graph.spec import TensorSpec
-from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.pack import SHIPPED_FOLDER, Pack
 from edgecap.export.onnx.graph import open_graph
 from edgecap.export.publish.publish import ExportOptions, publish
 from edgecap.export.recipes import load_recipe, open_checkpoint
@@ -38,9 +39,11 @@ from edgecap.export.tfjs.roles.masks import (
 from edgecap.export.tfjs.roles.person_mask import person_net
 from edgecap.export.tfjs.roles.pose import crop_graph as pose_crops
 from edgecap.export.tfjs.roles.pose import pose_graph, pose_net
+from edgecap.runtime.config import make_config
 from edgecap.runtime.data.frame import Frame
 from edgecap.runtime.perceive.pose import PoseEstimator
 from edgecap.runtime.perceive.segmenter import Segmenter
+from edgecap.runtime.pipeline.open import build_stages
 
 Array = NDArray[Any]
 RED, GREEN = 0, 1
@@ -218,3 +221,17 @@ def test_the_recipe_makes_a_pose_role_that_the_runtime_reads(tmp_path: Path) -> 
     np.testing.assert_allclose(poses.keypoints_xy[0] * [384, 250], np.tile([30.5, 30.5], (17, 1)), atol=0.7)
     assert poses.seen.all()
     assert estimator.poses(Frame(0, 0.0, image), box[:0]).keypoints_xy.shape == (0, 17, 2)
+
+
+def test_a_run_with_a_pose_role_says_which_model_and_times_it(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED_FOLDER / "nano", tmp_path / "pack")
+    plain = build_stages(make_config(pack=str(tmp_path / "pack"), captioner="none"))
+    assert "pose" not in plain.used and "pose" not in plain.new_perceiver().stage_seconds
+    recipe = load_recipe("tfjs")
+    checkpoint = open_checkpoint(recipe, move_net(tmp_path).path)
+    publish(recipe, checkpoint, tmp_path / "pack", ExportOptions(precision="fp32"), say=lambda line: None)
+    stages = build_stages(make_config(pack=str(tmp_path / "pack"), captioner="none"))
+    assert "pose fp32" in stages.used["precision"] and stages.used["pose"] != stages.used["detector"]
+    assert stages.new_perceiver().stage_seconds["pose"] == 0.0
+    moving = build_stages(make_config(pack=str(tmp_path / "pack"), captioner="none", detector="motion"))
+    assert "pose" not in moving.used
