@@ -169,12 +169,12 @@ METHOD = {
         ),
     ),
     "camera": Table(
-        "**Camera over real pictures** (`edgecap bench camera DIR --clips 110 --seed-start 1000 --json`): {clips} "
-        "clips of 4 s at {fps:g} fps, each one frame of real footage moved exactly, with motion blur, noise, compression "
-        "and an unsteady hand; half have a real object moving before it, 5 to 40 % of the picture. The whole label set is "
-        "right in {exact[all]:.3f}: {exact[no foreground]:.3f} without an object, {exact[foreground, masks known]:.3f} "
-        "with its mask, {exact[foreground, masks not known]:.3f} with an object that nothing detected. Constants were "
-        "chosen on seeds 0-109.",
+        "**Camera over real pictures** (`edgecap bench camera DIR --clips 110 --seed-start 1000 --json`): {clips}"
+        " clips of 4 s at {fps:g} fps, each one frame of real footage moved exactly, with motion blur, noise, "
+        "compression and an unsteady hand; half have a real object moving before it, 5 to 40 % of the picture. "
+        "The whole label set is right in {exact[all]:.3f}: {exact[no foreground]:.3f} without an object, "
+        "{exact[foreground, masks known]:.3f} with its mask, {exact[foreground, masks not known]:.3f} with an "
+        "object that nothing detected. Constants were chosen on seeds 0-109.",
         "label | clips | precision | recall",
         "{name} | {clips} | {precision:.3f} | {recall:.3f}",
         lambda data: (values | {"name": name} for name, values in data["labels"].items()),
