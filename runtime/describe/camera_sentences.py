@@ -73,11 +73,14 @@ def camera_sentence(camera: CameraEvidence, *, follows: str = "") -> str:
 
 
 def followed(evidence: Evidence) -> TrackEvidence | None:
-    """The one instance that the camera follows (or the first of two of different classes: a horse and its rider); None
-    where it follows none, or a group."""
+    """The one instance that the camera follows (or the first of two of different classes in one place: a horse and its
+    rider); None where it follows none, or where several keep their places and nobody knows which was meant."""
     found = [track for track in evidence.tracks if is_followed(track, evidence.camera)]
-    one = len(found) == 1 or (len(found) == 2 and found[0].class_name != found[1].class_name)
-    return found[0] if one else None
+    if len(found) == 2 and found[0].class_name != found[1].class_name:
+        (left, top, right, bottom), other = (np.median(track.boxes_xyxy, axis=0) for track in found)
+        together = left < other[2] and other[0] < right and top < other[3] and other[1] < bottom
+        return found[0] if together else None
+    return found[0] if len(found) == 1 else None
 
 
 def is_followed(track: TrackEvidence, camera: CameraEvidence) -> bool:

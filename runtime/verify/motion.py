@@ -42,8 +42,9 @@ _AXES = {"right": (1.0, 0.0), "left": (-1.0, 0.0), "down": (0.0, 1.0), "up": (0.
 
 _NO_TRAVEL = re.compile(
     r" (?:(?:its|his|her|their|an? (?:arm|leg|hand|paw)|in place|on the spot|shoes?)\b|from (?:top|center|bottom)-"
-    r"|out of frame in the end|[^.;]*\bin the picture\b)"
+    r"|out of frame in the end)"
 )
+_IN_PICTURE = re.compile(r"[^.;]*\bin the picture\b")
 _AT_REST_IN_PICTURE = re.compile(r" in the picture\b")
 _VIEWER = r"(?:the |our )?(?:camera|viewer|lens|observer|foreground|front of the frame)\b"
 _LOOKS = "".join(f"(?<!{verb} )" for verb in ("faces", "facing", "looks", "looking", "turns", "turning", "turned"))
@@ -100,11 +101,16 @@ def _verbs() -> re.Pattern[str]:
 
 
 def _travel(text: str, track: TrackEvidence) -> Iterator[Reason]:
-    travels = [m for m in pattern_of(lexicon_motion.TRAVEL_VERBS).finditer(text) if _is_travel(text, m)]
+    crosses = track.motion_image.moving  # what a moving camera moves may be said to move in the picture
+    travels = [
+        m
+        for m in pattern_of(lexicon_motion.TRAVEL_VERBS).finditer(text)
+        if _is_travel(text, m) and not (crosses and _IN_PICTURE.match(text[m.end() :]))
+    ]
     rests = [
         m.group()
         for m in pattern_of(lexicon_motion.REST_PHRASES).finditer(text)
-        if track.motion_image.moving or not _AT_REST_IN_PICTURE.match(text[m.end() :])
+        if crosses or not _AT_REST_IN_PICTURE.match(text[m.end() :])
     ]
     moving = track.motion_world.moving
     steps = track.person is not None and any(act.name in ("walking", "running") for act in track.person.acts)
@@ -116,7 +122,7 @@ def _travel(text: str, track: TrackEvidence) -> Iterator[Reason]:
 
 def _is_travel(text: str, verb: re.Match[str]) -> bool:
     """Not a noun ("the red sails"), not a part ("moves its head"), not on the spot, not from cell to cell
-    or said to be in the picture (where a moving camera moves a thing at rest)."""
+    (in the picture, that is, where a moving camera moves a thing at rest)."""
     before = re.findall(r"[a-z]+", text[: verb.start()])[-1:]
     if before and (before[0] in ("its", "the", "a", "his", "her", "of", "two", "with") or before[0] in lexicon.COLOURS):
         return False

@@ -119,13 +119,15 @@ def test_a_still_camera_follows_nothing() -> None:
     assert not is_followed(evidence.tracks[0], replace(still, labels=()))
 
 
-def test_a_pair_of_two_kinds_is_followed_and_a_group_is_not() -> None:
+def test_a_pair_of_two_kinds_in_one_place_is_followed_and_a_group_is_not() -> None:
     def moving(y: float, class_id: int) -> Body:
-        return Body(straight(0.4, y, vx=0.1), size=(0.1, 0.1), class_id=class_id)
+        return Body(straight(0.4, y, vx=0.1), size=(0.1, 0.16), class_id=class_id)
 
     view = lambda t: View(x=0.4 + 0.1 * t)  # noqa: E731
-    assert followed(_measured(moving(0.15, 0), moving(0.4, 1), view=view)) is not None
-    assert followed(_measured(moving(0.15, 0), moving(0.4, 0), view=view)) is None
+    rider = _measured(moving(0.2, 0), moving(0.3, 1), view=view)
+    assert followed(rider) == rider.tracks[0] and all(is_followed(t, rider.camera) for t in rider.tracks)
+    assert followed(_measured(moving(0.12, 0), moving(0.44, 1), view=view)) is None  # apart
+    assert followed(_measured(moving(0.2, 0), moving(0.3, 0), view=view)) is None  # of one class
 
 
 def test_following_and_shaking_in_one_sentence() -> None:

@@ -161,6 +161,18 @@ def test_there_and_back_is_two_sweeps_and_no_shake(seconds):
     assert found.phases == (("pan_right",), ("pan_left",))
 
 
+@pytest.mark.parametrize(
+    ("degrees", "expected"),
+    [
+        pytest.param(7, ("pan_right",), id="what a lens bends"),
+        pytest.param(13, ("pan_right", "roll_right"), id="far more"),
+    ],
+)
+def test_a_roll_during_a_long_pan_must_be_more_than_the_lens_makes_of_it(degrees, expected):
+    assert _labels(lambda t: View(x=0.5 + 0.16 * t, roll=degrees * t / 4.875)) == expected
+    assert _labels(lambda t: View(roll=degrees * t / 4.875)) == ("roll_right",)
+
+
 def test_slow_sway_of_a_hand_is_neither_tilt_nor_shake():
     assert _labels(lambda t: View(x=0.5 + 0.015 * np.sin(2 * t), y=CENTRE_Y + 0.015 * np.sin(1.5 * t + 1))) == (
         "static",

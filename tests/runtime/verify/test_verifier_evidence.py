@@ -112,6 +112,16 @@ def test_what_comes_closer_may_be_said_to_walk() -> None:
     assert _codes("It moves away from the camera.", track=near) == ["depth"]
 
 
+def test_what_the_camera_moves_may_be_said_to_move_in_the_picture() -> None:
+    carried = replace(PERSON, motion_world=STILL, motion_image=RIGHT, depth="constant")
+    assert _codes("It moves to the right in the picture.", track=carried) == []
+    assert _codes("It moves to the right.", track=carried) == ["motion"]
+    assert _codes("It stays in place in the picture.", track=replace(carried, motion_world=RIGHT)) == ["motion"]
+    still = replace(carried, motion_image=STILL)
+    assert _codes("It moves to the right in the picture.", track=still) == ["motion"]
+    assert _codes("It stays in place in the picture.", track=replace(still, motion_world=RIGHT)) == []
+
+
 CROSSING = replace(
     PERSON,
     centroids_xy=np.stack([np.linspace(0.1, 0.9, 8), np.full(8, 0.2)], 1).astype(np.float32),
