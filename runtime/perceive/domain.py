@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -86,7 +87,10 @@ class DomainCheck:
         PackSchemaError where embedding and statistics differ in length (detector and statistics of two
         packs).
         """
-        rows = [o.embedding for o in window.observations if o.embedding is not None]
+        return self.verdict_of([o.embedding for o in window.observations if o.embedding is not None])
+
+    def verdict_of(self, rows: Sequence[NDArray[np.float32]]) -> DomainVerdict:
+        """As `verdict`, of the embeddings float32 [C] of some frames."""
         if not rows:
             return DomainVerdict(status="unchecked", distance=None, threshold=None)
         embeddings = np.stack(rows)

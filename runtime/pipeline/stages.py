@@ -39,6 +39,9 @@ from edgecap.runtime.video.identity import identify
 from edgecap.runtime.video.shots import ShotBoundaries
 from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
+_MOST_HELD = 80
+"""Frames that wait for the choice of a pack: 10 s at 8 frames per second, 55 MB at 640x360."""
+
 
 class OpenVideo(Protocol):
     """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
@@ -91,7 +94,9 @@ class StageSet:
 
     `new_perceiver` is called once per video (track ids restart). `labels`: the detector's class names.
     `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
-    `identify`: a file's identity, None for what is not a file.
+    `identify`: a file's identity, None for what is not a file. `run`: the options that shape clips and words, where the
+    stages know them better than the run (`pipeline.clip_options`). `choose`: which stages caption a video, by some
+    frames of its first clip; None: these.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
@@ -103,6 +108,8 @@ class StageSet:
     used: dict[str, str]
     begin_video: Callable[[], None] = lambda: None
     identify: Callable[[Path], FileIdentity | None] = identify
+    run: Mapping[str, str | int | float] | None = None
+    choose: Callable[[Sequence[Frame]], StageSet] | None = None
 
 
 def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -111,7 +118,10 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            yield from identified(item, stages.identify, _decode_one(number, item, stages, config))
+            messages = _decode_one(number, item, stages, config)
+            if stages.choose is not None:
+                messages = _with_choice(str(item), messages, stages.choose, config)
+            yield from identified(item, stages.identify, messages)
 
 
 def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -135,6 +145,34 @@ def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfi
         last = Failed(number, failed_video(str(path), error), error)
     yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
     yield last
+
+
+def _with_choice(
+    path: str, messages: Iterator[Message], choose: Callable[[Sequence[Frame]], StageSet], config: PipelineConfig
+) -> Iterator[Message]:
+    """The messages of one video, its first one with the stages chosen by the first clip, which waits here for it. An
+    error of the choice is the video's."""
+    held: list[Message] = []
+    frames: list[Frame] = []
+    most = _MOST_HELD if config.policy == "block" else 1  # a live source would drop what arrives at once
+    for message in messages:
+        held.append(message)
+        if isinstance(message, Sampled):
+            frames.append(message.frame)
+            seconds = frames[-1].pts_seconds - frames[0].pts_seconds
+            if len(frames) >= most or seconds >= config.window_seconds - 1 / config.sample_fps:
+                break
+    started = held[0]
+    if isinstance(started, Started) and frames:
+        try:
+            held[0] = replace(started, stages=choose(frames))
+        except Exception as error:  # as in `_decode_one`
+            messages.close()  # type: ignore[attr-defined]  # a generator's
+            held = [started, Failed(started.video_number, failed_video(path, error), error)]
+            messages = iter(())
+    yield from held
+    del held, frames
+    yield from messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +228,16 @@ class PerceiveStep:
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
+        stages = message.stages or self._stages
         sample_seconds, fps = 1 / self._config.sample_fps, message.info.fps_average
         builder = WindowBuilder(
             self._config.window_seconds,
-            labels=self._stages.labels,
+            labels=stages.labels,
             duration_seconds=message.info.duration_seconds,
             frame_seconds=float(1 / fps) if fps else sample_seconds,
             sample_seconds=sample_seconds,
         )
-        perceiver = self._stages.new_perceiver()
+        perceiver = stages.new_perceiver()
         return _Perceiving(message.video_number, perceiver, builder, dict(perceiver.stage_seconds))
 
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
@@ -232,7 +271,8 @@ class DescribeStep:
     def __init__(
         self, stages: StageSet, skip: Mapping[ClipKey, Interval], *, run: Mapping[str, str | int | float]
     ) -> None:
-        self._stages, self._skip, self._run = stages, skip, run
+        self._given, self._skip, self._run = stages, skip, run
+        self._stages = stages
 
     def feed(self, message: Message) -> Iterator[Message]:
         """Handle one message."""
@@ -240,7 +280,7 @@ class DescribeStep:
             yield self._describe(message)
             return
         if isinstance(message, Started):
-            self._info = message.info
+            self._info, self._stages = message.info, message.stages or self._given
             self._stages.begin_video()
         yield message
 
@@ -266,7 +306,7 @@ class DescribeStep:
             age_seconds=time.monotonic() - window.arrived_seconds,
             stage_seconds=seconds,
             used=dict(self._stages.used),
-            run=dict(self._run),
+            run=dict(self._stages.run or self._run),
             ends_video=message.ends_video,
         )
         return Described(message.video_number, record)
