@@ -125,6 +125,14 @@ def _run_of(config: PipelineConfig) -> Run:
     return clip_options(config, used) | {CHOICE_KEY: AUTO}
 
 
+def packs_of(config: PipelineConfig, stages: StageSet) -> dict[str, str]:
+    """Detector and pack of `stages`, to compare two runs; of a choice, the packs that it may fall on."""
+    if stages.choose is None:
+        return {"detector": stages.used["detector"], "pack": stages.used["pack"]}
+    runs = [_run_of(config_for(config, inside=inside)) for inside in (True, False)]
+    return {"detector": AUTO, "pack": " or ".join(f"{run['pack']} ({run['pack_sha256']})" for run in runs)}
+
+
 def choice_line(record: Record) -> str | None:
     """One line where auto did not use nano: what was used, and what would be better."""
     if record.used.get(CHOICE_KEY) != AUTO or record.domain.status != "unchecked":

@@ -22,6 +22,7 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.frame import FileIdentity, Frame, VideoInfo
 from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, DomainVerdict, Interval, Record
 from edgecap.runtime.data.window import Observation, Window
+from edgecap.runtime.pipeline.choice import with_choice
 from edgecap.runtime.pipeline.identified import identified
 from edgecap.runtime.pipeline.messages import (
     Described,
@@ -39,15 +40,10 @@ from edgecap.runtime.video.identity import identify
 from edgecap.runtime.video.shots import ShotBoundaries
 from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
-_MOST_HELD = 80
-"""Frames that wait for the choice of a pack: 10 s at 8 frames per second, 55 MB at 640x360."""
-
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
-    `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`: after the last frame, when it is over; None
-    where unknown.
-    """
+    """What `open_source` gives. `skipped_frames`, `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`:
+    after the last frame, when it is over; None where unknown."""
 
     skipped_frames: int
     estimated_times: int
@@ -69,9 +65,7 @@ class OpenVideo(Protocol):
 
 
 class Perceives(Protocol):
-    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far of its parts,
-    by name.
-    """
+    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far, by part."""
 
     stage_seconds: dict[str, float]
 
@@ -94,9 +88,8 @@ class StageSet:
 
     `new_perceiver` is called once per video (track ids restart). `labels`: the detector's class names.
     `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
-    `identify`: a file's identity, None for what is not a file. `run`: the options that shape clips and words, where the
-    stages know them better than the run (`pipeline.clip_options`). `choose`: which stages caption a video, by some
-    frames of its first clip; None: these.
+    `identify`: a file's identity, None for what is not a file. `run`: `pipeline.clip_options` of a choice. `choose`:
+    which stages caption a video, by frames of its first clip; None: these.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
@@ -118,9 +111,7 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            messages = _decode_one(number, item, stages, config)
-            if stages.choose is not None:
-                messages = _with_choice(str(item), messages, stages.choose, config)
+            messages = with_choice(str(item), _decode_one(number, item, stages, config), stages.choose, config)
             yield from identified(item, stages.identify, messages)
 
 
@@ -145,34 +136,6 @@ def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfi
         last = Failed(number, failed_video(str(path), error), error)
     yield from (replace(item, is_cut=is_cut) for item, is_cut in shots.finish())
     yield last
-
-
-def _with_choice(
-    path: str, messages: Iterator[Message], choose: Callable[[Sequence[Frame]], StageSet], config: PipelineConfig
-) -> Iterator[Message]:
-    """The messages of one video, its first one with the stages chosen by the first clip, which waits here for it. An
-    error of the choice is the video's."""
-    held: list[Message] = []
-    frames: list[Frame] = []
-    most = _MOST_HELD if config.policy == "block" else 1  # a live source would drop what arrives at once
-    for message in messages:
-        held.append(message)
-        if isinstance(message, Sampled):
-            frames.append(message.frame)
-            seconds = frames[-1].pts_seconds - frames[0].pts_seconds
-            if len(frames) >= most or seconds >= config.window_seconds - 1 / config.sample_fps:
-                break
-    started = held[0]
-    if isinstance(started, Started) and frames:
-        try:
-            held[0] = replace(started, stages=choose(frames))
-        except Exception as error:  # as in `_decode_one`
-            messages.close()  # type: ignore[attr-defined]  # a generator's
-            held = [started, Failed(started.video_number, failed_video(path, error), error)]
-            messages = iter(())
-    yield from held
-    del held, frames
-    yield from messages
 
 
 @dataclass(frozen=True, slots=True)
