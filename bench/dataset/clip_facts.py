@@ -139,7 +139,8 @@ class _Gatherer:
         evidence = self._stages.measure(confirmed)
         verdict = self._stages.verdict(confirmed)
         self._outside |= verdict.status == "outside"
-        self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
+        if verdict.status != "outside":  # else a box is not known to be anything
+            self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
         if self._with_scene and not self.background:
             text = self._stages.describe(confirmed, evidence, verdict).background
             self.background = text.text if text.provenance == "model" else ""
