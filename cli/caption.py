@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,11 +22,11 @@ from edgecap.cli.derived_files import (
     printers,
 )
 from edgecap.cli.options import (
+    AUTO_PACK,
     CAPTIONER,
     DETECTOR,
     MASK_REFRESH,
     MASKS,
-    PACK,
     PROVIDER,
     THREADS,
     ConfigOptions,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     "videos", nargs=-1, required=True, metavar="VIDEO|DIR...", type=click.Path(path_type=Path, readable=False)
 )
 @click.option("--recursive", is_flag=True, help="Caption the videos of folders inside the given folders too.")
-@PACK
+@AUTO_PACK
 @DETECTOR
 @CAPTIONER
 @PROVIDER
@@ -166,7 +166,7 @@ def caption(
     videos = _inputs(videos, recursive=recursive)
     config = config_from(**options)
     if paragraph_by == "pack":
-        check_paragraphs(config.pack, wanted=instancevid or paragraph)
+        check_paragraphs(config.named_pack, wanted=instancevid or paragraph)
     pipeline = Pipeline(config)
     chosen = Outputs(report=report, annotate=annotate, srt=srt, events=events, as_json=as_json)
     derived = Derived(instancevid=instancevid, paragraph=paragraph, coco=coco, by_pack=paragraph_by == "pack")
@@ -186,13 +186,12 @@ def _caption(
     overlap: bool,
 ) -> int:
     from edgecap.cli.console import ConsoleSink
-    from edgecap.runtime.pipeline.pipeline import clip_options, sink_failures_of
+    from edgecap.runtime.pipeline.pipeline import sink_failures_of
 
     files, root = _files_of(videos)
     console = ConsoleSink(quiet=chosen.as_json)
-    run = clip_options(pipeline.config, pipeline.stages.used)
     with ExitStack() as stack:
-        earlier, others = _prepare(out, files, root, run, resume=resume)
+        earlier, others = _prepare(out, files, root, pipeline, resume=resume)
         writes = bool(files) or resume or not _has_rows(out)
         made = file_sinks(out, root, files, earlier, others, chosen, console.output_failed) if writes else []
         sinks = [stack.enter_context(sink) for sink in [*made, *printers(console, root, chosen)]]
@@ -227,28 +226,44 @@ def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
     return files, Path(os.path.commonpath([f.absolute().parent for f in files]))
 
 
+def _taken_up(before: EarlierRun, files: Sequence[Path], root: Path | None, pipeline: Pipeline) -> EarlierRun:
+    """What holds of the earlier rows under the options of this run, or under those that its videos would choose."""
+    from edgecap.runtime.output.folder.take_up import take_up
+    from edgecap.runtime.pipeline.auto import AutoRuns
+    from edgecap.runtime.pipeline.pipeline import clip_options
+
+    if pipeline.stages.choose is None:
+        run = clip_options(pipeline.config, pipeline.stages.used)
+        earlier = take_up(before, files, root=root)
+        earlier.check(lambda there: run)
+        return earlier
+    runs = AutoRuns(pipeline.config)
+    earlier = take_up(before, files, root=root, is_stale=runs.is_stale)
+    earlier.check(runs.run_for)
+    return earlier
+
+
 def _has_rows(out: Path) -> bool:
     captions = out / CAPTIONS_FILE
     return captions.exists() and captions.stat().st_size > 0
 
 
 def _prepare(
-    out: Path, files: Sequence[Path], root: Path | None, run: Mapping[str, str | int | float], *, resume: bool
+    out: Path, files: Sequence[Path], root: Path | None, pipeline: Pipeline, *, resume: bool
 ) -> tuple[EarlierRun, frozenset[str]]:
     """What holds of an earlier run (`--resume`), or nothing, its file renamed; and which videos' files must stay.
 
     Where no input can be found nothing will be done, so an earlier run's files stay as they are.
     """
     from edgecap.runtime.output.files import writing
-    from edgecap.runtime.output.folder.take_up import identities_of, other_videos, take_up, write_kept
+    from edgecap.runtime.output.folder.take_up import identities_of, other_videos, write_kept
     from edgecap.runtime.output.resume import EarlierRun
     from edgecap.runtime.output.row import video_name
 
     captions = out / CAPTIONS_FILE
     if resume:
         before = EarlierRun.read(captions)
-        earlier = take_up(before, files, root=root)
-        earlier.check(run)
+        earlier = _taken_up(before, files, root, pipeline)
         write_kept(before, earlier)
         return earlier, other_videos(earlier, files, root=root)
     identities_of({path: video_name(str(path), root=root) for path in files}, EarlierRun(captions))

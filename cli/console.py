@@ -15,6 +15,7 @@ from edgecap.cli.terminal import Bars, echo_json
 from edgecap.runtime.data.caption import FieldText, InstanceCaption
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.english import printable
+from edgecap.runtime.pipeline.auto import choice_line
 from edgecap.runtime.pipeline.summary import RunSummary, SinkFailure
 
 
@@ -33,6 +34,7 @@ class ConsoleSink:
         self._quiet = quiet
         self._warned: set[tuple[str, str]] = set()
         self._video = ""
+        self._choice_said = False
 
     def __enter__(self) -> Self:
         return self
@@ -43,7 +45,10 @@ class ConsoleSink:
         self._bars.clear()
 
     def write(self, record: Record) -> None:
-        """Print one clip; warn once per video of what is wrong with it."""
+        """Print one clip; warn once per video of what is wrong with it, and once of a pack that auto has chosen."""
+        if (choice := choice_line(record)) is not None and not self._choice_said:
+            self._choice_said = True
+            self.warn(f"{printable(PurePath(record.video.path).name)}: {choice}")
         for kind, text in warnings_of(record):
             if (kind, record.video.path) not in self._warned:
                 self._warned.add((kind, record.video.path))

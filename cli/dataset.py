@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import click
 
-from edgecap.cli.options import DETECTOR, PACK, json_option
+from edgecap.cli.options import AUTO_PACK, DETECTOR, json_option
 from edgecap.cli.terminal import counter, echo, echo_json, say
 from edgecap.engines.errors import SomeClipsFailedError
 from edgecap.runtime.config import DetectorChoice, make_config
@@ -51,7 +51,7 @@ def dataset() -> None:
     help="Folder of the rows' videos. [default: that of ROWS]",
 )
 @DETECTOR
-@PACK
+@AUTO_PACK
 @click.option(
     "--scenes/--no-scenes",
     default=False,
@@ -105,6 +105,7 @@ def filter_clips(
     from edgecap.bench.dataset.rules import CurationRules
     from edgecap.runtime.output.files import ready_folder
     from edgecap.runtime.output.folder.lock import used_alone
+    from edgecap.runtime.pipeline.auto import packs_of
     from edgecap.runtime.pipeline.open import build_stages
 
     rules = CurationRules(**thresholds)
@@ -119,7 +120,7 @@ def filter_clips(
             stages,
             out,
             rules=rules,
-            measured_with={"detector": stages.used["detector"], "pack": stages.used["pack"], "scenes": str(scenes)},
+            measured_with={**packs_of(config, stages), "scenes": str(scenes)},
             sample_fps=config.sample_fps,
             with_scene=scenes,
             resume=resume,

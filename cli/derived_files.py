@@ -151,5 +151,5 @@ def _paragraph_writer(config: PipelineConfig) -> ParagraphWriter:
     from edgecap.engines.store.sessions import EngineSessions
     from edgecap.runtime.output.aligned_paragraph import ParagraphWriter
 
-    pack = Pack.open(config.pack).using(EngineSessions(config.engines))
+    pack = Pack.open(config.named_pack).using(EngineSessions(config.engines))
     return ParagraphWriter.open(pack, provider=config.provider, intra_threads=config.threads.describe)

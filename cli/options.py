@@ -40,6 +40,14 @@ BACKENDS: dict[str, Backend] = {
 PACK = click.option(
     "--pack", default="nano", show_default=True, metavar="NAME|DIR", help="Model pack: one that ships, or a folder."
 )
+AUTO_PACK = click.option(
+    "--pack",
+    default="auto",
+    show_default=True,
+    metavar="NAME|DIR",
+    help="Model pack: one that ships or was pulled, or a folder. auto, for each video: nano inside its drawn world, "
+    "else street if pulled, else measurements only.",
+)
 DETECTOR = click.option(
     "--detector",
     type=click.Choice(["pack", "motion"]),

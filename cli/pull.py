@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("pack", required=False, metavar="PACK|HUB-ID[@REVISION]")
 @click.option("--list", "list_plans", is_flag=True, help="List the packs that can be made, and exit.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Pack folder. [default: ./PACK]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Pack folder. [default: ./PACK; of street the place where --pack street and auto find it]",
+)
 @click.option(
     "--from",
     "from_folder",
@@ -96,6 +101,7 @@ def _pull_street(
     say: Callable[[str], None],
 ) -> Pulled:
     from edgecap.cli.export import parse_options
+    from edgecap.engines.packs.pulled import STREET, packs_folder
     from edgecap.export.street.pull import DEFAULT_SIDE, pull_street
 
     named = parse_options(given)
@@ -103,7 +109,7 @@ def _pull_street(
     if named or not side.isdecimal():
         raise UsageError(f"--option {given[-1]}: street takes image_side=416, 512 or 640")
     return pull_street(
-        out or Path("street"), brought=brought, options=options, image_side=int(side), force=force, say=say
+        out or packs_folder() / STREET, brought=brought, options=options, image_side=int(side), force=force, say=say
     )
 
 
@@ -118,6 +124,7 @@ def _print_result(pulled: Pulled, as_json: bool) -> int:
 def _print_pulled(pulled: Pulled) -> None:
     from edgecap.cli.export import print_published
     from edgecap.cli.terminal import say
+    from edgecap.engines.packs.pulled import STREET, packs_folder
 
     for published in pulled.published:
         print_published(published)
@@ -125,7 +132,8 @@ def _print_pulled(pulled: Pulled) -> None:
         click.echo(f"already there: {', '.join(pulled.kept)} (--force exports again)")
     for line in pulled.unpinned:
         say(f"warning: not pinned: {line}")
-    click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO --pack {pulled.pack}")
+    by_auto = Path(pulled.pack) == packs_folder() / STREET
+    click.echo(f"pack in {pulled.pack}: edgecap caption VIDEO{'' if by_auto else f' --pack {pulled.pack}'}")
 
 
 def _print_plans(as_json: bool) -> int:

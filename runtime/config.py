@@ -24,6 +24,8 @@ MASK_REFRESH = 8
 SAM2 is commonly prompted every 20 frames of full-rate video (IDEA-Research/Grounded-SAM-2), which is as long."""
 
 
+AUTO = "auto"
+"""The pack is chosen for each video: runtime/pipeline/auto.py."""
 _MOST_SHOWN = 80
 
 
@@ -64,9 +66,10 @@ class StageThreads:
 class PipelineConfig:
     """Everything a `Pipeline` can be asked for.
 
-    `pack`: name of a shipped pack, or a folder that holds a pack.json. `detector`: the pack's, or "motion"
-    (moving things of any kind, no weights; class "object"), or
-    "callable", a Python function given to `edgecap.Captioner`. `captioner`: the pack's, or "none" (sentences
+    `pack`: name of a shipped or pulled pack, a folder that holds a pack.json, or "auto": each video gets nano inside
+    its drawn world, else street where it is pulled, else sentences from measurements (auto.py). `detector`: the
+    pack's, or "motion" (moving things of any kind, no weights; class "object"), or "callable", a Python function given
+    to `edgecap.Captioner`. `captioner`: the pack's, or "none" (sentences
     from measurements only). `provider`: what ONNX Runtime must run on; another one in use is an error.
     `engines`: where its graphs are opened from: the "pack", the "store" of engines that `edgecap build`
     compiled for this device, or "auto", the store where it has a sound engine (a record's `used` says which).
@@ -82,7 +85,7 @@ class PipelineConfig:
     every `mask_refresh` analysed frames (2-1000).
     """
 
-    pack: str = "nano"
+    pack: str = AUTO
     detector: DetectorChoice = "pack"
     captioner: CaptionerChoice = "pack"
     provider: ProviderChoice = "cpu"
@@ -145,6 +148,11 @@ class PipelineConfig:
     def asks(self) -> AskOptions:
         """How the captioner is asked."""
         return AskOptions(self.stages, self.class_hint, self.camera_hint, self.visual_prompt, self.lexicon)
+
+    @property
+    def named_pack(self) -> str:
+        """`pack`, or the shipped one where a video has to choose."""
+        return "nano" if self.pack == AUTO else self.pack
 
     @property
     def needs_pack(self) -> bool:

@@ -30,4 +30,5 @@ def pytest_configure(config: pytest.Config) -> None:
     Ctrl-C need the signal as a person's terminal gives it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # Engines that a developer has built for this machine must not serve the tests; those that want a store make one.
+    os.environ["EDGECAP_PACKS"] = os.path.join(tempfile.gettempdir(), f"edgecap-tests-{os.getpid()}", "no-packs")
     os.environ["EDGECAP_ENGINES"] = os.path.join(tempfile.gettempdir(), f"edgecap-tests-{os.getpid()}", "no-engines")

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from edgecap.bench.dataset.clip_hash import HASH_FPS, MOST_HASHES, frame_hash
@@ -25,6 +26,9 @@ from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 MEASURED_SECONDS = 10.0
 """Motion is measured over the first seconds only: as long as the longest clip that can stay."""
 
+_CHOICE_FPS, _CHOICE_FRAMES = 2.0, 8
+"""Frames that choose the pack, where each clip has its own."""
+
 CUT_SCORE = 0.25
 """Lower than the pipeline's 0.46, which must not split a shot; here a false cut costs one clip and a missed one spoils
 one. Measured: a cut between two world clips of one kind of place 0.29, within 40 moving clips (2,016 steps) at most
@@ -35,8 +39,9 @@ one. Measured: a cut between two world clips of one kind of place 0.29, within 4
 @dataclass(frozen=True, slots=True)
 class ClipFacts:
     """One clip. `size_wh` of the source. `cut_seconds`: times of hard cuts inside. `hashes`, `mirror_hashes`: of frames
-    0.5 s apart. `scene`: class of its background text. `error`: why it could not be read (to its end); what was
-    measured up to there stays."""
+    0.5 s apart. `scene`: class of its background text. `pack`: what measured it, "none" for the
+    motion detector. `outside`: some of it is outside the training domain of that pack. `error`: why it could not be
+    read (to its end); what was measured up to there stays."""
 
     name: str
     duration_seconds: float = 0.0
@@ -49,6 +54,8 @@ class ClipFacts:
     background: str = ""
     has_caption: bool = False
     caption_faults: tuple[str, ...] = ()
+    pack: str = "none"
+    outside: bool = False
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -81,6 +88,7 @@ class _Gatherer:
         self._hashes: list[tuple[int, int]] = []
         self._hash_sampler = FrameSampler(HASH_FPS)
         self._instances: list[InstanceMotion] = []
+        self._outside = False
         self.background = source.background_text
         self.size_wh = (0, 0)
         self.last_seconds = source.start_seconds
@@ -121,15 +129,20 @@ class _Gatherer:
             background=self.background,
             has_caption=self._source.row is not None,
             caption_faults=self._source.caption_faults,
+            pack=self._stages.used.get("pack", "none"),
+            outside=self._outside,
             error=error,
         )
 
     def _close(self, window: Window) -> None:
         confirmed = self._perceiver.drop_unconfirmed(window)
         evidence = self._stages.measure(confirmed)
-        self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
+        verdict = self._stages.verdict(confirmed)
+        self._outside |= verdict.status == "outside"
+        if verdict.status != "outside":  # else a box is not known to be anything
+            self._instances += [_rounded(m) for m in instance_motions(confirmed, evidence)]
         if self._with_scene and not self.background:
-            text = self._stages.describe(confirmed, evidence, self._stages.verdict(confirmed)).background
+            text = self._stages.describe(confirmed, evidence, verdict).background
             self.background = text.text if text.provenance == "model" else ""
 
 
@@ -140,6 +153,10 @@ def measure_clip(source: ClipSource, stages: StageSet, *, sample_fps: float = 8.
     """
     if source.video is None or source.fault is not None:
         return ClipFacts(source.name, error=source.fault or "its row names no video")
+    try:
+        stages = _chosen(source, source.video, stages)
+    except Exception as problem:  # as below
+        return ClipFacts(source.name, error=failed_video(str(source.video), problem).message)
     gatherer = _Gatherer(source, stages, with_scene=with_scene)
     error: str | None = None
     try:
@@ -158,17 +175,31 @@ def measure_clip(source: ClipSource, stages: StageSet, *, sample_fps: float = 8.
     return gatherer.facts(error)
 
 
-class _Part:
-    """Which frames of a video a clip analyses; notes the last one that belongs to it."""
+def _chosen(source: ClipSource, video: Path, stages: StageSet) -> StageSet:
+    """The stages for this clip, where they depend on what it shows."""
+    if stages.choose is None:
+        return stages
+    part, frames = _Part(source, None, FrameSampler(_CHOICE_FPS)), []
+    with stages.open_video(video) as opened:
+        for frame in opened.sampled(part.keep):
+            frames.append(frame)
+            if len(frames) == _CHOICE_FRAMES:
+                break
+    return stages.choose(frames) if frames else stages
 
-    def __init__(self, source: ClipSource, gatherer: _Gatherer, sampler: FrameSampler) -> None:
+
+class _Part:
+    """Which frames of a video a clip analyses; notes the last one that belongs to it in `gatherer`."""
+
+    def __init__(self, source: ClipSource, gatherer: _Gatherer | None, sampler: FrameSampler) -> None:
         self._source, self._gatherer, self._sampler = source, gatherer, sampler
 
     def keep(self, pts_seconds: float) -> bool:
         """Asked once per frame, in order."""
         if not self._source.start_seconds - 1e-3 <= pts_seconds < self._source.end_seconds - 1e-3:
             return False
-        self._gatherer.last_seconds = pts_seconds
+        if self._gatherer is not None:
+            self._gatherer.last_seconds = pts_seconds
         return self._sampler.keep(pts_seconds)
 
 

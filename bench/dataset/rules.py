@@ -74,6 +74,7 @@ class Choice:
             "size_wh": list(f.size_wh),
             "cut_seconds": list(f.cut_seconds),
             **self.values,
+            "pack": f.pack,
             "scene": f.scene,
             "instances": [
                 {"class": i.class_name}
@@ -124,6 +125,8 @@ def _reasons(facts: ClipFacts, rules: CurationRules) -> list[str]:
         reasons.append(f"resolution: short side {side}, at least {rules.min_side} needed")
     if len(facts.cut_seconds) > rules.max_cuts:
         reasons.append(f"cuts: {len(facts.cut_seconds)} at {', '.join(f'{s:g}' for s in facts.cut_seconds[:5])} s")
+    if facts.outside:  # what the pack's detector found there is not known to be anything
+        return [*reasons, f"domain: outside the training domain of pack {facts.pack}"]
     if motion is None:
         reasons.append("motion: no instance whose motion could be measured")
     elif motion < rules.min_motion:

@@ -118,7 +118,7 @@ def _resume(rows: Path, videos: Sequence[Path], out: Path) -> None:
         pass
     with JsonLinesSink(rows, earlier=earlier):
         pass
-    earlier.check(clip_options(config, {}))
+    earlier.check(lambda there: clip_options(config, {}))
 
 
 def _check_rows(rows: Path) -> None:

@@ -17,6 +17,7 @@ from edgecap.engines.errors import EdgecapError, MissingExtraError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
 from edgecap.engines.packs.pack import Pack, shipped_packs
+from edgecap.engines.packs.pulled import STREET, STREET_MEGABYTES, packs_folder, pulled_pack
 from edgecap.engines.packs.schema import graphs_of
 from edgecap.engines.store.store import STORE_VARIABLE, default_folder
 
@@ -141,7 +142,18 @@ def _packs() -> list[Check]:
     return [_pack(name) for name in names]
 
 
-def _pack(name: str) -> Check:
+def _street() -> list[Check]:
+    folder = pulled_pack(STREET)
+    if folder is None:
+        where = f"not in {packs_folder() / STREET}: footage outside nano's drawn world gets computed captions only"
+        return [Check(f"pack {STREET}", "missing", where, f"edgecap pull {STREET} ({STREET_MEGABYTES} MB)")]
+    found = _pack(folder)
+    detail = f"{folder}: {found.detail}" if found.status == "ok" else found.detail
+    again = "" if found.status == "ok" else f"edgecap pull {STREET} --force"
+    return [Check(f"pack {STREET}", found.status, detail, again)]
+
+
+def _pack(name: str | Path) -> Check:
     try:
         pack = Pack.open(name)
         graphs = {graph.file: graph for _, graph in graphs_of(pack.spec)}
@@ -167,6 +179,7 @@ _PROBES: tuple[Callable[[], list[Check]], ...] = (
     _caches,
     _nvidia,
     _packs,
+    _street,
 )
-_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _caches, _nvidia})
+_OPTIONAL: frozenset[Callable[[], list[Check]]] = frozenset({_machine, _caches, _nvidia, _street})
 """Probes whose failure does not affect captions on the CPU."""

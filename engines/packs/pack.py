@@ -19,6 +19,7 @@ from edgecap.engines.graph.onnx_session import open_onnx_session
 from edgecap.engines.graph.providers import Provider
 from edgecap.engines.graph.session import Session
 from edgecap.engines.graph.spec import GraphSpec
+from edgecap.engines.packs.pulled import STREET, pulled_pack
 from edgecap.engines.packs.schema import content_of, decode_pack
 from edgecap.engines.packs.specs import PackSpec
 
@@ -54,8 +55,8 @@ class Pack:
 
     @classmethod
     def open(cls, name_or_path: str | Path, *, verify: bool = True) -> Pack:
-        """Open a pack that ships (by name) or a folder (by path; write ./nano for a folder named like a
-        shipped pack).
+        """Open a pack that ships (by name), a folder (by path; write ./nano for a folder named like a
+        shipped pack), or a pulled pack (by name, see `packs_folder`).
 
         `verify`: check size and SHA-256 of every file, and that there is no other. Raises `UnknownPackError`,
         `PackSchemaError`, `TamperedPackError`, and `PackError` where pack.json can't be read.
@@ -154,6 +155,8 @@ def _find(name_or_path: str | Path) -> Path:
     if folder.name == PACK_FILE:
         folder = folder.parent
     if not (folder / PACK_FILE).is_file():
+        if len(folder.parts) == 1 and (pulled := pulled_pack(folder.name)) is not None:
+            return pulled
         if (folder / "config.json").is_file():
             raise UnknownPackError(
                 f"{folder}: is a checkpoint folder (config.json), not a pack (no {PACK_FILE}); make a pack of it with "
@@ -163,7 +166,11 @@ def _find(name_or_path: str | Path) -> Path:
         raise UnknownPackError(
             f"no pack {str(name_or_path)!r}: none of that name ships (shipped: {shipped}) "
             f"and no folder of that name contains a {PACK_FILE}; "
-            "name a shipped pack, or the folder that edgecap export wrote"
+            + (
+                "edgecap pull street makes it"
+                if str(name_or_path) == STREET
+                else "name a shipped pack, or the folder that edgecap export wrote"
+            )
         )
     return folder
 

@@ -11,6 +11,7 @@ import string
 from dataclasses import dataclass, field
 
 from edgecap.engines.errors import PackError, PackSchemaError
+from edgecap.engines.packs.grammar import AnswerGrammar
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.schema import decode_strictly
 
@@ -115,7 +116,8 @@ class PromptBook:
     is not asked. `history`: earlier turns and their answers stay in the conversation; False for a decoder that was
     trained on single questions: each turn is then asked on the pictures alone. `instruct`: the decoder follows
     instructions without a picture too (enhancer, paragraph). `system`: rules that come before everything; "" for none.
-    `paragraph`: the aligning turn, which contains {caption}; None where the decoder can't do it.
+    `paragraph`: the aligning turn, which contains {caption}; None where the decoder can't do it. `grammar`: the
+    sentences of a decoder that was trained on a closed corpus; None for any other.
     """
 
     schema_version: int
@@ -127,6 +129,7 @@ class PromptBook:
     camera_hints: CameraHints | None = None
     lexicon: WordLists | None = None
     paragraph: PromptTurn | None = None
+    grammar: AnswerGrammar | None = None
     notes: str = field(default="")
 
 
@@ -188,6 +191,8 @@ def _check(book: PromptBook) -> None:
         _check_text(book.lexicon.guidance, {"prefer", "avoid"}, at="$.lexicon.guidance", needed=True)
         if both := set(book.lexicon.prefer) & set(book.lexicon.avoid):
             raise PackSchemaError(f"$.lexicon: expected each word in one list, got {min(both)!r} in both")
+    if book.grammar is not None:
+        book.grammar.check()
     if book.paragraph is not None:
         _check_text(book.paragraph.text, {"caption"}, at="$.paragraph.text", needed=True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgecap.engines.errors import EdgecapError
-from edgecap.export.nano.recipe import NanoBudget, export, make_nano
+from edgecap.export.nano.recipe import NanoBudget, export, make_nano, refresh
 
 _SHIPPED = Path(__file__).resolve().parents[2] / "engines" / "packs" / "nano"
 
@@ -23,8 +23,11 @@ _SHIPPED = Path(__file__).resolve().parents[2] / "engines" / "packs" / "nano"
 )
 @click.option("--out", type=click.Path(path_type=Path), default=_SHIPPED, help="Where the pack goes (replaced).")
 @click.option("--export-only", is_flag=True, help="Export the checkpoints that exist; train nothing.")
+@click.option(
+    "--refresh", "refresh_only", is_flag=True, help="Calibrate the domain check of --out again, and renew its prompts."
+)
 @click.option("--quick", is_flag=True, help="A few steps of everything: proves the path, captions nothing.")
-def main(*, work_dir: Path, out: Path, export_only: bool, quick: bool) -> None:
+def main(*, work_dir: Path, out: Path, export_only: bool, refresh_only: bool, quick: bool) -> None:
     """Render the world, train detector, segmenter and captioner, quantise, measure, write the pack."""
     budget = (
         NanoBudget()
@@ -41,10 +44,17 @@ def main(*, work_dir: Path, out: Path, export_only: bool, quick: bool) -> None:
     if quick and out == _SHIPPED:
         raise click.UsageError("--quick makes a pack that knows nothing; give --out so that the shipped one stays")
     try:
-        (export if export_only else make_nano)(work_dir, out, budget, say=lambda line: click.echo(f"nano: {line}"))
+        if refresh_only:
+            refresh(work_dir, out, budget, say=_say)
+        else:
+            (export if export_only else make_nano)(work_dir, out, budget, say=_say)
     except EdgecapError as error:
         click.echo(f"edgecap: {error}", err=True)
         sys.exit(error.exit_code)
+
+
+def _say(line: str) -> None:
+    click.echo(f"nano: {line}")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from edgecap.engines.errors import UsageError
 from edgecap.runtime.api.clip import Clip, clip_of
 from edgecap.runtime.config import (
+    AUTO,
     MASK_REFRESH,
     MasksChoice,
     PipelineConfig,
@@ -26,6 +27,7 @@ from edgecap.runtime.video.frame_stream import FrameStream, RgbFrame
 
 if TYPE_CHECKING:
     from edgecap.runtime.perceive.callable_detector import DetectFunction
+    from edgecap.runtime.pipeline.auto import ChoiceLog
     from edgecap.runtime.pipeline.pipeline import Pipeline
     from edgecap.runtime.pipeline.queues import StopSignal
     from edgecap.runtime.pipeline.summary import RunSummary
@@ -36,7 +38,8 @@ _CLIPS_WAITING = 2  # a slow reader slows the run instead of filling the memory
 class VideoCaptioner:
     """Opens models once and captions any number of sources; a context manager. One source at a time.
 
-    `pack`: a shipped pack or a folder. `detector`: "pack", "motion", or a function
+    `pack`: a shipped or pulled pack, a folder, or "auto", which chooses for each video (`PipelineConfig`) and logs one
+    line on the logger "edgecap" where nano does not know the footage. `detector`: "pack", "motion", or a function
     `fn(rgb uint8 [H, W, 3]) -> (boxes_xyxy [N, 4] in pixels, scores [N], labels list[str])`, which is called on every
     analysed frame (upright, long side at most `working_side`). `captioner`: "pack", or "none" for sentences from
     measurements alone (the default with a detector that is not the pack's). `threads`: CPU threads inside each stage.
@@ -48,7 +51,7 @@ class VideoCaptioner:
     def __init__(
         self,
         *,
-        pack: str | Path = "nano",
+        pack: str | Path = AUTO,
         detector: Literal["pack", "motion"] | DetectFunction = "pack",
         captioner: Literal["pack", "none"] | None = None,
         provider: ProviderChoice = "cpu",
@@ -78,6 +81,7 @@ class VideoCaptioner:
             options["captioner"] = captioner
         self._config = make_config(**options)
         self._pipeline: Pipeline | None = _open(self._config, detector if callable(detector) else None)
+        self._choices = _choice_log()
         self._busy = False
 
     def __enter__(self) -> VideoCaptioner:
@@ -121,7 +125,9 @@ class VideoCaptioner:
         clips: queue.Queue[Clip | RunSummary | BaseException] = queue.Queue(_CLIPS_WAITING)
         stop = StopSignal()
         side = self._config.working_side
-        run = partial(_run, pipeline, source, name=name, working_side=side, clips=clips, stop=stop)
+        run = partial(
+            _run, pipeline, source, name=name, working_side=side, clips=clips, stop=stop, choices=self._choices
+        )
         worker = threading.Thread(target=run, name="edgecap-run", daemon=True)
         worker.start()
         try:
@@ -139,10 +145,13 @@ class VideoCaptioner:
 class _ClipSink:
     """Hands clips to the reader; waits while the reader is behind, unless the run is stopping."""
 
-    def __init__(self, clips: queue.Queue[Clip | RunSummary | BaseException], stop: StopSignal) -> None:
-        self._clips, self._stop = clips, stop
+    def __init__(
+        self, clips: queue.Queue[Clip | RunSummary | BaseException], stop: StopSignal, choices: ChoiceLog
+    ) -> None:
+        self._clips, self._stop, self._choices = clips, stop, choices
 
     def write(self, record: Record) -> None:
+        self._choices.see(record)
         _put(self._clips, clip_of(record), self._stop)
 
     def fail(self, failed: FailedVideo) -> None:
@@ -154,6 +163,12 @@ def _check_source(source: object) -> None:
         raise UsageError(f"source must be a path or an iterable of (rgb, pts_seconds); got {type(source).__name__}")
     if isinstance(source, str) and "://" in source:
         raise UsageError(f"addresses are not read yet, got {source!r}; pass a file, a folder or an iterator of frames")
+
+
+def _choice_log() -> ChoiceLog:
+    from edgecap.runtime.pipeline.auto import ChoiceLog
+
+    return ChoiceLog()
 
 
 def _open(config: PipelineConfig, detect: DetectFunction | None) -> Pipeline:
@@ -171,8 +186,9 @@ def _run(
     working_side: int,
     clips: queue.Queue[Clip | RunSummary | BaseException],
     stop: StopSignal,
+    choices: ChoiceLog,
 ) -> None:
-    sink = _ClipSink(clips, stop)
+    sink = _ClipSink(clips, stop, choices)
     last: RunSummary | BaseException
     try:
         if isinstance(source, str | Path):

@@ -15,6 +15,7 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.question import Answer, FieldName, VisualPrompt
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.decode.language_model import Answers
+from edgecap.runtime.verify.form import grammar_reasons
 from edgecap.runtime.verify.verifier import Reason, check_instance, check_scene, seen_classes
 
 Slot = tuple[int | None, FieldName]
@@ -75,17 +76,19 @@ def ask(
     """`before` with the replies to `prompts`. Raises `EngineError` when the model's engine fails."""
     if not prompts:
         return before
+    grammar = model.book.grammar if model.book else None
+
+    def against(answer: Answer) -> tuple[Reason, ...]:
+        return *grammar_reasons(answer, grammar), *reasons_against(answer, evidence, window)
+
     first = model.answer(prompts)
-    reasons = {slot_of(a): reasons_against(a, evidence, window) for a in first.answers}
+    reasons = {slot_of(a): against(a) for a in first.answers}
     replies = before.plus({slot_of(a): _reply(a, reasons[slot_of(a)]) for a in first.answers}, first)
     again = _retries(prompts, reasons)
     if not again:
         return replies
     second = model.answer(again)
-    better = {
-        slot_of(a): _reply(a, reasons_against(a, evidence, window), replies.by_slot[slot_of(a)].rejections)
-        for a in second.answers
-    }
+    better = {slot_of(a): _reply(a, against(a), replies.by_slot[slot_of(a)].rejections) for a in second.answers}
     return replies.plus(better, second)
 
 

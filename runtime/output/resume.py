@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -118,12 +118,12 @@ class EarlierRun:
         """The names of all videos that have rows."""
         return frozenset([c.video for c in self.clips] + [f.video for f in self.failures])
 
-    def check(self, run: Mapping[str, str | int | float]) -> None:
-        """Raise `UsageError` that names the first option in which a clip differs from `run` (`Record.run`): rows of one
-        file must fit together, and other options cut other clips.
+    def check(self, run_for: Callable[[Mapping[str, Any]], Mapping[str, str | int | float]]) -> None:
+        """Raise `UsageError` that names the first option in which a clip's `Record.run` differs from what `run_for`
+        asks of it: rows of one file must fit together, and other options cut other clips.
         """
         for clip in self.clips:
-            for name, asked in run.items():
+            for name, asked in run_for(clip.run).items():
                 there = clip.run.get(name, "an unknown value")
                 if there != asked:
                     there = str(there)[:_LONGEST]

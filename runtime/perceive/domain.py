@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -86,7 +87,10 @@ class DomainCheck:
         PackSchemaError where embedding and statistics differ in length (detector and statistics of two
         packs).
         """
-        rows = [o.embedding for o in window.observations if o.embedding is not None]
+        return self.verdict_of([o.embedding for o in window.observations if o.embedding is not None])
+
+    def verdict_of(self, rows: Sequence[NDArray[np.float32]]) -> DomainVerdict:
+        """As `verdict`, of the embeddings float32 [C] of some frames."""
         if not rows:
             return DomainVerdict(status="unchecked", distance=None, threshold=None)
         embeddings = np.stack(rows)
@@ -116,32 +120,31 @@ def distances(embeddings: NDArray[np.float32], stats: DomainStats) -> NDArray[np
     return result
 
 
-def calibrate(
-    embeddings: NDArray[np.float32], *, components: int, quantile: float, slack: float
-) -> tuple[DomainStats, float]:
-    """Statistics and threshold from embeddings float32 [N, C] of the training world.
+def calibrate(embeddings: NDArray[np.float32], *, components: int, quantile: float) -> tuple[DomainStats, float]:
+    """Statistics and threshold from embeddings float32 [S, F, C]: F frames of each of S scenes of the training world.
 
-    Components come from the even rows, their scales and the threshold from the odd ones: rows that chose the
-    components would look nearer than unseen ones. The threshold is `slack` (>= 1) times the `quantile` (0-1)
-    of the odd rows' distances. Rows that follow each other may be of one scene; sort them so that scenes
-    alternate between even and odd.
+    Components come from the even scenes, their scales and the threshold from the odd ones: scenes that chose the
+    components would look nearer than unseen ones. `components` up to C: the directions in which the world hardly varies
+    are the ones that show what is not of it (Kamoi and Kobayashi 2020, arXiv 2003.00402). The threshold is the
+    `quantile` (0-1) of the odd scenes' distances, each the median of its frames, as a window's is.
     """
-    count, size = embeddings.shape
-    if not 1 <= components <= min(size - 1, count // 2 - 1):
-        raise ValueError(
-            f"expected components from 1 to {min(size - 1, count // 2 - 1)} for {embeddings.shape = }, got {components}"
-        )
-    if not 0 < quantile <= 1 or slack < 1:
-        raise ValueError(f"expected 0 < quantile <= 1 and slack >= 1; got {quantile = }, {slack = }")
-    fit, held_out = embeddings[0::2].astype(np.float64), embeddings[1::2].astype(np.float64)
+    scenes, _, size = embeddings.shape
+    most = min(size, scenes // 2 - 1)
+    if not 1 <= components <= most:
+        raise ValueError(f"expected components from 1 to {most} for {embeddings.shape = }, got {components}")
+    if not 0 < quantile <= 1:
+        raise ValueError(f"expected 0 < quantile <= 1; got {quantile = }")
+    fit, held_out = (embeddings[k::2].reshape(-1, size).astype(np.float64) for k in (0, 1))
     mean = fit.mean(0)
     rows = np.linalg.svd(fit - mean, full_matrices=False)[2][:components]
     projected = (held_out - mean) @ rows.T
     residual = held_out - mean - projected @ rows
+    rest = float(np.sqrt((residual**2).sum(1).mean()))
     stats = DomainStats(
         mean=mean.astype(np.float32),
         components=rows.astype(np.float32),
         scales=np.maximum(np.sqrt((projected**2).mean(0)), 1e-6).astype(np.float32),
-        residual_scale=max(float(np.sqrt((residual**2).sum(1).mean())), 1e-6),
+        residual_scale=1.0 if components == size else max(rest, 1e-6),  # all directions: nothing but rounding is left
     )
-    return stats, slack * float(np.quantile(distances(embeddings[1::2], stats), quantile))
+    medians = np.median(distances(embeddings[1::2].reshape(-1, size), stats).reshape(-1, embeddings.shape[1]), axis=1)
+    return stats, float(np.quantile(medians, quantile))

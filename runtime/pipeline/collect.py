@@ -11,6 +11,7 @@ from edgecap.runtime.data.record import FailedVideo, Record
 
 if TYPE_CHECKING:
     from edgecap.runtime.perceive.callable_detector import DetectFunction
+    from edgecap.runtime.pipeline.auto import ChoiceLog
 
 
 class CollectSink:
@@ -40,12 +41,14 @@ class CollectSink:
 class _RowSink:
     """Keeps rows only: a record's frames are freed as soon as it is written."""
 
-    def __init__(self) -> None:
+    def __init__(self, choices: ChoiceLog) -> None:
         self.rows: list[dict[str, Any]] = []
+        self._choices = choices
 
     def write(self, record: Record) -> None:
         from edgecap.runtime.output.row import record_to_json
 
+        self._choices.see(record)
         self.rows.append(record_to_json(record, root=None))
 
     def fail(self, failed: FailedVideo) -> None:
@@ -63,11 +66,12 @@ def caption_video(
     A video that fails raises its own error (see `edgecap.engines.errors`); where some of several failed,
     SomeClipsFailedError is raised. For rows *and* failures use `Pipeline.run` with sinks.
     """
+    from edgecap.runtime.pipeline.auto import ChoiceLog
     from edgecap.runtime.pipeline.open import build_stages
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     function = detector if callable(detector) else None
     config = make_config(detector="callable" if callable(detector) else detector, **options)
-    sink = _RowSink()
+    sink = _RowSink(ChoiceLog())
     Pipeline(config, stages=build_stages(config, detect=function)).run([path], [sink]).raise_for_failures()
     return sink.rows

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edgecap.runtime.data.frame import Frame, VideoInfo
 from edgecap.runtime.data.record import FailedVideo, Record
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.pipeline.queues import StopSignal
 
+if TYPE_CHECKING:
+    from edgecap.runtime.pipeline.stages import StageSet
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
     """A video begins; everything until `Ended` or `Failed` with the same `video_number` belongs to it. `given_up`: set
-    by a step that fails on the video, so that the rest of it is not decoded."""
+    by a step that fails on the video, so that the rest of it is not decoded. `stages`: those that the video has chosen;
+    None: those of the run."""
 
     video_number: int
     info: VideoInfo
     given_up: StopSignal = field(default_factory=StopSignal, compare=False)
+    stages: StageSet | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from edgecap.engines.graph.device import probe_device
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import SegmenterSpec
 from edgecap.engines.store.sessions import EngineSessions
-from edgecap.runtime.config import PipelineConfig
+from edgecap.runtime.config import AUTO, PipelineConfig
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.data.window import Window
 from edgecap.runtime.decode.language_model import LanguageModel
@@ -45,8 +45,12 @@ def build_stages(config: PipelineConfig, *, detect: DetectFunction | None = None
     takes every core from the stages.
     """
     cv2.setNumThreads(config.threads.perceive)
+    if config.pack == AUTO and config.needs_pack and config.detector == "pack":
+        from edgecap.runtime.pipeline.auto import AutoPacks
+
+        return AutoPacks(config, build_stages).stages()
     sessions = EngineSessions(config.engines)
-    pack = Pack.open(config.pack).using(sessions) if config.needs_pack else None
+    pack = Pack.open(config.named_pack).using(sessions) if config.needs_pack else None
     new_perceiver, labels = _perception(config, pack, detect)
     asks_unchecked = pack is not None and pack.spec.domain is None
     gate = ChangeGate() if config.change_gate else None

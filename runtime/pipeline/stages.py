@@ -22,6 +22,7 @@ from edgecap.runtime.data.evidence import Evidence
 from edgecap.runtime.data.frame import FileIdentity, Frame, VideoInfo
 from edgecap.runtime.data.record import SAME_TIME_SECONDS, ClipKey, DomainVerdict, Interval, Record
 from edgecap.runtime.data.window import Observation, Window
+from edgecap.runtime.pipeline.choice import with_choice
 from edgecap.runtime.pipeline.identified import identified
 from edgecap.runtime.pipeline.messages import (
     Described,
@@ -41,10 +42,8 @@ from edgecap.runtime.video.windows import FrameSampler, WindowBuilder
 
 
 class OpenVideo(Protocol):
-    """What `open_source` gives: `info`, and once the frames whose times `keep` accepts. `skipped_frames`,
-    `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`: after the last frame, when it is over; None
-    where unknown.
-    """
+    """What `open_source` gives. `skipped_frames`, `estimated_times`, `notes`: so far, see `VideoInfo`. `end_seconds`:
+    after the last frame, when it is over; None where unknown."""
 
     skipped_frames: int
     estimated_times: int
@@ -66,9 +65,7 @@ class OpenVideo(Protocol):
 
 
 class Perceives(Protocol):
-    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far of its parts,
-    by name.
-    """
+    """What a perceiver does (`perceive.Perceiver` is one). `stage_seconds`: busy seconds so far, by part."""
 
     stage_seconds: dict[str, float]
 
@@ -91,7 +88,8 @@ class StageSet:
 
     `new_perceiver` is called once per video (track ids restart). `labels`: the detector's class names.
     `used`: what is really in use, by name, for every record. `begin_video`: called before a video's first `describe`.
-    `identify`: a file's identity, None for what is not a file.
+    `identify`: a file's identity, None for what is not a file. `run`: `pipeline.clip_options` of a choice. `choose`:
+    which stages caption a video, by frames of its first clip; None: these.
     """
 
     open_video: Callable[[Path], AbstractContextManager[OpenVideo]]
@@ -103,6 +101,8 @@ class StageSet:
     used: dict[str, str]
     begin_video: Callable[[], None] = lambda: None
     identify: Callable[[Path], FileIdentity | None] = identify
+    run: Mapping[str, str | int | float] | None = None
+    choose: Callable[[Sequence[Frame]], StageSet] | None = None
 
 
 def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -111,7 +111,8 @@ def decode(inputs: Iterable[Path | Failure], stages: StageSet, config: PipelineC
         if isinstance(item, Failure):
             yield Failed(number, item.failed, item.cause)
         else:
-            yield from identified(item, stages.identify, _decode_one(number, item, stages, config))
+            messages = with_choice(str(item), _decode_one(number, item, stages, config), stages.choose, config)
+            yield from identified(item, stages.identify, messages)
 
 
 def _decode_one(number: int, path: Path, stages: StageSet, config: PipelineConfig) -> Iterator[Message]:
@@ -190,15 +191,16 @@ class PerceiveStep:
             yield message
 
     def _begin(self, message: Started) -> _Perceiving:
+        stages = message.stages or self._stages
         sample_seconds, fps = 1 / self._config.sample_fps, message.info.fps_average
         builder = WindowBuilder(
             self._config.window_seconds,
-            labels=self._stages.labels,
+            labels=stages.labels,
             duration_seconds=message.info.duration_seconds,
             frame_seconds=float(1 / fps) if fps else sample_seconds,
             sample_seconds=sample_seconds,
         )
-        perceiver = self._stages.new_perceiver()
+        perceiver = stages.new_perceiver()
         return _Perceiving(message.video_number, perceiver, builder, dict(perceiver.stage_seconds))
 
     def _observe(self, video: _Perceiving, message: Sampled) -> Iterator[Message]:
@@ -232,7 +234,8 @@ class DescribeStep:
     def __init__(
         self, stages: StageSet, skip: Mapping[ClipKey, Interval], *, run: Mapping[str, str | int | float]
     ) -> None:
-        self._stages, self._skip, self._run = stages, skip, run
+        self._given, self._skip, self._run = stages, skip, run
+        self._stages = stages
 
     def feed(self, message: Message) -> Iterator[Message]:
         """Handle one message."""
@@ -240,7 +243,7 @@ class DescribeStep:
             yield self._describe(message)
             return
         if isinstance(message, Started):
-            self._info = message.info
+            self._info, self._stages = message.info, message.stages or self._given
             self._stages.begin_video()
         yield message
 
@@ -266,7 +269,7 @@ class DescribeStep:
             age_seconds=time.monotonic() - window.arrived_seconds,
             stage_seconds=seconds,
             used=dict(self._stages.used),
-            run=dict(self._run),
+            run=dict(self._stages.run or self._run),
             ends_video=message.ends_video,
         )
         return Described(message.video_number, record)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 
+from edgecap.engines.packs.grammar import AnswerGrammar
 from edgecap.runtime.data.question import Answer
 from edgecap.runtime.english import PERSON_NOUNS
 from edgecap.runtime.verify.reasons import Reason, ReasonCode
@@ -35,6 +36,14 @@ def check_form(answer: Answer) -> tuple[Reason, ...]:
     about what cannot be seen."""
     most = MOST_WORDS.get(answer.field, _MOST_WORDS_ELSEWHERE)
     return form_reasons(answer.text, most_words=most, truncated=answer.truncated)
+
+
+def grammar_reasons(answer: Answer, grammar: AnswerGrammar | None) -> tuple[Reason, ...]:
+    """A reason against an answer that its model was never trained to write: words of a closed corpus in another order
+    mean nothing."""
+    if grammar is None or grammar.reads(answer.field, answer.text):
+        return ()
+    return (Reason("grammar", f"{answer.text.strip()[:60]!r} is not a sentence of its closed corpus"),)
 
 
 def form_reasons(text: str, *, most_words: int, truncated: bool = False) -> tuple[Reason, ...]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import pytest
 
 from edgecap.cli.main import main
+from edgecap.engines.packs.pack import Pack
+from edgecap.engines.packs.writer import write_pack
 
 MOTION = ("--detector", "motion", "--captioner", "none")
 """Options that need no weights."""
@@ -55,3 +58,13 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 def rows_of(folder: Path, name: str = "captions.jsonl") -> list[dict[str, Any]]:
     """Rows of a run's captions."""
     return [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
+
+
+def write_street(packs: Path) -> Path:
+    """A stand-in for pack street where auto looks for it: nano's detector and masks, no captioner, no domain check."""
+    nano = Pack.open("nano")
+    folder = packs / "street"
+    shutil.copytree(nano.folder, folder, ignore=shutil.ignore_patterns("decoder*", "vision*", "captioner*", "embed*"))
+    twins = {path: twin for path, twin in nano.spec.twins.items() if not path.startswith("captioner")}
+    write_pack(folder, replace(nano.spec, name="street", captioner=None, domain=None, twins=twins))
+    return folder

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from edgecap.engines.errors import UsageError
 from edgecap.engines.files import write_whole
@@ -41,8 +42,15 @@ class _Plan:
             self.begins_again[clip.video] = min(first, clip.clip_index)
 
 
-def take_up(earlier: EarlierRun, inputs: Sequence[Path], *, root: Path | None) -> EarlierRun:
-    """The rows that hold. Nothing on the disk is changed. Raises `UsageError`; see docs/outputs.md."""
+def take_up(
+    earlier: EarlierRun,
+    inputs: Sequence[Path],
+    *,
+    root: Path | None,
+    is_stale: Callable[[Mapping[str, Any]], bool] = lambda run: False,
+) -> EarlierRun:
+    """The rows that hold. Nothing on the disk is changed. `is_stale`: of a row's `Record.run`, whether an input's row
+    is to be made again. Raises `UsageError`; see docs/outputs.md."""
     names = {path: video_name(str(path), root=root) for path in inputs}
     identities = identities_of(names, earlier)
     plan = _Plan({clip.key: clip for clip in earlier.clips}, list(earlier.failures))
@@ -54,6 +62,9 @@ def take_up(earlier: EarlierRun, inputs: Sequence[Path], *, root: Path | None) -
         if str(path) not in plan.of_input and (identity := identities[path]):
             _rename(plan, name, identity, others=frozenset(names.values()))
             _hold(plan, path, [c for c in plan.keep.values() if (c.video, c.identity) == (name, identity)])
+    for key, clips in plan.of_input.items():
+        plan.drop(c for c in clips if is_stale(c.run))
+        plan.of_input[key] = tuple(c for c in clips if not is_stale(c.run))
     skip = {
         (path, c.clip_index): (c.start_seconds, c.end_seconds) for path, clips in plan.of_input.items() for c in clips
     }

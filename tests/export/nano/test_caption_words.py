@@ -12,9 +12,11 @@ pytest.importorskip("tokenizers")
 from edgecap.bench.world import CLASSES
 from edgecap.bench.world.ground_truth import sentences
 from edgecap.export.nano.caption.evaluate import shares
+from edgecap.export.nano.caption.grammar import nano_grammar
 from edgecap.export.nano.caption.packing import Example, attributes_of, examples_of, pack
 from edgecap.export.nano.caption.prompts import BACKGROUNDS, CLASS_NAMES, MAX_TOKENS, fill
 from edgecap.export.nano.caption.tokenizer import SPECIALS, VOCAB_LIMIT, corpus_words, decode, encode, train_tokenizer
+from edgecap.export.prompts.prompt_data import open_book
 
 INSTANCE = {
     "kind": "instance",
@@ -63,6 +65,35 @@ def test_answers_fit_their_limits(tokenizer: Any) -> None:
     }
     longest = {field: max(len(encode(tokenizer, a)) + 1 for a in lines) for field, lines in answers.items()}
     assert all(longest[field] <= MAX_TOKENS[field] for field in MAX_TOKENS), longest
+
+
+def test_the_grammar_reads_what_the_captioner_was_trained_to_write() -> None:
+    grammar = nano_grammar()
+    assert open_book("nano").grammar == grammar
+    for c in CLASSES:
+        for first, second in [("orange", "purple"), ("red", None), ("blue", "orange")]:
+            assert grammar.reads("appearance", sentences.appearance(c.name, first, second))
+        for gesture in (None, *(g.name for g in c.gestures)):
+            assert grammar.reads("action", sentences.action(c.name, True, gesture))
+    for name in BACKGROUNDS:
+        assert grammar.reads("background", sentences.background(name))
+        for n in range(8):
+            assert grammar.reads("global", sentences.global_sentence(CLASS_NAMES[:n] * 2, name))
+            assert grammar.reads("global", sentences.global_sentence(CLASS_NAMES[:n], name))
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("appearance", "An stands in a yellow sail."),
+        ("global", "A giraffe is in a lowers and a sports."),
+        ("action", "It waves a red wheel."),
+        ("background", "A sandy beach lies."),
+        ("appearance", "A red car. A red car."),
+    ],
+)
+def test_the_grammar_reads_nothing_else(field: str, text: str) -> None:
+    assert not nano_grammar().reads(field, text)
 
 
 def test_questions_and_answers_of_an_instance() -> None:

@@ -24,7 +24,7 @@ def _world(count, seed):
 
 @pytest.fixture(scope="module")
 def calibrated():
-    return calibrate(_world(400, 0), components=HIDDEN, quantile=0.99, slack=1.1)
+    return calibrate(_world(400, 0).reshape(100, 4, SIZE), components=HIDDEN, quantile=0.99)
 
 
 def _verdict(calibrated, embeddings):
@@ -52,6 +52,17 @@ def test_own_world_inside_others_outside(calibrated):
     shifted = _world(20, 5) + np.random.default_rng(3).normal(0, 1, SIZE).astype(np.float32)
     assert _verdict(calibrated, shifted).status == "outside"
     assert _verdict(calibrated, np.zeros((20, SIZE), np.float32)).status == "outside"
+
+
+def test_a_direction_in_which_the_world_hardly_varies_shows_what_is_not_of_it():
+    """All components see a step of five noises that five components with one residual do not."""
+    scenes = _world(400, 0).reshape(100, 4, SIZE)
+    quiet = np.linalg.svd(_world(400, 0) - _world(400, 0).mean(0))[2][-1].astype(np.float32)
+    stepped = _world(20, 6) + 0.6 * quiet
+    some, all_of_them = (calibrate(scenes, components=k, quantile=0.99) for k in (HIDDEN, SIZE))
+    assert _verdict(some, _world(20, 6)).status == _verdict(all_of_them, _world(20, 6)).status == "inside"
+    assert _verdict(all_of_them, stepped).status == "outside"
+    assert _verdict(all_of_them, stepped).distance > 1.2 * _verdict(some, stepped).distance / some[1] * all_of_them[1]
 
 
 def test_the_median_ignores_a_few_odd_frames(calibrated):
@@ -90,9 +101,10 @@ def test_refusals(calibrated, tmp_path):
         DomainStats.load(tmp_path / "half.npz")
     with pytest.raises(PackSchemaError, match=r"embedding has 7 values.*expects 24"):
         _verdict(calibrated, np.zeros((3, 7), np.float32))
-    with pytest.raises(ValueError, match="expected components from 1 to 23"):
-        calibrate(_world(400, 0), components=24, quantile=0.99, slack=1.0)
-    with pytest.raises(ValueError, match="slack"):
-        calibrate(_world(400, 0), components=4, quantile=0.99, slack=0.5)
+    scenes = _world(400, 0).reshape(100, 4, SIZE)
+    with pytest.raises(ValueError, match="expected components from 1 to 24"):
+        calibrate(scenes, components=25, quantile=0.99)
+    with pytest.raises(ValueError, match="quantile"):
+        calibrate(scenes, components=4, quantile=1.5)
     with pytest.raises(ValueError, match="scales must be positive"):
         replace(calibrated[0], scales=np.zeros(HIDDEN, np.float32))
