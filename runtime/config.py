@@ -139,6 +139,10 @@ class PipelineConfig:
             raise UsageError(
                 f"masks='memory' is of a pack's segmenter; detector={self.detector!r} makes its own: leave one out"
             )
+        if self.masks == "memory" and self.pack == AUTO:
+            raise UsageError(
+                "masks='memory' needs a pack whose segmenter has one; 'auto' chooses among others: name it"
+            )
         if self.masks == "boxes" and self.mask_refresh != MASK_REFRESH:
             raise UsageError("mask_refresh says how often masks='memory' begins again from boxes; add masks='memory'")
         if not isinstance(self.threads, StageThreads):

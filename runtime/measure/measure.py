@@ -61,6 +61,8 @@ def measure(window: Window, *, max_instances: int | None = None, movers_only: bo
     relations = relate([body for _, body in ranked], path, times)
     named = [Neighbour(class_name(t, window.labels)[0], t) for t in kept]
     people = tuple(_with_person(track, body, window, path, named) for track, body in ranked)
+    pairs = {frozenset((t.track_id, act.on_track_id)) for t in people if t.person for act in t.person.acts}
+    relations = tuple(r for r in relations if {r.subject_id, r.object_id} not in pairs)  # a rider passes no mount
     return Evidence(camera=camera, tracks=people, relations=relations)
 
 

@@ -51,7 +51,9 @@ def test_a_pack_without_the_role_asked_for(pack_of: Any) -> None:
 
 
 def test_a_pack_without_memory_is_asked_for_masks_from_it() -> None:
-    config = make_config(masks="memory", captioner="none")
+    with pytest.raises(UsageError, match="'auto' chooses among others: name it"):
+        make_config(masks="memory", captioner="none")
+    config = make_config(pack="nano", masks="memory", captioner="none")
     with pytest.raises(PackError, match=r"'nano' has no segmenter with memory, .* edgecap export sam2"):
         build_stages(config)
     assert build_stages(make_config(captioner="none")).used["masks"] == "boxes"
