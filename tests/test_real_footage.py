@@ -36,7 +36,7 @@ def _caption(video: Path, out: Path, *options: str) -> tuple[list[str], list[dic
 
 @pytest.mark.parametrize("name", CLIPS)
 def test_nano_warns_once_and_names_nothing(name: str, tmp_path: Path) -> None:
-    lines, rows = _caption(_clip(name), tmp_path / "out")
+    lines, rows = _caption(_clip(name), tmp_path / "out", "--pack", "nano")
     assert len(lines) == 1 and "--detector motion" in lines[0] and name in lines[0]
     assert rows
     for row in rows:
@@ -45,6 +45,16 @@ def test_nano_warns_once_and_names_nothing(name: str, tmp_path: Path) -> None:
         assert row["Global Description"] == "unknown"
         assert row["Structural Description"]["Background Detail"] == "unknown"
         assert row["Structural Description"]["Camera Movement"].startswith("The camera")
+
+
+def test_auto_says_once_what_would_be_better_and_withholds_no_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGECAP_PACKS", str(tmp_path))
+    lines, rows = _caption(_clip(CLIPS[0]), tmp_path / "out")
+    assert len(lines) == 1 and "edgecap pull street" in lines[0] and CLIPS[0] in lines[0]
+    assert {row["meta"]["used"]["detector"] for row in rows} == {"motion"}
+    assert all(row["Global Description"] != "unknown" for row in rows)
 
 
 @pytest.mark.parametrize("name", CLIPS)

@@ -12,7 +12,7 @@ from edgecap.runtime.config import PipelineConfig, StageThreads, make_config
 
 def test_defaults() -> None:
     config = PipelineConfig()
-    assert (config.pack, config.detector, config.captioner, config.provider) == ("nano", "pack", "pack", "cpu")
+    assert (config.pack, config.detector, config.captioner, config.provider) == ("auto", "pack", "pack", "cpu")
     assert config.threads == StageThreads(1, 1, 1)
     assert config.needs_pack
 

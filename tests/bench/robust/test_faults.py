@@ -96,7 +96,7 @@ def test_a_long_value_is_cut_in_messages(samples: Samples, tmp_path: Path) -> No
     path = tmp_path / "captions.jsonl"
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
     with pytest.raises(UsageError) as caught:
-        EarlierRun.read(path).check({"stages": "fast"})
+        EarlierRun.read(path).check(lambda there: {"stages": "fast"})
     assert len(str(caught.value)) < 400
 
 

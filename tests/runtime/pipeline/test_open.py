@@ -41,10 +41,10 @@ def test_motion_needs_no_pack() -> None:
 def test_a_pack_without_the_role_asked_for(pack_of: Any) -> None:
     pack_of()
     with pytest.raises(PackError, match="has no detector; use --detector motion"):
-        build_stages(PipelineConfig())
+        build_stages(PipelineConfig(pack="nano"))
     pack_of(detector=cast(Any, object()))
     with pytest.raises(PackError, match="has no segmenter"):
-        build_stages(PipelineConfig())
+        build_stages(PipelineConfig(pack="nano"))
     pack_of()
     with pytest.raises(PackError, match="has no captioner"):
         build_stages(make_config(detector="motion", captioner="pack"))
