@@ -11,8 +11,11 @@ from edgecap.runtime.data.evidence import ColourShare
 
 SECOND_SHARE = 0.18
 """A colour with less of the instance is not named."""
-_LEAST_DOUBTFUL_SHARE = 0.5
-"""Skin, hair and shade rarely fill half of a person: a colour of theirs is taken for clothes only from here on."""
+_LEAST_OF_CLOTHES = {"brown": 0.6, "orange": 0.6, "pink": 0.6, "gray": 0.5}
+"""Skin, hair and shade rarely fill half of a person, bare arms and legs a little more: a colour of theirs is taken for
+clothes only from here on."""
+_LEAST_BLACK_BESIDE = 0.35
+"""Hair, shoes and folds are black beside clothes of another colour; dark trousers or a dark jacket are more."""
 _LEAST_PANED_BLACK = 0.5
 """Panes, tyres and the shade below fill up to half of a car seen from the side."""
 _LEAST_BESIDE = 0.3
@@ -70,5 +73,7 @@ def said_colours(track: Coloured) -> list[ColourShare]:
 def clothes_colours(track: Coloured) -> list[ColourShare]:
     """Colours of a person's clothes, largest first, at most two: those of the whole person without what may be skin,
     hair or shade."""
-    least = {name: _LEAST_DOUBTFUL_SHARE for name in ("brown", "orange", "pink", "gray")}
+    least = dict(_LEAST_OF_CLOTHES)
+    if track.palette and track.palette[0].name != "black":
+        least["black"] = _LEAST_BLACK_BESIDE
     return [c for c in track.palette if c.share >= least.get(c.name, SECOND_SHARE)][:2]
