@@ -115,7 +115,8 @@ def notice() -> str:
     """The pack's NOTICE: every model, where it came from, under which licence, and what was changed."""
     lines = [
         "Pack street of edgecap. Its graphs are conversions, made on this machine, of the models below; weights were",
-        "rounded to 8 or 16 bits where pack.json states it, and boxes, crops and scores are computed around them.",
+        "rounded to 8 or 16 bits where pack.json states it, U2-Netp's first layer was given a channel of zeros, and",
+        "boxes, crops and scores are computed around them.",
         "",
     ]
     for _, model, package in MODELS:

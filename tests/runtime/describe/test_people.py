@@ -74,9 +74,14 @@ def test_no_computed_sentence_gives_a_person_a_colour(class_name):
         ((("brown", 0.4), ("pink", 0.3)), "A person."),  # skin and hair
         ((("blue", 0.6), ("brown", 0.3)), "A person in mostly blue clothes."),
         ((("gray", 0.45), ("blue", 0.3)), "A person in partly blue clothes."),  # gray may be shade
-        ((("pink", 0.43), ("black", 0.3), ("blue", 0.2)), "A person in partly dark and blue clothes."),
-        ((("gray", 0.7), ("black", 0.2)), "A person in mostly gray clothes with dark parts."),
+        ((("pink", 0.43), ("black", 0.36), ("blue", 0.2)), "A person in partly dark and blue clothes."),
+        ((("pink", 0.43), ("black", 0.34), ("blue", 0.2)), "A person in partly blue clothes."),  # hair, shoes, folds
+        ((("gray", 0.64), ("black", 0.35)), "A person in mostly gray clothes with dark parts."),
+        ((("gray", 0.64), ("black", 0.34)), "A person in mostly gray clothes."),
+        ((("black", 0.34), ("brown", 0.3)), "A person in mostly dark clothes."),
         ((("orange", 0.7),), "A person in mostly orange clothes."),
+        ((("orange", 0.59),), "A person."),  # bare arms and legs
+        ((("orange", 0.6),), "A person in mostly orange clothes."),
         ((), "A person."),
     ],
 )

@@ -44,8 +44,11 @@ def test_grass_and_sky_beside_a_coat_are_not_its_colour(colour: str) -> None:
 
 
 def test_gray_is_said_where_nothing_else_is_beside_it() -> None:
-    assert said("cat", gray=0.7, black=0.2) == ["gray"]
+    assert said("suitcase", gray=0.7, black=0.2) == ["gray"]
+    assert said("cat", gray=0.85) == ["gray"]
+    assert said("cat", gray=0.84) == said("cat", gray=0.7, black=0.2) == []
+    assert said("elephant", gray=0.7, black=0.2) == ["gray"]
     assert said("cow", gray=0.6, brown=0.18) == ["brown"]
-    assert said("cow", gray=0.6, brown=0.17) == ["gray"]
+    assert said("car", gray=0.6, brown=0.17) == ["gray"]
     assert said("cow", brown=0.6, gray=0.3) == ["brown"]
     assert said("cow", gray=0.17) == []

@@ -56,7 +56,7 @@ def test_a_pack_without_memory_is_asked_for_masks_from_it() -> None:
     config = make_config(pack="nano", masks="memory", captioner="none")
     with pytest.raises(PackError, match=r"'nano' has no segmenter with memory, .* edgecap export sam2"):
         build_stages(config)
-    assert build_stages(make_config(captioner="none")).used["masks"] == "boxes"
+    assert build_stages(make_config(pack="nano", captioner="none")).used["masks"] == "boxes"
 
 
 def test_a_captioner_of_one_domain_is_not_asked_blindly(pack_of: Any) -> None:

@@ -184,8 +184,9 @@ def _rider(vx, *, thing_top=0.28, thing_vx=None, class_id=3, sits=False):
     legs_of = legs(standing("right"), thigh=0.05, shank=0.24) if sits else standing("right")
     drawn = posed(window(bodies, seconds=3.0), lambda t: legs_of, height=0.36)
 
-    tracks = measure(replace(drawn, labels=labels)).tracks
-    found = next(t.person for t in tracks if t.track_id == 1)
+    evidence = measure(replace(drawn, labels=labels))
+    found = next(t.person for t in evidence.tracks if t.track_id == 1)
+    assert not (evidence.relations and any(a.name == "riding" for a in found.acts)), "a rider passes no mount"
     return [(a.on_class, a.on_track_id) for a in found.acts if a.name == "riding"]
 
 
