@@ -48,7 +48,10 @@ class AutoPacks:
         self._check = DomainCheck(domain, DomainStats.load(pack.path(domain.file)))
 
     def stages(self) -> StageSet:
-        """The stages of the run: measurements alone, and the choice of others for each video."""
+        """The stages of the run: measurements alone, and the choice of others for each video. Raises `UsageError` for a
+        way of asking that nano's language model can't follow."""
+        if self._config.asks != AskOptions():
+            self._built[True] = self._open(inside=True)
         return replace(self._build(_measured_only(self._config)), choose=self.choose)
 
     def choose(self, frames: Sequence[Frame]) -> StageSet:
@@ -58,16 +61,17 @@ class AutoPacks:
         embeddings = [e for frame in asked if (e := self._detector.detect(frame).embedding) is not None]
         inside = self._check.verdict_of(embeddings).status == "inside"
         if inside not in self._built:
-            self._built[inside] = self._open(inside)
+            self._built[inside] = self._open(inside=inside)
         return self._built[inside]
 
-    def _open(self, inside: bool) -> StageSet:
+    def _open(self, *, inside: bool) -> StageSet:
         try:
             config = config_for(self._config, inside=inside)
             stages = self._build(config)
         except EdgecapError as error:
-            name = _SHIPPED if inside else STREET
-            raise type(error)(f"pack {name}, chosen by --pack auto, can't be used: {error}") from error
+            if inside:
+                raise
+            raise type(error)(f"pack {STREET}, chosen by --pack auto, can't be used: {error}") from error
         chosen = {CHOICE_KEY: AUTO}
         return replace(stages, used=stages.used | chosen, run=clip_options(config, stages.used) | chosen)
 

