@@ -59,7 +59,8 @@ CAPTIONER = click.option(
     "--captioner",
     type=click.Choice(["pack", "none"]),
     default=None,
-    help="The pack's language model, or sentences from measurements only. [default: pack; none with motion]",
+    help="The pack's language model, or sentences from measurements only. [default: pack; none with motion, and with a "
+    "pack that has none]",
 )
 PROVIDER = click.option(
     "--provider",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack, get_args
 
-from edgecap.engines.errors import UsageError
+from edgecap.engines.errors import EdgecapError, UsageError
+from edgecap.engines.packs.pack import Pack
 
 StagesChoice = Literal["fast", "full"]
 Isolation = Literal["blur", "solid", "ring", "crop"]
@@ -197,8 +199,8 @@ class PipelineOptions(CommonOptions, total=False):
 def make_config(**options: Unpack[PipelineOptions]) -> PipelineConfig:
     """`PipelineConfig(**options)`, with one clear `UsageError` for an unknown option.
 
-    `threads` may be one whole number for all stages. With a detector that is not the pack's, the captioner
-    is "none" unless named: a pack's captioner knows the things its own detector finds.
+    `threads` may be one whole number for all stages. Unless named, the captioner is "none" with a detector that is not
+    the pack's (a pack's captioner knows the things its own detector finds) and with a pack that has none.
     """
     known = [f.name for f in dataclasses.fields(PipelineConfig)]
     for name in options:
@@ -207,9 +209,18 @@ def make_config(**options: Unpack[PipelineOptions]) -> PipelineConfig:
     threads = options.get("threads")
     if isinstance(threads, int) and not isinstance(threads, bool):
         options["threads"] = StageThreads(decode=threads, perceive=threads, describe=threads)
-    if options.get("detector") in ("motion", "callable"):
+    if options.get("detector") in ("motion", "callable") or _has_no_captioner(options.get("pack", AUTO)):
         options.setdefault("captioner", "none")
     return PipelineConfig(**options)  # type: ignore[arg-type]  # threads is no longer a number
+
+
+def _has_no_captioner(pack: object) -> bool:
+    """Of a named pack that can be read; one that can't is reported where it is opened."""
+    if not isinstance(pack, str) or pack in ("", AUTO):
+        return False
+    with suppress(EdgecapError):
+        return Pack.open(pack, verify=False).spec.captioner is None
+    return False
 
 
 def _check_choice(name: str, got: object, choices: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ def pack_changed(at: Bench) -> tuple[object, ...]:
 
 @case("a pack without a captioner is asked for captions", code=5, says=("no captioner", "--captioner none"))
 def no_captioner(at: Bench) -> tuple[object, ...]:
-    return caption("--pack", nano_without(at, "captioner"))
+    return caption("--pack", nano_without(at, "captioner"), "--captioner", "pack")
 
 
 @case("a pack without a segmenter is asked for captions", code=5, says=("no segmenter", "edgecap export"))
@@ -68,6 +68,11 @@ def no_segmenter(at: Bench) -> tuple[object, ...]:
 
 @case("--masks memory with a pack without memory", code=5, says=("no segmenter with memory", "--masks boxes"))
 def no_memory(at: Bench) -> tuple[object, ...]:
+    return caption("--pack", "nano", "--masks", "memory")
+
+
+@case("--masks memory without a named pack", code=2, says=("'auto' chooses", "name it"))
+def memory_of_any_pack(at: Bench) -> tuple[object, ...]:
     return caption("--masks", "memory")
 
 

@@ -23,7 +23,7 @@ def pack_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     def install(**roles: Any) -> None:
         given = {"detector": None, "segmenter": None, "captioner": None, "domain": None} | roles
         spec = PackSpec("fake", "1", "Apache-2.0", {}, {}, **given)
-        monkeypatch.setattr(Pack, "open", classmethod(lambda cls, name: Pack(tmp_path, spec)))
+        monkeypatch.setattr(Pack, "open", classmethod(lambda cls, name, verify=True: Pack(tmp_path, spec)))
 
     return install
 
@@ -48,6 +48,15 @@ def test_a_pack_without_the_role_asked_for(pack_of: Any) -> None:
     pack_of()
     with pytest.raises(PackError, match="has no captioner"):
         build_stages(make_config(detector="motion", captioner="pack"))
+
+
+def test_a_pack_without_a_captioner_asks_none_unless_named(pack_of: Any) -> None:
+    pack_of()
+    assert make_config(pack="nano").captioner == "none"
+    assert make_config(pack="nano", captioner="pack").captioner == "pack"
+    pack_of(captioner=cast(Any, object()))
+    assert make_config(pack="nano").captioner == "pack"
+    assert make_config(pack="no such pack").captioner == "pack", "where it is opened, it is reported"
 
 
 def test_a_pack_without_memory_is_asked_for_masks_from_it() -> None:
