@@ -13,7 +13,7 @@ from pathlib import Path
 from edgecap.engines.caches import is_writable
 from edgecap.engines.doctor.gpu import gpu_checks
 from edgecap.engines.doctor.row import Check, Status, line_of, package_check
-from edgecap.engines.errors import EdgecapError, MissingExtraError
+from edgecap.engines.errors import EdgecapError, MissingExtraError, PackError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.graph.providers import PROVIDERS, Provider, onnxruntime_wheels, try_provider
 from edgecap.engines.packs.pack import Pack, shipped_packs
@@ -143,7 +143,10 @@ def _packs() -> list[Check]:
 
 
 def _street() -> list[Check]:
-    folder = pulled_pack(STREET)
+    try:
+        folder = pulled_pack(STREET)
+    except PackError as error:
+        return [Check(f"pack {STREET}", "broken", str(error), f"edgecap pull {STREET}")]
     if folder is None:
         where = f"not in {packs_folder() / STREET}: footage outside nano's drawn world gets computed captions only"
         return [Check(f"pack {STREET}", "missing", where, f"edgecap pull {STREET} ({STREET_MEGABYTES} MB)")]

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from edgecap.engines.caches import NO_HOME
+from edgecap.engines.errors import PackError
 
 PACKS_VARIABLE = "EDGECAP_PACKS"
 STREET = "street"
@@ -29,7 +30,16 @@ def packs_folder() -> Path:
         return NO_HOME / "packs"
 
 
+def unfinished_mark(folder: Path) -> Path:
+    """The file beside a pack's folder while it is pulled: each role is published alone, and some may be missing."""
+    return folder.with_name(f".{folder.name}.unfinished")
+
+
 def pulled_pack(name: str) -> Path | None:
-    """Folder of the pulled pack `name`, whole or not; None where there is none."""
+    """Folder of the pulled pack `name`; None where there is none. Raises PackError for one that is not finished."""
     folder = packs_folder() / name
-    return folder if (folder / "pack.json").is_file() else None
+    if not (folder / "pack.json").is_file():
+        return None
+    if unfinished_mark(folder).exists():
+        raise PackError(f"{folder} is not finished: `edgecap pull {name}` is running or was stopped; run it again")
+    return folder

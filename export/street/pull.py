@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from edgecap.engines.errors import OutputError, UsageError
+from edgecap.engines.errors import UsageError
+from edgecap.engines.files import write_whole
+from edgecap.engines.packs.pulled import unfinished_mark
 from edgecap.export.hub.pull import Pulled
 from edgecap.export.publish.pack_merge import open_existing, refuse_shipped
 from edgecap.export.publish.publish import ExportOptions, Published, publish
@@ -56,6 +57,8 @@ def pull_street(
     )
     published: list[Published] = []
     kept: list[str] = []
+    mark = unfinished_mark(out)
+    write_whole(mark, "")
     for role in street_roles(files, image_side=image_side):
         if not force and _holds(out, role):
             kept.append(role.role)
@@ -63,7 +66,8 @@ def pull_street(
         say(f"{role.role}: {', '.join(model.name for model in role.models)}")
         chosen = replace(options, precision=role.precision, options={})
         published.append(publish(role, role.checkpoint, out, chosen, say=say))
-    _write_notice(out)
+    write_whole(out / "NOTICE", notice())  # for people; pack.json doesn't list it
+    mark.unlink(missing_ok=True)
     return Pulled(str(out), tuple(published), tuple(kept), ())
 
 
@@ -73,13 +77,3 @@ def _holds(out: Path, role: StreetRole) -> bool:
         return False
     detector = old.spec.detector
     return role.role != "detector" or (detector is not None and detector.image_side == role.image_side)
-
-
-def _write_notice(out: Path) -> None:
-    """Words for people: pack.json doesn't list them, and a later export into the pack keeps them."""
-    temporary = out / f".NOTICE.{os.getpid()}"
-    try:
-        temporary.write_text(notice(), encoding="utf-8")
-        os.replace(temporary, out / "NOTICE")
-    except OSError as error:
-        raise OutputError(f"{out / 'NOTICE'}: can't be written ({error.strerror})") from error

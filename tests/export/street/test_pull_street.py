@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,10 +16,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edgecap.cli.main import main
+from edgecap.engines.errors import PackError
 from edgecap.engines.packs.pack import Pack
 from edgecap.export.hub import pull as hub_pull
 from edgecap.export.hub.pull import Pulled
-from edgecap.export.publish.publish import ExportOptions
+from edgecap.export.publish.publish import ExportOptions, Published
 from edgecap.export.specimens.tfjs import save_nanodet
 from edgecap.export.street import fetch, pull, roles, sources
 from edgecap.export.street.sources import HUMAN_MODELS, REMBG, Package
@@ -115,6 +117,27 @@ def test_a_pull_makes_the_pack_once_and_resumes(small: Path, tmp_path: Path, mon
     again = pull.pull_street(tmp_path / "street", brought=None, options=options, say=lines.append)
     assert again.published == () and again.kept == ("detector", "segmenter", "pose") and len(commands) == 2
     assert "in the cache already" in lines[-1]
+
+
+def test_a_pull_that_stops_leaves_no_pack_that_seems_whole(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGECAP_PACKS", str(tmp_path))
+    publish, options = pull.publish, ExportOptions(allow_drift=True, with_twins=False)
+
+    def stop_at_poses(role: roles.StreetRole, *rest: Any, **options: Any) -> Published:
+        if role.role == "pose":
+            raise KeyboardInterrupt
+        return publish(role, *rest, **options)
+
+    monkeypatch.setattr(pull, "publish", stop_at_poses)
+    with pytest.raises(KeyboardInterrupt):
+        pull.pull_street(tmp_path / "street", brought=small, options=options)
+    with pytest.raises(PackError, match="street is not finished"):
+        Pack.open("street")
+    monkeypatch.setattr(pull, "publish", publish)
+    made = pull.pull_street(tmp_path / "street", brought=small, options=options)
+    assert made.kept == ("detector", "segmenter") and Pack.open("street").spec.pose is not None
 
 
 def test_another_size_makes_the_detector_again(small: Path, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgecap.engines.errors import TamperedPackError
-from edgecap.engines.packs.pulled import STREET_MEGABYTES, packs_folder, pulled_pack
+from edgecap.engines.errors import PackError, TamperedPackError
+from edgecap.engines.packs.pulled import STREET_MEGABYTES, packs_folder, pulled_pack, unfinished_mark
 from edgecap.export.street.sources import HUMAN_MODELS, REMBG
 from edgecap.runtime.config import PipelineConfig, make_config
 from edgecap.runtime.data.frame import Frame
@@ -88,6 +88,9 @@ def test_pulled_packs_have_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "street").mkdir()
     (tmp_path / "street" / "pack.json").touch()
     assert pulled_pack("street") == tmp_path / "street"
+    unfinished_mark(tmp_path / "street").touch()
+    with pytest.raises(PackError, match="not finished: `edgecap pull street` is running or was stopped; run it again"):
+        pulled_pack("street")
     monkeypatch.delenv("EDGECAP_PACKS")
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert packs_folder() == Path("/data/edgecap/packs")
