@@ -122,7 +122,8 @@ def test_a_pull_makes_the_pack_once_and_resumes(small: Path, tmp_path: Path, mon
 def test_a_pull_that_stops_leaves_no_pack_that_seems_whole(
     small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("EDGECAP_PACKS", str(tmp_path))
+    packs = tmp_path / "packs"
+    monkeypatch.setenv("EDGECAP_PACKS", str(packs))
     publish, options = pull.publish, ExportOptions(allow_drift=True, with_twins=False)
 
     def stop_at_poses(role: roles.StreetRole, *rest: Any, **options: Any) -> Published:
@@ -132,11 +133,11 @@ def test_a_pull_that_stops_leaves_no_pack_that_seems_whole(
 
     monkeypatch.setattr(pull, "publish", stop_at_poses)
     with pytest.raises(KeyboardInterrupt):
-        pull.pull_street(tmp_path / "street", brought=small, options=options)
+        pull.pull_street(packs / "street", brought=small, options=options)
     with pytest.raises(PackError, match="street is not finished"):
         Pack.open("street")
     monkeypatch.setattr(pull, "publish", publish)
-    made = pull.pull_street(tmp_path / "street", brought=small, options=options)
+    made = pull.pull_street(packs / "street", brought=small, options=options)
     assert made.kept == ("detector", "segmenter") and Pack.open("street").spec.pose is not None
 
 
