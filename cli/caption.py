@@ -223,7 +223,7 @@ def _files_of(videos: Sequence[Path]) -> tuple[list[Path], Path | None]:
     files = [path for path, error in find_each(videos) if error is None]
     if not files:
         return [], None
-    return files, Path(os.path.commonpath([f.absolute().parent for f in files]))
+    return files, Path(os.path.commonpath([os.path.dirname(os.path.abspath(f)) for f in files]))
 
 
 def _taken_up(before: EarlierRun, files: Sequence[Path], root: Path | None, pipeline: Pipeline) -> EarlierRun:

@@ -74,6 +74,11 @@ def replace_text(path: Path, parts: Iterator[str]) -> None:
 _LONGEST_STEM = 200  # bytes; file systems take 255 for a whole name
 
 
+def _flat(name: str) -> str:
+    """A video's name for a file in a flat folder. Ways up are left out: a name that begins with a dot is hidden."""
+    return "__".join(part for part in name.split("/") if part not in ("", ".", ".."))
+
+
 class VideoFiles:
     """The output files of videos in a flat folder: `NAME<suffix>`, folders below `root` joined with "__".
 
@@ -98,7 +103,7 @@ class VideoFiles:
         self._owners = Counter(self._plain(video).casefold() for video in videos)
         self._given: dict[str, Path] = {}
         for name in others:
-            for stem in (_without_suffix(flat := name.replace("/", "__")), flat):
+            for stem in (_without_suffix(flat := _flat(name)), flat):
                 if (path := folder / f"{_shortened(stem)}{suffix}").exists():
                     self._forbidden.add(os.path.realpath(path))
 
@@ -122,7 +127,7 @@ class VideoFiles:
         return all(real.casefold() != taken.casefold() for taken in self._forbidden)
 
     def _full(self, video_path: str) -> str:
-        return video_name(video_path, root=self._root).replace("/", "__") or "stream"
+        return _flat(video_name(video_path, root=self._root)) or "stream"
 
     def _plain(self, video_path: str) -> str:
         return _without_suffix(self._full(video_path))

@@ -8,6 +8,7 @@ against it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePath
@@ -101,7 +102,7 @@ def video_name(path: str, *, root: Path | None) -> str:
         address = urlsplit(path)
         return f"{address.hostname or ''}{address.path}"
     if root is not None:
-        full, base = Path(path).absolute(), Path(printable(root)).absolute()
+        full, base = (Path(os.path.abspath(p)) for p in (path, printable(root)))  # abspath: without ".."
         if full.is_relative_to(base) and full != base:
             return full.relative_to(base).as_posix()
     return PurePath(path).name

@@ -134,8 +134,8 @@ def clip_options(config: PipelineConfig, used: Mapping[str, str]) -> dict[str, s
         "visual_prompt": config.visual_prompt,
         "lexicon": _on(config.lexicon),
         "position": config.position,
-        "masks": used.get("masks", "none"),
-        "mask_refresh": used.get("mask_refresh", "none"),
+        "masks": config.masks if config.detector == "pack" else "none",
+        "mask_refresh": config.mask_refresh if config.masks == "memory" else "none",
     }
 
 

@@ -142,7 +142,7 @@ def test_hangs_crashes_and_memory_are_counted_and_kept(tmp_path: Path) -> None:
         tmp_path / "work",
         range(34, 40),
         kind="options",
-        limits=FuzzLimits(seconds=4.0, memory_mb=900.0),
+        limits=FuzzLimits(seconds=2.0, memory_mb=900.0),
         keep=tmp_path / "keep",
         command=CommandLine(SHAPES, _behave),
     )

@@ -97,7 +97,7 @@ def test_times_may_be_numpys() -> None:
 
 def test_masks_from_a_memory_that_the_pack_lacks() -> None:
     with pytest.raises(PackError, match="has no segmenter with memory"):
-        edgecap.Captioner(masks="memory", mask_refresh=4, captioner="none")
+        edgecap.Captioner(pack="nano", masks="memory", mask_refresh=4, captioner="none")
 
 
 def test_one_source_at_a_time() -> None:

@@ -19,6 +19,7 @@ from edgecap.runtime.output.jsonl import JsonLinesSink
 from edgecap.runtime.output.pictures.annotated_video import AnnotatedVideoSink
 from edgecap.runtime.output.pictures.report import HtmlReportSink
 from edgecap.runtime.output.resume import EarlierRun
+from edgecap.runtime.output.row import video_name
 from edgecap.runtime.output.srt import SrtSink, timecode
 from tests.runtime.fake_records import make_record
 
@@ -184,6 +185,14 @@ def test_names_that_would_collide_keep_the_video_s_suffix(tmp_path: Path) -> Non
     assert len(set(names)) == len(names) and files.of("/in/v.mov").name == "v.mov.srt"
     unknown = VideoFiles(tmp_path, ".srt", root=None)
     assert [unknown.of(p).name for p in ("/p/v.mp4", "/p/v.mov", "/q/v.mov")] == ["v.srt", "v.mov.srt", "v.mov.2.srt"]
+
+
+def test_ways_up_make_no_hidden_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    inputs = [f"../{tmp_path.name}/a/v.mp4", "../b/v.mp4"]
+    files = VideoFiles(tmp_path, ".srt", root=tmp_path.parent, inputs=inputs)
+    assert [files.of(path).name for path in inputs] == [f"{tmp_path.name}__a__v.srt", "b__v.srt"]
+    assert video_name("../b/v.mp4", root=tmp_path.parent) == "b/v.mp4"
 
 
 def test_no_output_takes_the_place_of_an_input(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_records_say_what_they_were_made_with(tmp_path: Path) -> None:
         "visual_prompt": "blur",
         "lexicon": "off",
         "position": "corrected",
-        "masks": "none",
+        "masks": "boxes",
         "mask_refresh": "none",
     }
 
