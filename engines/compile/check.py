@@ -114,6 +114,8 @@ def _feed(
     if tensor.name.endswith("_ages"):  # of a segmenter's memories: the last slot is empty, if there are two
         ages = np.arange(shape[-1])
         return np.broadcast_to(np.where((ages > 0) & (ages == ages[-1]), -1, ages), shape).astype(dtype)
+    if tensor.name == "class_ids":  # of a mask decoder: the first two classes, of which a pack has one at least
+        return rng.integers(0, 2, shape).astype(dtype)
     if tensor.name == "attention_bias":
         columns = np.arange(shape[-1])
         rows = lengths[:, None] + np.arange(shape[-2])

@@ -100,6 +100,7 @@ def test_trial_sizes_and_odd_inputs():
             TensorSpec("attention_mask", "int64", ("B", "P+S")),
             TensorSpec("past_key_values.0.key", "float32", ("B", 2, "P", 4)),
             TensorSpec("boxes_xyxy", "float32", ("K", 4)),
+            TensorSpec("class_ids", "int64", ("K",)),
             TensorSpec("memory_ages", "int32", ("K", 4)),
             TensorSpec("rope_cos", "float16", ("B", "S", 4)),
             TensorSpec("prompted", "bool", ("K",)),
@@ -115,6 +116,7 @@ def test_trial_sizes_and_odd_inputs():
     assert (boxes[:, :2] <= boxes[:, 2:]).all() and boxes.min() >= 0 and boxes.max() <= 1
     assert feeds["memory_ages"][0].tolist() == [0, 1, 2, -1] and np.abs(feeds["rope_cos"]).max() <= 1
     assert 0 < feeds["prompted"].sum() < 50
+    assert set(feeds["class_ids"].tolist()) == {0, 1}
     strange = dataclasses.replace(spec, inputs=(TensorSpec("token_ids", "int64", ("B",)),))
     with pytest.raises(EngineError, match="can't make a trial input for 'token_ids'"):
         trial_feeds(strange)
