@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgecap.runtime.data.evidence import CameraEvidence, TrackEvidence
 from edgecap.runtime.data.person import Act, ActName, PartColours, PersonEvidence
 from edgecap.runtime.describe.sentences import DEPTH, route
@@ -34,6 +36,8 @@ _PASSING: dict[ActName, str] = {"crouching": "crouching", "jumping": "jumping", 
 _LEAST_KNOWN = 0.5
 _SKIN = frozenset({"brown", "orange", "pink"})
 _MOST_STEPS = 3
+_LEAST_ELSEWHERE = 0.08
+"""Frame widths: who only stands, and ends so far from where they began, was seen between two steps."""
 _LEAST_FACING = 0.6
 """Share of the time in which the facing is known that one must last to be said alone."""
 
@@ -91,7 +95,8 @@ def _deeds(track: TrackEvidence, person: PersonEvidence, camera: CameraEvidence 
         if not moves:
             return f"sits on the {riding.on_class}{ending}"
         return f"rides the {riding.on_class} {way}{ending}"
-    if not steps or (_brief(person) and not (moves and set(steps) <= set(_GOING))):
+    elsewhere = set(steps) == {"standing"} and moves and float(np.hypot(*motion.displacement_xy)) > _LEAST_ELSEWHERE
+    if not steps or elsewhere or (_brief(person) and not (moves and set(steps) <= set(_GOING))):
         at_times = "".join(f", {_PASSING[name]} at times" for name in dict.fromkeys(steps) if name in _PASSING)
         return (f"moves {way}" if moves else alone) + at_times + (ending if moves else "")
     said = [_POSTURES[name] for name in steps[:_MOST_STEPS]]

@@ -128,6 +128,12 @@ def test_fields_from_poses_say_so():
     assert one.appearance.text == "A person in a green top." and two.action.text == "The person sits."
 
 
+@pytest.mark.parametrize(("shift", "expected"), [(0.07, "stands"), (0.09, "moves to the right")])
+def test_who_only_stands_is_where_they_were(shift, expected):
+    motion = replace(RIGHT, displacement_xy=(shift, 0.0))
+    assert person_action_sentence(track(person(act("standing")), motion)) == f"The person {expected}."
+
+
 def test_who_only_sits_passes_and_follows_nobody():
     sitter = track(person(act("sitting")))
     assert only_sits(sitter)
