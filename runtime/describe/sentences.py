@@ -176,17 +176,34 @@ def route(motion: Motion) -> str:
 
 
 def _cast(tracks: Sequence[TrackEvidence], *, colours: bool) -> str:
-    counts: Counter[str] = Counter()
-    for track in tracks:
-        named = said_colours(track) if colours and not is_person(track.class_name) else []
-        colour = f"{named[0].name} " if named and named[0].share >= 0.5 else ""
-        counts[f"{colour}{track.class_name}"] += 1
-    if not counts:
+    """Who is there: groups of a name with their numbers, riders first, with what is under them."""
+    riders = _mounts(tracks)
+    names = {track.track_id: _named(track, colours=colours) for track in tracks}
+    ridden = [f"{_article(names[rider])} on {_article(names[mount])}" for rider, mount in riders.items()]
+    paired = {*riders, *riders.values()}
+    alone = Counter(_named(track, colours=colours) for track in tracks if track.track_id not in paired)
+    groups = ridden + [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in alone.most_common()]
+    if not groups:
         return "no instance is reported"
-    groups = [_article(name) if n == 1 else f"{_number(n)} {plural(name)}" for name, n in counts.most_common()]
     if len(groups) > _MOST_GROUPS:
         groups = [*groups[: _MOST_GROUPS - 1], "others"]
     return listed(groups)
+
+
+def _mounts(tracks: Sequence[TrackEvidence]) -> dict[int, int]:
+    """Rider's track id -> the mount's, where both are reported; a mount counts once."""
+    seen = {track.track_id for track in tracks}
+    found: dict[int, int] = {}
+    for track in tracks:
+        for act in track.person.acts if track.person is not None else ():
+            if act.on_track_id is not None and act.on_track_id in seen - set(found.values()):
+                found[track.track_id] = act.on_track_id
+    return found
+
+
+def _named(track: TrackEvidence, *, colours: bool) -> str:
+    named = said_colours(track) if colours and not is_person(track.class_name) else []
+    return f"{named[0].name} {track.class_name}" if named and named[0].share >= _HALF else track.class_name
 
 
 def _number(count: int) -> str:

@@ -13,6 +13,7 @@ from edgecap.runtime.data.question import Answer
 from edgecap.runtime.data.record import DomainVerdict
 from edgecap.runtime.describe.captioner import Captioner
 from edgecap.runtime.describe.person_sentences import only_sits, person_action_sentence, worn_sentence
+from edgecap.runtime.describe.sentences import global_sentence
 from edgecap.runtime.verify.verifier import check_instance
 from tests.runtime.fake_records import LABELS, RIGHT, STILL, make_record, make_track, make_window
 
@@ -164,3 +165,15 @@ def test_the_verifier_accepts_every_such_sentence():
             answer = Answer(7, field, text, 0, 1.0, truncated=False)
             reasons = check_instance(answer, one, labels, seen=("person", "motorcycle"))
             assert not reasons, (text, reasons)
+
+
+def test_a_rider_is_on_the_mount_in_the_global_sentence():
+    rider = track(person(act("riding", on_class="horse", on_track_id=9)))
+    horse = replace(rider, track_id=9, class_name="horse", person=None)
+    camera = make_record().evidence.camera
+    assert global_sentence(Evidence(camera, (horse, rider))).startswith("A person on a red horse; the camera")
+    assert global_sentence(Evidence(camera, (rider,))).startswith("A person; the camera")
+    second = replace(rider, track_id=8)
+    assert global_sentence(Evidence(camera, (horse, rider, second))).startswith(
+        "A person on a red horse and a person; "
+    )
