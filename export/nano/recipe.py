@@ -52,10 +52,12 @@ PARITY_FILE = "parity.json"
 MOST_BYTES = 15_000_000
 """The pack ships in the wheel."""
 _DOMAIN_FILE = "domain.npz"
-_QUANTILE = 0.999
-"""Of held-out scenes, each the median of its frames. Measured: windows of 305 held-out world clips of all tiers stay
-below 0.92 of the limit; 19 real clips are at 1.28 at least; of 7,091 photographs, one frame each, 6 pass (with 48
-components and a limit on single frames, one of the clips did)."""
+_QUANTILE, _SLACK = 0.999, 1.08
+"""Of held-out scenes, each the median of its frames; and a factor for windows, which have fewer frames than a scene.
+Measured with this limit: 1,734 runs of four frames out of 305 held-out world clips of all tiers stay inside (the
+farthest at 0.98 of it), as do the windows of the quality bench's 40 stress clips (without the factor two did not); runs
+of 19 real clips are at 1.18 at least; of 1,500 photographs, one frame each, 2 pass (with 48 components and a limit on
+single frames, one of the clips did)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,4 +212,4 @@ def _calibrate_domain(spec: DetectorSpec, folder: Path, frames: Sequence[CachedF
     table: NDArray[np.float32] = np.stack(embeddings).reshape(-1, FRAMES_PER_SCENE, len(embeddings[0]))
     stats, threshold = calibrate(table, components=min(table.shape[2], len(table) // 2 - 1), quantile=_QUANTILE)
     stats.save(folder / _DOMAIN_FILE)
-    return DomainSpec(file=_DOMAIN_FILE, threshold=round(threshold, 4))
+    return DomainSpec(file=_DOMAIN_FILE, threshold=round(_SLACK * threshold, 4))
