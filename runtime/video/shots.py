@@ -68,6 +68,7 @@ _MOST_RESIDUAL = 0.25
 _MOST_DETAIL = 0.72
 _STIRRED_LEVELS = 5.0  # mean grey levels within half a second from which a dissolve may be going on
 _BLANK_SPREAD, _BLACK_LEVEL = 8.0, 28.0
+_BLANK_DETAIL = 9.0  # a dull day has little spread too, but 13 and more of this; fades to one colour end below 7
 _COARSE_WH = (12, 7)
 
 
@@ -88,7 +89,8 @@ class _Look:
         small = picture[0].astype(np.float32)
         step = 0.0 if before is None else change(before.thumbnail, picture)
         detail = float(np.square(np.diff(small, axis=0)).mean() + np.square(np.diff(small, axis=1)).mean())
-        blank = float(small.std(axis=(0, 1)).max()) < _BLANK_SPREAD or float(small.mean()) < _BLACK_LEVEL
+        is_flat = float(small.std(axis=(0, 1)).max()) < _BLANK_SPREAD and detail < _BLANK_DETAIL
+        blank = is_flat or float(small.mean()) < _BLACK_LEVEL
         return cls(frame.pts_seconds, picture, step, detail, blank)
 
     def change_from(self, other: _Look) -> float:

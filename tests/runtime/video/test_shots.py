@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -154,3 +155,15 @@ def test_the_last_clip_lasts_as_long_as_its_last_picture() -> None:
         assert builder.add(observation, is_cut=False, arrived_seconds=0.0) == []
     [window] = builder.finish(24.0)
     assert (window.start_seconds, window.end_seconds) == (0.0, 24.0)
+
+
+def test_a_dull_day_is_no_blank() -> None:
+    """Snow under clouds: a fine pattern of little contrast, into which something darker walks."""
+    pattern = np.random.default_rng(0).normal(100, 11, (27, 48, 1)).repeat(3, axis=2)
+    fine = cv2.resize(np.clip(pattern, 0, 255).astype(np.uint8), (320, 180), interpolation=cv2.INTER_NEAREST)
+    pictures = []
+    for step in range(48):
+        picture = fine.copy()
+        picture[60:150, 320 - min(4 * max(step - 24, 0), 90) :] = 20
+        pictures.append(picture)
+    assert cuts_of(pictures) == []
