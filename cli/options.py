@@ -48,6 +48,20 @@ AUTO_PACK = click.option(
     help="Model pack: one that ships or was pulled, or a folder. auto, for each video: nano inside its drawn world, "
     "else street if pulled, else measurements only.",
 )
+LABELS = click.option(
+    "--labels",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=None,
+    metavar="FILE",
+    help="Labelled crops; by default those of the repository.",
+)
+ALSO = click.option(
+    "--also",
+    type=click.Path(path_type=Path, file_okay=False),
+    multiple=True,
+    metavar="DIR",
+    help="Where videos that DIR does not have are looked for, by file name; may be repeated.",
+)
 DETECTOR = click.option(
     "--detector",
     type=click.Choice(["pack", "motion"]),

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from edgecap.bench.real.sequences import Boxes, RealSequence, read_sequences
 from edgecap.bench.real.tracking import TrackingScores, tracking_scores
-from edgecap.engines.errors import EngineError, MissingInputError
+from edgecap.engines.errors import EngineError, InputError, MissingInputError
 from edgecap.engines.graph.device import probe_device
 from edgecap.engines.packs.pack import Pack
 from edgecap.engines.packs.specs import DetectorSpec
@@ -99,8 +99,10 @@ def _detections(sequence: RealSequence, pack_name: str) -> tuple[list[_Found], D
             step = None if before is None else camera.step(before, frame, ()).matrix
             frames.append((frame, detector.detect(frame), step))
             before = frame
-        fps = float(source.info.fps_average or 25.0)
-    return frames, spec, fps
+        fps = source.info.fps_average
+    if not fps:
+        raise InputError(f"{sequence.name} has no average frame rate, which the peers are set by")
+    return frames, spec, float(fps)
 
 
 def _own_tracks(
@@ -133,12 +135,11 @@ def _peer_tracks(
             for box, score in zip(boxes, scores, strict=True)
         ]
         np.save(f"{folder}/found.npy", np.array(rows, np.float64).reshape(-1, 6))
-        done = subprocess.run(
-            [interpreter, str(_WORKER), f"{folder}/found.npy", str(max(people)), str(fps)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = [interpreter, str(_WORKER), f"{folder}/found.npy", str(max(people)), str(fps)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise EngineError(f"{interpreter}: can't be run ({error.strerror}); make peers prepares it") from error
     if done.returncode:
         raise EngineError(f"{interpreter} {_WORKER.name}: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
     answer = json.loads(done.stdout)

@@ -8,7 +8,7 @@ person sees, by "FOLDER/NAME.mp4"). Out: `RealSequence` objects, which load thei
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,6 +105,17 @@ def read_sequences(folder: Path) -> tuple[RealSequence, ...]:
     if not found:
         raise MissingInputError(f"{folder} has no video in mot/, davis/ or clips/; name a folder of real sequences")
     return tuple(found)
+
+
+def labelled_videos(folder: Path, names: Iterable[str], *, also: Sequence[Path]) -> dict[str, Path | None]:
+    """The video of every name (FOLDER/NAME.mp4, once each): in `folder`, else by its file name in one of `also`; None
+    where it is nowhere. Raises `MissingInputError` where none of them is found."""
+    known = list(dict.fromkeys(names))
+    places = {name: [folder / name, *(other / Path(name).name for other in also)] for name in known}
+    videos = {name: next((p for p in where if p.exists()), None) for name, where in places.items()}
+    if not any(videos.values()):
+        raise MissingInputError(f"{folder} has none of the labelled sequences ({', '.join(known[:3])}...)")
+    return videos
 
 
 def _truth_file(video: Path) -> Path | None:

@@ -8,42 +8,27 @@ from pathlib import Path
 import click
 
 from edgecap.cli.bench.commands import bench
-from edgecap.cli.options import PACK
+from edgecap.cli.options import ALSO, LABELS, PACK
 
 
 @bench.command("colours")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @PACK
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    metavar="FILE",
-    help="Labelled crops; by default those of the repository.",
-)
-@click.option(
-    "--also",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=None,
-    metavar="DIR",
-    help="Where videos that DIR does not have are looked for, by file name.",
-)
+@LABELS
+@ALSO
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
-def bench_colours(folder: Path, pack: str, labels: Path | None, also: Path | None, as_json: bool) -> int:
+def bench_colours(folder: Path, pack: str, labels: Path | None, also: tuple[Path, ...], as_json: bool) -> int:
     """Score the colours that are said of single crops of real sequences in DIR against names given by eye."""
     from edgecap.bench.real.colours import colour_lines, colour_scores, judge_colours, read_colour_labels
     from edgecap.bench.real.run import open_segmenter
+    from edgecap.bench.real.sequences import labelled_videos
     from edgecap.bench.tables.readme import RESULTS
-    from edgecap.engines.errors import MissingInputError, PackError
+    from edgecap.engines.errors import PackError
     from edgecap.engines.packs.pack import Pack
     from edgecap.runtime.config import make_config
 
     known = read_colour_labels(labels or RESULTS / "colour_labels.json")
-    names = list(dict.fromkeys(one.sequence for one in known))
-    places = {name: [folder / name, *([also / Path(name).name] if also else [])] for name in names}
-    videos = {name: next((p for p in where if p.exists()), None) for name, where in places.items()}
-    if not any(videos.values()):
-        raise MissingInputError(f"{folder} has none of the labelled sequences ({', '.join(names[:3])}...)")
+    videos = labelled_videos(folder, (one.sequence for one in known), also=also)
     config = make_config(pack=pack, captioner="none")
     masks_of, detector = open_segmenter(config), Pack.open(config.pack).spec.detector
     if masks_of is None or detector is None:

@@ -9,44 +9,28 @@ from pathlib import Path
 import click
 
 from edgecap.cli.bench.commands import bench
-from edgecap.cli.options import PACK
+from edgecap.cli.options import ALSO, LABELS, PACK
 
 
 @bench.command("people")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @PACK
-@click.option(
-    "--labels",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=None,
-    metavar="FILE",
-    help="Labelled crops; by default those of the repository.",
-)
-@click.option(
-    "--also",
-    type=click.Path(path_type=Path, file_okay=False),
-    multiple=True,
-    metavar="DIR",
-    help="Where videos that DIR does not have are looked for, by file name; may be repeated.",
-)
+@LABELS
+@ALSO
 @click.option("--only", default="", metavar="TEXT", help="Only sequences whose name has TEXT in it.")
 @click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
 def bench_people(folder: Path, pack: str, labels: Path | None, also: tuple[Path, ...], only: str, as_json: bool) -> int:
     """Score what poses say of people in real sequences of DIR against labels by eye: acts, facing, clothes."""
     from edgecap.bench.real.people import judge_people, people_lines, people_scores, read_labels
+    from edgecap.bench.real.sequences import labelled_videos
     from edgecap.bench.tables.readme import RESULTS
-    from edgecap.engines.errors import MissingInputError, PackError
+    from edgecap.engines.errors import PackError
     from edgecap.runtime.config import make_config
     from edgecap.runtime.pipeline.collect import CollectSink
     from edgecap.runtime.pipeline.pipeline import Pipeline
 
     known = [one for one in read_labels(labels or RESULTS / "people_labels.json") if only in one.sequence]
-    names = list(dict.fromkeys(one.sequence for one in known))
-    places = {name: [folder / name, *(other / Path(name).name for other in also)] for name in names}
-    videos = {name: next((p for p in where if p.exists()), None) for name, where in places.items()}
-    missing = [name for name, video in videos.items() if video is None]
-    if len(missing) == len(names):
-        raise MissingInputError(f"{folder} has none of the labelled sequences ({', '.join(names[:3])}...)")
+    videos = labelled_videos(folder, (one.sequence for one in known), also=also)
     pipeline = Pipeline(make_config(pack=pack, captioner="none", max_instances=64))
     if "pose" not in pipeline.stages.used:
         raise PackError(f"pack {pack!r} has no pose graph; use one made by edgecap pull street")
@@ -65,7 +49,7 @@ def bench_people(folder: Path, pack: str, labels: Path | None, also: tuple[Path,
         "date": datetime.date.today().isoformat(),
         "used": dict(used),
         "labels": len(known),
-        "left_out": missing,
+        "left_out": [name for name, video in videos.items() if video is None],
         "halves": scores,
     }
     click.echo(json.dumps(table, indent=2) if as_json else "\n".join(people_lines(scores)))

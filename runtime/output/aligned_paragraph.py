@@ -30,7 +30,7 @@ _LEAST_SHARE = 0.3
 """Words that a paragraph may have fewer than the caption it was made of: under this share facts are lost."""
 _SIDES = ("left", "right")
 _LABELS = tuple(sorted({*lexicon_names.NAME_SYNONYMS.values()}))
-_AGAIN = " An earlier paragraph can't be used: {reasons}. Write it anew without these mistakes."
+_AGAIN = " An earlier paragraph can't be used: {reasons}. Write it again without these mistakes."
 """Behind the caption, in a question of its own: with the refused paragraph before it the conversation would need twice
 the room."""
 

@@ -103,7 +103,7 @@ class Track:
         """Be the object that `lost` was: its id and its votes come first."""
         self.track_id = lost.track_id
         self.hits += lost.hits
-        self.times.extendleft(reversed(lost.times))
+        self.times = deque([*lost.times, *self.times], maxlen=_TIMES)  # the latest stay
         for class_id, votes in lost.votes.items():
             self.votes[class_id] = self.votes.get(class_id, 0.0) + votes
 

@@ -66,3 +66,9 @@ def test_every_peer_gets_the_same_boxes_and_answers_with_tracks(environment: Pat
 def test_a_missing_library_is_a_line(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="No module named"):
         peers._peer_tracks({0: (np.zeros((0, 4)), np.zeros(0, np.float32))}, sys.executable, 25.0)
+
+
+def test_a_missing_environment_is_a_line(tmp_path: Path) -> None:
+    people = {0: (np.zeros((0, 4)), np.zeros(0, np.float32))}
+    with pytest.raises(EngineError, match=r"can't be run .*make peers prepares it"):
+        peers._peer_tracks(people, str(tmp_path / "python"), 25.0)

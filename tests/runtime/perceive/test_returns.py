@@ -121,3 +121,10 @@ def test_a_part_of_an_object_is_no_second_one(side, expected):
     for n in range(8):
         given = play.step([at(0.3 + n / 100, w=0.15, h=0.3), at(0.3 + n / 100, w=side, h=2 * side)])
     assert sum(play.tracker.is_confirmed(i) for i in given if i is not None) == expected
+
+
+def test_the_latest_times_stay_when_tracks_are_joined():
+    old = _track(1, 0.3, [n / 8 for n in range(64)], {0: 4.0})
+    new = _track(2, 0.3, [9.0, 9.125], {0: 2.0})
+    new.continue_from(old)
+    assert len(new.times) == 64 and list(new.times)[-3:] == [63 / 8, 9.0, 9.125]
